@@ -1,0 +1,5 @@
+"""The svsdata command."""
+
+
+def run() -> None:
+    """Run the command line."""

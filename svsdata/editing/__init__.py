@@ -1,0 +1,1 @@
+"""Scripted edits of label video in numpy; knows no network."""

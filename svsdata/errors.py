@@ -1,0 +1,72 @@
+"""Every error that bad data, files or configs may raise.
+
+SvsDataError
+├── ConfigError
+├── LabelSetError
+├── SourceError
+├── StoreError
+│   ├── StoreFormatError
+│   ├── SequenceNotFoundError
+│   └── CorruptShardError
+├── WeightsError
+├── CheckpointError
+├── NonFiniteLossError
+├── EditPlanError
+└── ExportError
+
+A message is one line: what is wrong, where, expected, got, what to do. Wrong calls raise
+``ValueError`` or ``TypeError`` instead. The command line turns an ``SvsDataError`` into that line
+and exit code 1; anything else keeps its traceback.
+"""
+
+
+class SvsDataError(Exception):
+    """Bad input of any kind, told in one line."""
+
+
+class ConfigError(SvsDataError):
+    """A config, preset, option or workspace file says something that cannot be done."""
+
+
+class LabelSetError(SvsDataError):
+    """Label sets differ, a label is unknown, or a map holds ids outside its label set."""
+
+
+class SourceError(SvsDataError):
+    """A recording cannot be read: missing, empty, broken, or of changing size."""
+
+
+class StoreError(SvsDataError):
+    """A store cannot be written or read as asked."""
+
+
+class StoreFormatError(StoreError):
+    """The folder is no store, or one of another format version."""
+
+
+class SequenceNotFoundError(StoreError):
+    """The store has no such sequence, or the sequence has no such frame."""
+
+
+class CorruptShardError(StoreError):
+    """Bytes of a store do not match their hash, their header or their record."""
+
+
+class WeightsError(SvsDataError):
+    """A weights file is missing, has another hash, or does not fit the network."""
+
+
+class CheckpointError(SvsDataError):
+    """A checkpoint is missing, damaged, or made for other data or another network."""
+
+
+class NonFiniteLossError(SvsDataError):
+    """A loss term became NaN or infinite; raised before the optimiser step."""
+
+
+class EditPlanError(SvsDataError):
+    """An edit is unknown, contradictory, or cannot be planned on this sequence."""
+
+
+class ExportError(SvsDataError):
+    """A store cannot be written in the asked format."""

@@ -1,0 +1,1 @@
+"""Measures of generated video and the page that reports them."""

@@ -1,0 +1,75 @@
+"""Geometry of flow fields as numpy arrays; ``tensors`` does the same in torch, as an oracle.
+
+Flow is backward: at frame t it points to t - 1, (H, W, 2) float32 pixels, dx then dy.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.records import Flow, Mask
+
+
+def warp(
+    previous: NDArray[np.generic], flow: Flow, *, nearest: bool = False
+) -> NDArray[np.generic]:
+    """Gather the previous frame onto the current grid: result(x) = previous(x + flow(x)).
+
+    Args:
+        previous: (H, W) or (H, W, C), uint8, uint16 or float32.
+        flow: (H, W, 2) backward flow.
+        nearest: Take the nearest sample, as maps of ids need; else bilinear.
+
+    Returns:
+        Same shape and dtype; samples beyond the border repeat it.
+    """
+    height, width = flow.shape[:2]
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    return cv2.remap(
+        previous,
+        columns + flow[..., 0],
+        rows + flow[..., 1],
+        cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
+    """Resample a flow field and rescale its vectors to the new pixel grid.
+
+    dx scales with the width's ratio, dy with the height's; a shrinking field is averaged.
+    """
+    old_hw = flow.shape[:2]
+    shrinks = size_hw[0] < old_hw[0]
+    resized = cv2.resize(
+        flow, size_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return resized * np.array([size_hw[1] / old_hw[1], size_hw[0] / old_hw[0]], np.float32)
+
+
+def leaves_frame(flow: Flow) -> Mask:
+    """Return 1 where the flow points outside the previous frame."""
+    height, width = flow.shape[:2]
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    return ((x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)).astype(np.uint8)
+
+
+def occlusion_by_consistency(backward: Flow, forward: Flow) -> Mask:
+    """Compare a backward flow with the forward flow of the same pair.
+
+    Occluded where |b + f(x + b)|^2 > 0.01 (|b|^2 + |f|^2) + 0.5 (Sundaram et al. 2010), and where
+    the flow leaves the frame.
+
+    Args:
+        backward: (H, W, 2) at t, pointing to t - 1.
+        forward: (H, W, 2) at t - 1, pointing to t.
+
+    Returns:
+        (H, W) uint8, 1 = occluded.
+    """
+    returned = warp(forward, backward)
+    error = np.square(backward + returned).sum(axis=-1)
+    magnitude = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    inconsistent = error > 0.01 * magnitude + 0.5
+    return (inconsistent | (leaves_frame(backward) == 1)).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Sources of frames and what turns them into labelled sequences."""

@@ -1,0 +1,1 @@
+"""Readers of recordings: folders, videos, Cityscapes, the street world."""

@@ -1,0 +1,1 @@
+"""FlowNet2 in plain PyTorch."""

@@ -1,0 +1,1 @@
+"""SVS-GAN: generator, discriminators, losses, rollout."""

@@ -1,0 +1,1 @@
+"""The vid2vid generator, the paper's baseline."""

@@ -1,0 +1,29 @@
+"""How long work tells whoever watches how far it is; drawing it is the command line's job."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives the steps of one stage."""
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        """Begin a task of ``total`` units (None: unknown), ``done`` of them from an earlier run."""
+
+    def advance(self, count: int = 1, **figures: float) -> None:
+        """Report ``count`` units done; ``figures`` are the latest measures worth showing."""
+
+    def note(self, message: str) -> None:
+        """Tell one line that a person should see: an assumption, a skipped frame."""
+
+
+class Silent:
+    """A progress that nobody watches."""
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        """Ignore it."""
+
+    def advance(self, count: int = 1, **figures: float) -> None:
+        """Ignore it."""
+
+    def note(self, message: str) -> None:
+        """Ignore it."""

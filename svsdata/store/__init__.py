@@ -1,0 +1,1 @@
+"""Sequences as sharded Parquet with PNG bytes: format, writer, reader, verify."""

@@ -1,0 +1,1 @@
+"""A procedural street seen from a moving car, with exact truth."""

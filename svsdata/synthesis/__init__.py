@@ -1,0 +1,1 @@
+"""Long autoregressive synthesis from label streams."""

@@ -1,0 +1,1 @@
+"""Clips, schedules, EMA and logs of a training run."""

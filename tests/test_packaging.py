@@ -1,0 +1,2 @@
+def test_nothing_yet() -> None:
+    import svsdata  # noqa: F401
