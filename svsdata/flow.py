@@ -3,16 +3,18 @@
 Flow is backward: at frame t it points to t - 1, (H, W, 2) float32 pixels, dx then dy.
 """
 
+from typing import TypeVar, cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.records import Flow, Mask
 
+Pixel = TypeVar("Pixel", np.uint8, np.uint16, np.float32)
 
-def warp(
-    previous: NDArray[np.generic], flow: Flow, *, nearest: bool = False
-) -> NDArray[np.generic]:
+
+def warp(previous: NDArray[Pixel], flow: Flow, *, nearest: bool = False) -> NDArray[Pixel]:
     """Gather the previous frame onto the current grid: result(x) = previous(x + flow(x)).
 
     Args:
@@ -25,13 +27,14 @@ def warp(
     """
     height, width = flow.shape[:2]
     rows, columns = np.indices((height, width), dtype=np.float32)
-    return cv2.remap(
+    warped = cv2.remap(
         previous,
         columns + flow[..., 0],
         rows + flow[..., 1],
         cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    return cast("NDArray[Pixel]", warped)
 
 
 def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
@@ -44,7 +47,9 @@ def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
     resized = cv2.resize(
         flow, size_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
-    return resized * np.array([size_hw[1] / old_hw[1], size_hw[0] / old_hw[0]], np.float32)
+    return cast(Flow, resized) * np.array(
+        [size_hw[1] / old_hw[1], size_hw[0] / old_hw[0]], np.float32
+    )
 
 
 def leaves_frame(flow: Flow) -> Mask:
