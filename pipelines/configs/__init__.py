@@ -1,0 +1,1 @@
+"""One frozen record a stage: every choice of a run, with units and defaults; imports no torch."""
