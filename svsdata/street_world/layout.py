@@ -1,5 +1,7 @@
 """What stands still along the road, chunk by chunk: houses, gardens, trees, poles, signs."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -36,6 +38,15 @@ ROOF_COLORS: tuple[Color, ...] = ((0.8, 0.42, 0.34), (0.55, 0.5, 0.5), (0.66, 0.
 GREY: Color = (0.5, 0.52, 0.54)
 
 
+class Surface(NamedTuple):
+    """What an upright face looks like; see ``Face``."""
+
+    material: str
+    label: int
+    tint: Color
+    tile_m: tuple[float, float]
+
+
 class Chunk:
     """Collects the faces of one chunk of road, one side at a time."""
 
@@ -51,19 +62,19 @@ class Chunk:
         self.ranks += [rank] * len(faces)
 
     def wall(
-        self, ends: NDArray[np.float64], z: tuple[float, float], rank: float, **look: object
+        self, ends: NDArray[np.float64], z: tuple[float, float], rank: float, surface: Surface
     ) -> None:
         """Add an upright face; ``ends`` (2, 2) are the viewer's left and right road coordinates."""
         left, right = self.road.points(ends[:, 0], ends[:, 1])
         corners = np.array([[*left, z[0]], [*right, z[0]], [*right, z[1]], [*left, z[1]]])
-        self.add([Face(corners, **look)], rank)  # type: ignore[arg-type]
+        self.add([Face(corners, *surface)], rank)
 
     def block(
         self,
         along: tuple[float, float],
         across: tuple[float, float],
         z: tuple[float, float],
-        **look: object,
+        surface: Surface,
     ) -> None:
         """Add a block's street side and both ends; ``across`` runs away from the road."""
         (u0, u1), (near, far) = along, across
@@ -71,7 +82,7 @@ class Chunk:
         left, right = max(near, far), min(near, far)
         rank = u1 + 0.01 * abs(near)
         for ends in (street, [(u0, left), (u0, right)], [(u1, right), (u1, left)]):
-            self.wall(np.array(ends), z, rank, **look)
+            self.wall(np.array(ends), z, rank, surface)
 
     def upright(self, u: float, n: float, faces: list[Face]) -> None:
         """Add an object's faces, given in coordinates that look along the road."""
@@ -123,10 +134,10 @@ def _houses(chunk: Chunk, side: int, along: tuple[float, float], rng: Generator)
         ground_color = _pick(rng, SHOP_COLORS) if ground == "shop" else color
         across = (side * WALK_EDGE_M, side * (WALK_EDGE_M + 10))
         bay = (u1 - u0) / max(round((u1 - u0) / 4.2), 1)
-        chunk.block(along=(u0, u1), across=across, z=(0.0, 3.9), material=ground, label=BUILDING,
-                    tint=ground_color, tile_m=(bay, 3.9))  # fmt: skip
-        chunk.block(along=(u0, u1), across=across, z=(3.9, top), material=f"facade{rng.integers(6)}",
-                    label=BUILDING, tint=color, tile_m=tile)  # fmt: skip
+        lower = Surface(ground, BUILDING, ground_color, (bay, 3.9))
+        chunk.block((u0, u1), across, (0.0, 3.9), lower)
+        upper = Surface(f"facade{rng.integers(6)}", BUILDING, color, tile)
+        chunk.block((u0, u1), across, (3.9, top), upper)
         _roof(chunk, (u0, u1), (across[0], across[0] + side * 5), (top, top + 2.6), rng)
 
 
@@ -156,22 +167,23 @@ def _garden(chunk: Chunk, side: int, along: tuple[float, float], rng: Generator)
     (u0, u1), near = along, side * (WALK_EDGE_M + 0.4)
     border = int(rng.integers(4))
     height = (1.3, 1.15, 1.0, 1.8)[border]
-    material, label, tint, tile = (
-        ("hedge", VEGETATION, (1.0, 1.0, 1.0), (2.0, 2.0)),
-        ("planks", FENCE, (0.78, 0.62, 0.46), (1.6, height)),
-        ("stone", WALL, (0.85, 0.8, 0.74), (2.4, 2.0)),
-        ("hedge", VEGETATION, (0.9, 1.05, 0.85), (2.4, 2.4)),
+    surface = (
+        Surface("hedge", VEGETATION, (1.0, 1.0, 1.0), (2.0, 2.0)),
+        Surface("planks", FENCE, (0.78, 0.62, 0.46), (1.6, height)),
+        Surface("stone", WALL, (0.85, 0.8, 0.74), (2.4, 2.0)),
+        Surface("hedge", VEGETATION, (0.9, 1.05, 0.85), (2.4, 2.4)),
     )[border]
-    chunk.block(along=along, across=(near, near + side * 0.5), z=(0.0, height), material=material,
-                label=label, tint=tint, tile_m=tile)  # fmt: skip
+    chunk.block(along, (near, near + side * 0.5), (0.0, height), surface)
     if u1 - u0 < 8:
         return
     house = (u0 + rng.uniform(1, 2.5), u1 - rng.uniform(1, 2.5))
     across = (side * (WALK_EDGE_M + 5), side * (WALK_EDGE_M + 15))
     eaves = 3.05 * int(rng.integers(1, 3)) + 1.2
     color = _pick(rng, WALL_COLORS)
-    chunk.block(along=house, across=across, z=(0.0, eaves), material=f"facade{rng.integers(5)}",
-                label=BUILDING, tint=color, tile_m=((house[1] - house[0]) / 4, eaves / max(1, round(eaves / 3))))  # fmt: skip
+    tile = ((house[1] - house[0]) / 4, eaves / max(1, round(eaves / 3)))
+    chunk.block(
+        house, across, (0.0, eaves), Surface(f"facade{rng.integers(5)}", BUILDING, color, tile)
+    )
     _roof(chunk, house, (across[0], across[0] + side * 5), (eaves, eaves + 3.6), rng)
     _tree(chunk, u0 + rng.uniform(0.5, 1.5), side * (WALK_EDGE_M + 3), rng)
 
@@ -180,8 +192,8 @@ def _park(chunk: Chunk, side: int, along: tuple[float, float], rng: Generator) -
     """Grass with trees, sometimes behind a low wall."""
     if rng.random() < 0.35:
         near = side * (WALK_EDGE_M + 0.3)
-        chunk.block(along=along, across=(near, near + side * 0.4), z=(0.0, 0.9), material="stone",
-                    label=WALL, tint=(0.8, 0.78, 0.74), tile_m=(2.4, 2.0))  # fmt: skip
+        stone = Surface("stone", WALL, (0.8, 0.78, 0.74), (2.4, 2.0))
+        chunk.block(along, (near, near + side * 0.4), (0.0, 0.9), stone)
     for u in np.arange(along[0] + 1, along[1] - 1, 5.5):
         _tree(chunk, u + rng.uniform(0, 3), side * rng.uniform(WALK_EDGE_M + 3, 19), rng)
 
@@ -189,11 +201,12 @@ def _park(chunk: Chunk, side: int, along: tuple[float, float], rng: Generator) -
 def _backdrop(chunk: Chunk, side: int, rng: Generator) -> None:
     """Trees and houses of the next street, which close the view."""
     along = (chunk.start, chunk.start + CHUNK_M)
-    chunk.block(along=along, across=(side * 27.0, side * 30.0), z=(0.0, rng.uniform(5, 8)),
-                material="leaves", label=VEGETATION, tint=(0.8, 0.86, 0.8), tile_m=(5.0, 5.0))  # fmt: skip
+    trees = Surface("leaves", VEGETATION, (0.8, 0.86, 0.8), (5.0, 5.0))
+    chunk.block(along, (side * 27.0, side * 30.0), (0.0, rng.uniform(5, 8)), trees)
     if rng.random() < 0.6:
-        chunk.block(along=along, across=(side * 31.0, side * 33.0), z=(0.0, rng.uniform(9, 15)),
-                    material="facade0", label=BUILDING, tint=_pick(rng, WALL_COLORS), tile_m=(2.67, 3.0))  # fmt: skip
+        height = rng.uniform(9, 15)
+        houses = Surface("facade0", BUILDING, _pick(rng, WALL_COLORS), (2.67, 3.0))
+        chunk.block(along, (side * 31.0, side * 33.0), (0.0, height), houses)
 
 
 def _verge(chunk: Chunk, side: int, zone: int, rng: Generator) -> None:

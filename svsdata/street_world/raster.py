@@ -37,7 +37,7 @@ class View:
     inverse_depth: Float
     """(H, W) of the background, 0 in the sky."""
     slope: NDArray[np.float32]
-    """(H, W, 2) its change per pixel to the right and down."""
+    """(2, H, W) its change per pixel to the right and down."""
 
 
 def view_of(camera: Camera) -> View:
@@ -58,7 +58,7 @@ def view_of(camera: Camera) -> View:
         rays.astype(np.float32),
         np.where(is_ground, GROUND, SKY).astype(np.int32),
         np.where(is_ground, inverse, 0).astype(np.float32),
-        (is_ground[..., None] * slope).astype(np.float32),
+        (is_ground * slope[:, None, None]).astype(np.float32),
     )
 
 
@@ -76,16 +76,16 @@ class Raster:
     inverse_depth: Float
     """(H, W), 0 in the sky."""
     slope: NDArray[np.float32]
-    """(H, W, 2) change of inverse depth per pixel on the same plane."""
+    """(2, H, W) change of inverse depth per pixel on the same plane."""
     plane: Float
     """(F, 3) inverse depth of each face as an affine function of column, row and 1."""
     to_camera: Transform
     """cam_T_world."""
 
 
-def rasterize(view: View, mesh: Mesh, cam_T_world: Transform) -> Raster:
-    """Paint the faces from far to near over ground and sky."""
-    turn, shift = cam_T_world[:3, :3], cam_T_world[:3, 3]
+def rasterize(view: View, mesh: Mesh, to_camera: Transform) -> Raster:
+    """Paint the faces from far to near over ground and sky; ``to_camera`` is cam_T_world."""
+    turn, shift = to_camera[:3, :3], to_camera[:3, 3]
     corners = mesh.corners @ turn.T + shift
     normal = mesh.normal @ turn.T
     distance = np.einsum("fi,fi->f", normal, mesh.origin @ turn.T + shift)
@@ -106,9 +106,9 @@ def rasterize(view: View, mesh: Mesh, cam_T_world: Transform) -> Raster:
     inverse_depth, slope = view.inverse_depth.copy(), view.slope.copy()
     inverse = a * columns.astype(np.float32) + b * rows.astype(np.float32) + c
     inverse_depth.ravel()[solid] = np.clip(inverse, farthest[faces], nearest[faces])
-    slope.reshape(-1, 2)[solid, 0] = a
-    slope.reshape(-1, 2)[solid, 1] = b
-    return Raster(mesh, ids, solid, faces, inverse_depth, slope, plane, cam_T_world)
+    slope[0].ravel()[solid] = a
+    slope[1].ravel()[solid] = b
+    return Raster(mesh, ids, solid, faces, inverse_depth, slope, plane, to_camera)
 
 
 def _paint(
@@ -229,9 +229,9 @@ def occlusion_mask(
     column = np.clip(np.rint(x), 0, width - 1)
     row = np.clip(np.rint(y), 0, height - 1)
     place = (row * width + column).astype(np.int64)
-    slope = previous.slope.reshape(-1, 2)[place]
-    surface = previous.inverse_depth.ravel()[place]
-    surface = surface + slope[..., 0] * (x - column) + slope[..., 1] * (y - row)
+    surface = previous.inverse_depth.ravel().take(place)
+    surface += previous.slope[0].ravel().take(place) * (x - column)
+    surface += previous.slope[1].ravel().take(place) * (y - row)
     differs = np.abs(surface - inverse_depth_before) > 0.01 * inverse_depth_before + 2e-5
-    differs |= previous_owner.ravel()[place] != owner
+    differs |= previous_owner.ravel().take(place) != owner
     return (outside | differs).astype(np.uint8)

@@ -121,7 +121,7 @@ def _ground_texels(
 ) -> tuple[tuple[Float, Float], tuple[Float, Float]]:
     depth = 1 / view.inverse_depth.ravel()[pixels]
     across = depth * np.float32(1 / view.camera.intrinsics[0, 0])
-    along = depth * across * np.float32(abs(view.slope[-1, 0, 1]) * view.camera.intrinsics[0, 0])
+    along = depth * across * np.float32(abs(view.slope[1, -1, 0]) * view.camera.intrinsics[0, 0])
     scale = np.float32(TILE / GROUND_TILE_M)
     place = _texels(
         ground.u / np.float32(GROUND_TILE_M), ground.n / np.float32(GROUND_TILE_M),
@@ -149,7 +149,7 @@ def _face_texels(view: View, raster: Raster) -> tuple[Float, Float]:
     width = raster.ids.shape[1]
     rows, columns = (part.astype(np.float32) for part in np.divmod(raster.solid, width))
     depth = 1 / raster.inverse_depth.ravel()[raster.solid]
-    slope = raster.slope.reshape(-1, 2)[raster.solid]
+    slope = [plane.ravel()[raster.solid] for plane in raster.slope]
     coordinates, footprints = [], []
     origin = mesh.origin @ turn.T + shift
     to_ray = np.linalg.inv(view.camera.intrinsics)
@@ -159,7 +159,7 @@ def _face_texels(view: View, raster: Raster) -> tuple[Float, Float]:
         table = (gradient @ to_ray + offset[:, None] * raster.plane).astype(np.float32)
         a, b, c = (table[:, k][faces] for k in range(3))
         place = (a * columns + b * rows + c) * depth
-        change = np.maximum(np.abs(a - place * slope[:, 0]), np.abs(b - place * slope[:, 1]))
+        change = np.maximum(np.abs(a - place * slope[0]), np.abs(b - place * slope[1]))
         coordinates.append(place)
         footprints.append(change * depth * np.float32(TILE))
     return _texels(*coordinates, *footprints, mesh.material[faces])

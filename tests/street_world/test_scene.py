@@ -134,7 +134,8 @@ def test_random_access_equals_sequential_rendering_in_threads():
     frames = [sequential.render(index) for index in range(40, 46)]
     again = StreetWorld(5, size_hw=(48, 96))
     with ThreadPoolExecutor(2) as pool:
-        shuffled = dict(zip((45, 41, 43, 40, 44, 42), pool.map(again.render, (45, 41, 43, 40, 44, 42)), strict=True))  # fmt: skip
+        order = (45, 41, 43, 40, 44, 42)
+        shuffled = dict(zip(order, pool.map(again.render, order), strict=True))
     for index, frame in enumerate(frames, 40):
         assert_frames_equal(frame, shuffled[index])
         assert frame.ego.speed_mps == shuffled[index].ego.speed_mps
