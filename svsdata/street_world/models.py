@@ -1,6 +1,7 @@
 """Models of actors: solids in object coordinates (x ahead, y left, z up, metres)."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import numpy as np
 
@@ -151,15 +152,15 @@ def _limb(label: int, *, arm: bool) -> list[Face]:
 @cache
 def model(kind: str) -> Mesh:
     """Return the mesh of a kind of actor or of a part of one."""
-    builders = {
-        **{shape: (lambda shape=shape: _car(shape)) for shape in CAR_SHAPES},
+    builders: dict[str, Callable[[], list[Face]]] = {
+        **{shape: partial(_car, shape) for shape in CAR_SHAPES},
         "truck": _truck,
         "bus": _bus,
-        "motorcycle": lambda: _two_wheeler(MOTORCYCLE),
-        "bicycle": lambda: _two_wheeler(BICYCLE),
+        "motorcycle": partial(_two_wheeler, MOTORCYCLE),
+        "bicycle": partial(_two_wheeler, BICYCLE),
         "rider": _rider,
         "torso": _torso,
-        "leg": lambda: _limb(PERSON, arm=False),
-        "arm": lambda: _limb(PERSON, arm=True),
+        "leg": partial(_limb, PERSON, arm=False),
+        "arm": partial(_limb, PERSON, arm=True),
     }
     return mesh_of(builders[kind]())

@@ -18,7 +18,7 @@ from svsdata.street_world.mesh import Mesh
 SKY, GROUND, FIRST_FACE = 0, 1, 2
 NEAR_M = 0.4
 _SUBPIXEL_BITS = 4
-Float = NDArray[np.float32]
+Float = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class View:
     """(H, W) SKY or GROUND."""
     inverse_depth: Float
     """(H, W) of the background, 0 in the sky."""
-    slope: NDArray[np.float32]
+    slope: Float
     """(2, H, W) its change per pixel to the right and down."""
 
 
@@ -75,7 +75,7 @@ class Raster:
     """(P,) their rows of the mesh."""
     inverse_depth: Float
     """(H, W), 0 in the sky."""
-    slope: NDArray[np.float32]
+    slope: Float
     """(2, H, W) change of inverse depth per pixel on the same plane."""
     plane: Float
     """(F, 3) inverse depth of each face as an affine function of column, row and 1."""

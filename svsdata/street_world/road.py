@@ -170,14 +170,14 @@ GROUND_MATERIAL[[ROAD_ID, SIDEWALK_ID, TERRAIN_ID]] = [
 
 
 def paint_coverage(
-    ground: Ground, footprint_u: NDArray[np.float32], footprint_n: NDArray[np.float32]
-) -> NDArray[np.float32]:
+    ground: Ground, footprint_u: NDArray[np.floating], footprint_n: NDArray[np.floating]
+) -> NDArray[np.floating]:
     """Return the share of each place that is white paint, prefiltered over its footprint in m."""
     n, local_u, crossing = ground.n, ground.local_u, ground.crossing
 
     def band(
-        offset: NDArray[np.float32], half: float, footprint: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+        offset: NDArray[np.floating], half: float, footprint: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
         edge = np.clip((half - np.abs(offset)) / footprint + 0.5, 0, 1)
         return edge * np.minimum(1, 2 * half / footprint)
 

@@ -134,7 +134,7 @@ class StreetWorld:
                 flow, moment.owner, inverse_depth, previous.raster, previous.owner
             )
         with np.errstate(divide="ignore"):
-            depth = 1 / raster.inverse_depth
+            depth = (1 / raster.inverse_depth).astype(np.float32, copy=False)
         picture = None
         if image:
             picture = shade(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.records import Image
-from svsdata.street_world.appearance import BLOCK, LEVELS, MATERIALS, OFFSETS, TILE, atlas
+from svsdata.street_world.appearance import BLOCK, LEVELS, MATERIALS, OFFSETS, atlas
 from svsdata.street_world.raster import Raster, View
 from svsdata.street_world.road import (
     GROUND_MATERIAL,
@@ -18,8 +18,9 @@ from svsdata.street_world.road import (
     Ground,
     paint_coverage,
 )
+from svsdata.street_world.tiles import TILE
 
-Float = NDArray[np.float32]
+Float = NDArray[np.floating]
 SUN = np.array([-0.48, -0.52, 0.71])
 HAZE_RGB = np.array([206, 214, 222], np.float32)
 ZENITH_RGB = np.array([92, 142, 206], np.float32)
@@ -54,7 +55,7 @@ def shade(
         place[0, pixels], place[1, pixels] = x, y
     maps = place.reshape(2, height, width)
     texels = cv2.remap(atlas(), maps[0], maps[1], cv2.INTER_LINEAR)
-    planes = [plane.ravel() for plane in cv2.split(texels)]
+    planes = [cast(NDArray[np.uint8], plane).ravel() for plane in cv2.split(texels)]
     mask = planes[3][raster.solid] * np.float32(1 / 255)
     mesh = raster.mesh
     light = (0.66 + 0.42 * np.clip(mesh.normal @ SUN, 0, 1)).astype(np.float32)
@@ -97,7 +98,7 @@ def _texels(
         level = np.clip(np.frexp(footprint * np.float32(0.8))[1], 0, LEVELS - 1)
         size = np.ldexp(np.float32(TILE), -level)
         coordinates.append((along - np.floor(along)) * size + OFFSETS[level] - np.float32(0.5))
-    return coordinates[0], coordinates[1] + np.float32(BLOCK) * np.float32(1) * material
+    return coordinates[0], coordinates[1] + np.float32(BLOCK) * material
 
 
 def _sky_texels(view: View, pixels: NDArray[np.int64], heading: float) -> tuple[Float, Float]:
@@ -110,7 +111,7 @@ def _sky_texels(view: View, pixels: NDArray[np.int64], heading: float) -> tuple[
     return _texels(s, t, footprint, footprint, MATERIALS["clouds"])
 
 
-def _cloud_cover(view: View, pixels: NDArray[np.int64], texels: NDArray[np.uint8]) -> Float:
+def _cloud_cover(view: View, pixels: NDArray[np.int64], texels: NDArray[np.integer]) -> Float:
     """Return the share of white, which thins out towards the horizon."""
     up = view.rays.reshape(-1, 3)[pixels, 2]
     return texels * np.clip(up * 6, 0, 1) * np.float32(0.9 / 255)
@@ -131,7 +132,7 @@ def _ground_texels(
 
 
 def _ground_layers(
-    ground: Ground, footprint: tuple[Float, Float], shadow: NDArray[np.uint8]
+    ground: Ground, footprint: tuple[Float, Float], shadow: NDArray[np.integer]
 ) -> tuple[Float, Float, Float, Float]:
     """Return shares of kerb stone, brightness of parking bays, share of paint, and light."""
     width = np.abs(ground.n)
@@ -162,10 +163,11 @@ def _face_texels(view: View, raster: Raster) -> tuple[Float, Float]:
         change = np.maximum(np.abs(a - place * slope[0]), np.abs(b - place * slope[1]))
         coordinates.append(place)
         footprints.append(change * depth * np.float32(TILE))
-    return _texels(*coordinates, *footprints, mesh.material[faces])
+    (s, t), (texels_s, texels_t) = coordinates, footprints
+    return _texels(s, t, texels_s, texels_t, mesh.material[faces])
 
 
-def _shadow(view: View, footprints: Float) -> NDArray[np.uint8]:
+def _shadow(view: View, footprints: Float) -> NDArray[np.integer]:
     """Soft dark patches under actors, (H, W) uint8."""
     layer = np.zeros(view.camera.size_hw, np.uint8)
     near = footprints[..., 2].min(axis=1) > 0.8 if len(footprints) else np.zeros(0, bool)
@@ -173,4 +175,4 @@ def _shadow(view: View, footprints: Float) -> NDArray[np.uint8]:
     for corners in np.round(16 * pixels[..., :2] / pixels[..., 2:]).astype(np.int32):
         cv2.fillConvexPoly(layer, corners, 255, cv2.LINE_AA, 4)
     radius = max(3, view.camera.size_hw[1] // 100) | 1
-    return cv2.blur(layer, (radius, radius))
+    return cast(Image, cv2.blur(layer, (radius, radius)))
