@@ -5,7 +5,6 @@ differs, unless the old directory is to be set aside.
 """
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -84,4 +83,4 @@ def _set_aside(path: Path) -> None:
     number = 1
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
-    os.rename(path, aside)
+    path.rename(aside)
