@@ -21,12 +21,12 @@ from svsdata.records import (
     EncodedImage,
     Frame,
 )
-from svsdata.store.format import StoreInfo
+from svsdata.store.format import VERIFY_ADVICE, StoreInfo
 
 ENCODED_IMAGE = "encoded_image"
 """May be asked for like a layer: the stored bytes of the image, not decoded."""
 
-_REQUIRED_LAYERS = ("image", "semantic")
+REQUIRED_LAYERS = ("image", "semantic")
 _LAYER_TYPES = {layer: np.dtype(np.uint8) for layer in FRAME_LAYERS} | {
     "instance": np.dtype(np.uint16),
     "flow": np.dtype(np.float32),
@@ -103,7 +103,7 @@ def check_frame(frame: Frame, info: StoreInfo, where: str) -> None:
     for layer in FRAME_LAYERS:
         value: NDArray[Any] | None = getattr(frame, layer)
         absent = value is None and not (layer == "image" and frame.encoded_image is not None)
-        if absent and layer in _REQUIRED_LAYERS and layer in info.modalities:
+        if absent and layer in REQUIRED_LAYERS and layer in info.modalities:
             raise StoreError(f"{where}: the {layer} is missing; every frame of this store has one")
         if not absent and layer not in info.modalities:
             held = ", ".join(info.modalities)
@@ -182,7 +182,7 @@ def decode_row(row: Mapping[str, Any], layers: tuple[str, ...], info: StoreInfo)
             if stored is not None:
                 decoded |= _decode_layer(layer, stored, f"{where}: {layer}", info)
     except (SourceError, LabelSetError) as error:
-        raise CorruptShardError(f"{error}; run 'svsdata store verify'") from error
+        raise CorruptShardError(f"{error}{VERIFY_ADVICE}") from error
     return Frame(
         frame_index=row["frame_index"],
         timestamp_us=row["timestamp_us"],

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,7 +93,11 @@ def only_writer(folder: Path) -> Iterator[bool]:
     committed, is locked by nobody and counts as held.
     """
     lock = folder / "lock"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileNotFoundError:
+        yield False
+        return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,6 +108,19 @@ def only_writer(folder: Path) -> Iterator[bool]:
         yield lock.exists() and os.path.samestat(opened, lock.stat())
     finally:
         os.close(descriptor)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that others may look into; it is gone at once, its bytes soon after."""
+    doomed = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}{TEMPORARY}")
+    folder.replace(doomed)
+    shutil.rmtree(doomed)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove what a kill during ``remove_folder`` left."""
+    for doomed in parent.glob(f".*{TEMPORARY}"):
+        shutil.rmtree(doomed, ignore_errors=True)  # another writer may be at it
 
 
 def _write_temporary(path: Path, data: bytes) -> Path:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from svsdata.errors import LabelSetError, StoreError, StoreFormatError
 from svsdata.images import MAX_PIXELS
 from svsdata.labels import LABEL_SETS, LabelSet
-from svsdata.records import FRAME_LAYERS, Flag, Sequence
+from svsdata.records import FRAME_LAYERS, INSTANCE_BASE, Flag, Sequence
 
 FORMAT_VERSION = 1
 """Version written; readers of this code read no other."""
@@ -29,6 +29,9 @@ PART_BYTES = 192 * 2**20
 STORE_FILE = "store.json"
 CARD_FILE = "README.md"
 FRAMES, SEQUENCES, STAGING, QUARANTINE = "frames", "sequences", "staging", "quarantine"
+
+VERIFY_ADVICE = "; run 'svsdata store verify'"
+"""What a reader of damaged bytes is told to do."""
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
@@ -168,6 +171,29 @@ def read_record(path: Path, sequence_id: str) -> SequenceRecord:
     else:
         return record
     raise StoreFormatError(f"{path}: {problem}; run 'svsdata store repair'")
+
+
+def check_tracks(sequence: Sequence, info: StoreInfo) -> None:
+    """Refuse tracks that do not fit their sequence or label set.
+
+    Raises:
+        StoreError: If frames or instance ids of a track cannot be.
+        LabelSetError: If its class is not in the label set.
+    """
+    for track in sequence.tracks:
+        where = f"sequence '{sequence.sequence_id}', track {track.track_id}"
+        if not 0 <= track.label_id < info.label_set.num_classes:
+            raise LabelSetError(
+                f"{where}: class {track.label_id} is not in label set '{info.label_set.name}'"
+            )
+        if track.instance_id // INSTANCE_BASE != track.label_id:
+            raise StoreError(
+                f"{where}: instance id {track.instance_id} is not one of class {track.label_id}"
+            )
+        if not 0 <= track.first_frame <= track.last_frame < sequence.num_frames:
+            raise StoreError(
+                f"{where}: frames {track.first_frame}..{track.last_frame} of {sequence.num_frames}"
+            )
 
 
 def to_json(adapter: TypeAdapter[Record], value: Record) -> bytes:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from svsdata.errors import CorruptShardError
 from svsdata.store.columns import SCHEMA
 from svsdata.store.files import TEMPORARY, sha256_of, sync_folder, writing
-from svsdata.store.format import ROWS_PER_GROUP, Part
+from svsdata.store.format import ROWS_PER_GROUP, VERIFY_ADVICE, Part
 
 
 def _leaves(name: str, kind: pa.DataType) -> Iterator[str]:
@@ -109,7 +109,7 @@ def open_part(path: Path, metadata: pq.FileMetaData | None = None) -> Iterator[p
             yield file
     except (OSError, pa.ArrowException) as error:
         reason = str(error).strip().splitlines()[0]
-        raise CorruptShardError(f"{path}: {reason}; run 'svsdata store verify'") from error
+        raise CorruptShardError(f"{path}: {reason}{VERIFY_ADVICE}") from error
 
 
 def read_rows(file: pq.ParquetFile, wanted: range, columns: list[str]) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from svsdata.store.columns import ENCODED_IMAGE, SCALAR_COLUMNS, decode_row
 from svsdata.store.files import local_folder
 from svsdata.store.format import (
     FRAMES,
+    VERIFY_ADVICE,
     SequenceRecord,
     StoreInfo,
     committed_ids,
@@ -137,7 +138,7 @@ class StoreReader:
             if (row["sequence_id"], row["frame_index"]) != (sequence_id, index):
                 raise CorruptShardError(
                     f"{self.path}: where frame {index} of '{sequence_id}' should be lies frame "
-                    f"{row['frame_index']} of '{row['sequence_id']}'; run 'svsdata store verify'"
+                    f"{row['frame_index']} of '{row['sequence_id']}'{VERIFY_ADVICE}"
                 )
             frame = decode_row(row, layers, self.info)
             yield frame if size_hw is None else resize_frame(frame, self.info.size_hw, size_hw)
@@ -156,7 +157,7 @@ class StoreReader:
                     if file.metadata.num_rows != part.num_frames:
                         raise CorruptShardError(
                             f"{path}: holds {file.metadata.num_rows} frames, its record says "
-                            f"{part.num_frames}; run 'svsdata store verify'"
+                            f"{part.num_frames}{VERIFY_ADVICE}"
                         )
                     yield from read_rows(file, inside, columns)
             first += part.num_frames

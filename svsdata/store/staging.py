@@ -6,7 +6,6 @@ foreign readers; each step is durable before the next begins.
 """
 
 import io
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from svsdata.store.card import write_card
 from svsdata.store.files import (
     TEMPORARY,
     put_if_absent,
+    remove_folder,
     sha256_of,
     sync_folder,
     write_durably,
@@ -174,7 +174,7 @@ class StagedSequence:
         if not put_if_absent(path, data) and path.read_bytes() != data:
             raise StoreError(f"{path}: another writer has committed a sequence of this id")
         write_card(self._store, info)
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
     def part_path(self, index: int) -> Path:
         """Return where a part is written."""
@@ -190,7 +190,7 @@ class StagedSequence:
 def staged_ids(store: Path) -> list[str]:
     """Return the ids of sequences that were begun and not committed, sorted."""
     return sorted(
-        check_sequence_id(path.name, str(path.parent)) for path in (store / STAGING).glob("*")
+        check_sequence_id(path.name, str(path.parent)) for path in (store / STAGING).glob("[!.]*")
     )
 
 

@@ -9,10 +9,17 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from svsdata.errors import LabelSetError, StoreError
-from svsdata.records import INSTANCE_BASE, Frame, Sequence, Track
+from svsdata.errors import StoreError
+from svsdata.records import Frame, Sequence, Track
 from svsdata.store.columns import check_frame, encode_row
-from svsdata.store.files import local_folder, only_writer, put_if_absent, write_durably, writing
+from svsdata.store.files import (
+    local_folder,
+    only_writer,
+    put_if_absent,
+    remove_leftovers,
+    write_durably,
+    writing,
+)
 from svsdata.store.format import (
     FRAMES,
     PART_BYTES,
@@ -22,6 +29,7 @@ from svsdata.store.format import (
     SequenceRecord,
     StoreInfo,
     check_sequence_id,
+    check_tracks,
     committed_ids,
     info_to_json,
     read_info,
@@ -119,6 +127,7 @@ class StoreWriter:
                 (self.path / folder).mkdir(exist_ok=True)
 
     def _finish_interrupted_commits(self) -> None:
+        remove_leftovers(self.path / STAGING)
         for sequence_id in staged_ids(self.path):
             staged = StagedSequence(self.path, sequence_id)
             with only_writer(staged.folder) as alone:
@@ -244,26 +253,3 @@ class SequenceWriter:
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._open is not None:
             self._open.abort()
-
-
-def check_tracks(sequence: Sequence, info: StoreInfo) -> None:
-    """Refuse tracks that do not fit their sequence or label set.
-
-    Raises:
-        StoreError: If frames or instance ids of a track cannot be.
-        LabelSetError: If its class is not in the label set.
-    """
-    for track in sequence.tracks:
-        where = f"sequence '{sequence.sequence_id}', track {track.track_id}"
-        if not 0 <= track.label_id < info.label_set.num_classes:
-            raise LabelSetError(
-                f"{where}: class {track.label_id} is not in label set '{info.label_set.name}'"
-            )
-        if track.instance_id // INSTANCE_BASE != track.label_id:
-            raise StoreError(
-                f"{where}: instance id {track.instance_id} is not one of class {track.label_id}"
-            )
-        if not 0 <= track.first_frame <= track.last_frame < sequence.num_frames:
-            raise StoreError(
-                f"{where}: frames {track.first_frame}..{track.last_frame} of {sequence.num_frames}"
-            )
