@@ -1,0 +1,202 @@
+"""``svsdata store``: look at a store, check it, put it right."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from svsdata.labels import LabelSet
+    from svsdata.records import Frame
+
+app = typer.Typer(help="Look at a store, check it, put it right.", no_args_is_help=True)
+
+StorePath = Annotated[Path, typer.Argument(help="Folder of the store.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+@app.command()
+def info(store: StorePath, as_json: Json = False) -> None:
+    """Tell what a store holds.
+
+    Example: svsdata store info store/
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from svsdata.store.reader import StoreReader
+    from svsdata.store.staging import staged_ids
+
+    reader = StoreReader(store)
+    records = [reader.record(sequence_id) for sequence_id in reader.sequence_ids]
+    sequences = [record.sequence for record in records]
+    num_bytes = sum(part.num_bytes for record in records for part in record.parts)
+    facts = {
+        "store": str(store),
+        "label_set": reader.info.label_set.name,
+        "size_hw": reader.info.size_hw,
+        "fps": reader.info.fps,
+        "modalities": reader.info.modalities,
+        "licences": reader.info.licences,
+        "sequences": {sequence.sequence_id: sequence.num_frames for sequence in sequences},
+        "frames": sum(sequence.num_frames for sequence in sequences),
+        "synthetic_frames": sum(r.sequence.num_frames for r in records if r.is_synthetic),
+        "bytes": num_bytes,
+        "unfinished": staged_ids(reader.path),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    height, width = reader.info.size_hw
+    console = Console()
+    console.print(
+        f"{store}: {len(sequences)} sequences, {facts['frames']} frames "
+        f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
+        f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
+        f"layers {', '.join(reader.info.modalities)}",
+        highlight=False,
+    )
+    table = Table("sequence", "frames", "MB", "fps", "tracks", "source")
+    for record in records:
+        it, size = record.sequence, sum(part.num_bytes for part in record.parts)
+        table.add_row(
+            it.sequence_id, str(it.num_frames), f"{size / 1e6:.1f}", f"{it.fps:g}",
+            str(len(it.tracks)), it.source,
+        )  # fmt: skip
+    console.print(table)
+    for sequence_id in staged_ids(reader.path):
+        console.print(f"unfinished: {sequence_id}", highlight=False)
+    for origin, terms in reader.info.licences.items():
+        console.print(f"licence of {origin}: {terms}", highlight=False)
+
+
+@app.command()
+def verify(
+    store: StorePath,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip hashes and pictures: sizes, footers, order only.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check every byte; exit code 1 if anything is wrong.
+
+    Example: svsdata store verify store/
+    """
+    from rich.console import Console
+
+    from svsdata.store.verify import verify_store
+
+    report = verify_store(store, quick=quick)
+    if as_json:
+        faults = [fault.message for fault in report.faults]
+        typer.echo(json.dumps(asdict(report) | {"faults": faults}))
+    else:
+        console = Console(soft_wrap=True, highlight=False)
+        for fault in report.faults:
+            console.print(fault.message, style="red", markup=False)
+        for sequence_id in report.unfinished:
+            console.print(f"unfinished: {sequence_id} (run the command that makes it again)")
+        verdict = f"{len(report.faults)} faults" if report.faults else "no fault"
+        console.print(
+            f"{verdict} in {report.num_sequences} sequences, {report.num_frames} frames, "
+            f"{report.num_bytes / 1e6:.1f} MB{' (quick: no hashes, no pictures)' if quick else ''}"
+        )
+    if report.faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    store: StorePath,
+    sequence: Annotated[
+        str, typer.Argument(help="Its id; the first one when left out.", show_default=False)
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
+    rows: Annotated[int, typer.Option(min=1, max=64, help="Frames, evenly spaced.")] = 6,
+) -> None:
+    """Draw frames as image, labels, instances and flow, and list them.
+
+    Example: svsdata store show store/ --out sheet.png
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from svsdata.errors import StoreError
+    from svsdata.images import encode_png
+    from svsdata.store.contact_sheet import SHEET_LAYERS, contact_sheet
+    from svsdata.store.reader import StoreReader
+
+    reader = StoreReader(store)
+    if not reader.sequence_ids:
+        raise StoreError(f"store '{store}' has no sequence yet; 'svsdata label' writes one")
+    chosen = reader.sequence(sequence or reader.sequence_ids[0])
+    layers = tuple(layer for layer in SHEET_LAYERS if layer in reader.info.modalities)
+    rows = min(rows, chosen.num_frames)
+    places = [i * (chosen.num_frames - 1) // max(rows - 1, 1) for i in range(rows)]
+    frames = [next(reader.read(chosen.sequence_id, at, at + 1, layers=layers)) for at in places]
+    height, width = chosen.size_hw
+    cell_hw = (max(1, round(320 * height / width)), 320)
+    sheet = contact_sheet(frames, reader.info.label_set, layers, cell_hw)
+    out.write_bytes(encode_png(sheet))
+    table = Table("frame", "seconds", "m/s", "camera", "largest classes", "things", "source")
+    for frame in frames:
+        classes, things = _contents(frame, reader.info.label_set)
+        table.add_row(
+            str(frame.frame_index), f"{frame.timestamp_us / 1e6:.2f}",
+            f"{frame.ego.speed_mps:.1f}" if frame.ego else "-",
+            frame.camera.flag if frame.camera else "-", classes, things, frame.source,
+        )  # fmt: skip
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
+
+
+@app.command()
+def repair(
+    store: StorePath,
+    abandon: Annotated[
+        str, typer.Option(metavar="SEQUENCE", help="Set this unfinished sequence aside instead.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Finish interrupted commits and move what is damaged to quarantine/; nothing is deleted.
+
+    Example: svsdata store repair store/
+    """
+    from rich.console import Console
+
+    from svsdata.store import repair as repairing
+
+    if abandon:
+        place = repairing.abandon(store, abandon)
+        report = repairing.RepairReport((), (f"unfinished '{abandon}' lies in {place}",))
+    else:
+        report = repairing.repair_store(store)
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for sequence_id in report.finished:
+        console.print(f"finished the commit of {sequence_id}")
+    for reason in report.quarantined:
+        console.print(f"set aside: {reason}", markup=False)
+    if not (report.finished or report.quarantined):
+        console.print("nothing to repair")
+
+
+def _contents(frame: "Frame", label_set: "LabelSet") -> tuple[str, str]:
+    """Name the three largest classes of a frame, and count its things."""
+    import numpy as np
+
+    from svsdata.records import INSTANCE_BASE
+
+    classes = things = "-"
+    if frame.semantic is not None:
+        counts = np.bincount(frame.semantic.ravel())
+        largest = [label_set.labels[i].name for i in np.argsort(-counts)[:3] if counts[i]]
+        classes = ", ".join(largest)
+    if frame.instance is not None:
+        things = str(int((np.unique(frame.instance) >= INSTANCE_BASE).sum()))
+    return classes, things
