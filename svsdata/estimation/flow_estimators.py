@@ -1,0 +1,84 @@
+"""Optical flow estimators behind one protocol. Flow is backward: current frame to previous."""
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import cv2
+from numpy.typing import NDArray
+
+from svsdata.flow import occlusion_by_consistency
+from svsdata.records import Flow, Image, Mask
+
+
+@dataclass(frozen=True)
+class FlowEstimate:
+    """The flow of one pair of frames."""
+
+    flow: Flow
+    validity: Mask | None = None
+    """1 where the flow was confirmed; None where nothing was checked."""
+    occlusion: Mask | None = None
+    """1 = occluded; None where nothing was checked."""
+
+
+class FlowEstimator(Protocol):
+    """Estimates the backward flow of pairs of frames."""
+
+    @property
+    def description(self) -> str:
+        """Name, settings and hash of the weights; written into every row."""
+
+    @property
+    def checks(self) -> bool:
+        """Whether estimates come with validity and occlusion."""
+
+    @property
+    def workers(self) -> int:
+        """How many threads may call it at once with profit."""
+
+    def estimate(self, previous: Image, current: Image) -> FlowEstimate:
+        """Estimate the flow that gathers ``previous`` onto the grid of ``current``.
+
+        Args:
+            previous: (H, W, 3) uint8 RGB.
+            current: The same size, one step later.
+        """
+
+
+class DisFlow:
+    """OpenCV's dense inverse search, preset medium; no weights, any size, safe in threads.
+
+    Args:
+        check: Also estimate the forward flow, with preset fast, and compare: gives occlusion and
+            validity for a fifth more time.
+    """
+
+    workers = 2
+
+    def __init__(self, *, check: bool) -> None:
+        self.checks = check
+        self._of_thread = threading.local()
+
+    @property
+    def description(self) -> str:
+        """OpenCV's version and the presets."""
+        check = ", checked by forward dis-fast" if self.checks else ""
+        return f"dis-medium (opencv {cv2.__version__}){check}"
+
+    def estimate(self, previous: Image, current: Image) -> FlowEstimate:
+        """See ``FlowEstimator``."""
+        before, now = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (previous, current))
+        backward = self._run(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, now, before)
+        if not self.checks:
+            return FlowEstimate(backward)
+        forward = self._run(cv2.DISOPTICAL_FLOW_PRESET_FAST, before, now)
+        occlusion = occlusion_by_consistency(backward, forward)
+        return FlowEstimate(backward, validity=1 - occlusion, occlusion=occlusion)
+
+    def _run(self, preset: int, first: NDArray, second: NDArray) -> Flow:  # type: ignore[type-arg]
+        """Return the flow from ``first`` to ``second``; OpenCV's objects are one thread's own."""
+        objects = self._of_thread.__dict__
+        if preset not in objects:
+            objects[preset] = cv2.DISOpticalFlow_create(preset)
+        return cast(Flow, objects[preset].calc(first, second, None))
