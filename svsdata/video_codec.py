@@ -93,9 +93,7 @@ class VideoWriter:
                 f"{path}: H.264 needs even sides, got {size_hw[1]}x{size_hw[0]}; resize or crop"
             )
         self._path = path
-        self._container = av.open(
-            str(path), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         self._stream = self._container.add_stream(
             "libx264", rate=Fraction(fps).limit_denominator(1001)
         )

@@ -2,11 +2,13 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.errors import ConfigError
 from svsdata.flow import occlusion_by_consistency
 from svsdata.records import Flow, Image, Mask
 
@@ -68,7 +70,7 @@ class DisFlow:
 
     def estimate(self, previous: Image, current: Image) -> FlowEstimate:
         """See ``FlowEstimator``."""
-        before, now = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (previous, current))
+        before, now = _gray(previous), _gray(current)
         backward = self._run(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, now, before)
         if not self.checks:
             return FlowEstimate(backward)
@@ -76,9 +78,24 @@ class DisFlow:
         occlusion = occlusion_by_consistency(backward, forward)
         return FlowEstimate(backward, validity=1 - occlusion, occlusion=occlusion)
 
-    def _run(self, preset: int, first: NDArray, second: NDArray) -> Flow:  # type: ignore[type-arg]
-        """Return the flow from ``first`` to ``second``; OpenCV's objects are one thread's own."""
-        objects = self._of_thread.__dict__
+    def _run(self, preset: int, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
+        """Return the flow from ``first`` to ``second``; an OpenCV object is one thread's own."""
+        objects: dict[int, cv2.DISOpticalFlow] = self._of_thread.__dict__.setdefault("objects", {})
         if preset not in objects:
-            objects[preset] = cv2.DISOpticalFlow_create(preset)
-        return cast(Flow, objects[preset].calc(first, second, None))
+            objects[preset] = cv2.DISOpticalFlow.create(preset)
+        return np.asarray(objects[preset].calc(first, second, None), np.float32)  # type: ignore[call-overload]
+
+
+def flow_estimator(name: str, *, check: bool) -> FlowEstimator:
+    """Return an estimator by its name.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    if name == "dis":
+        return DisFlow(check=check)
+    raise ConfigError(f"unknown flow estimator '{name}'; known: dis")
+
+
+def _gray(image: Image) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

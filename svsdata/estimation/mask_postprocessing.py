@@ -86,6 +86,4 @@ def instance_segments(
         if area and int((winner == position).sum()) >= overlap_threshold * int(inside.sum()):
             found.append(query)
             segments[won] = len(found)
-    return Segments(
-        segments, tuple(classes[found].tolist()), tuple(scores[found].tolist())
-    )
+    return Segments(segments, tuple(classes[found].tolist()), tuple(scores[found].tolist()))

@@ -3,9 +3,10 @@
 Every link runs in threads of its own, a few frames ahead of the next one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Chain:
 
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start
-    ) -> Iterator[tuple[int, Frame]]:
+    ) -> Generator[tuple[int, Frame]]:
         """Yield the frames of a recording as rows of a store, each with its position.
 
         The bytes of a JPEG source are kept where nothing was resized. Cameras that are not known
@@ -85,7 +86,7 @@ class Chain:
         labelled = _labelled(fitted, labeler, bad, resumes=resumes)
         pairs = _pairs(in_background(labelled, capacity=LABELLED_AHEAD), resumes=resumes)
         finished = ahead(
-            lambda pair: self._finished(pair, labeler, recording.fps),
+            lambda pair: self._finished(*pair, labeler),
             pairs,
             workers=self.flow.workers,
             capacity=self.flow.workers + 2,
@@ -112,8 +113,7 @@ class Chain:
                 )
             )
 
-    def _finished(self, pair: tuple[Frame | None, Frame], labeler: Labeler, fps: float) -> Frame:
-        previous, frame = pair
+    def _finished(self, previous: Frame | None, frame: Frame, labeler: Labeler) -> Frame:
         models = {"semantic": labeler.description}
         if previous is None:
             frame = replace(frame, flow=None, flow_validity=None, occlusion=None)
@@ -123,9 +123,11 @@ class Chain:
             models["flow"] = self.flow.description
         camera = frame.camera or assumed_camera(self.size_hw)
         ego = frame.ego
-        if ego is None and frame.flow is not None and frame.semantic is not None:
+        if ego is None and previous and frame.flow is not None and frame.semantic is not None:
             road_mask = (frame.semantic == self.label_set.by_name["road"].id).astype(np.uint8)
-            ego = estimate_ego_motion(frame.flow, road_mask, camera, fps)
+            # Skipped frames and variable rates make a step longer than 1 / fps.
+            steps_per_s = 1e6 / max(1, frame.timestamp_us - previous.timestamp_us)
+            ego = estimate_ego_motion(frame.flow, road_mask, camera, steps_per_s)
         return replace(frame, camera=camera, ego=ego, models=models)
 
 
@@ -146,7 +148,7 @@ def fitted(frame: Frame, size_hw: tuple[int, int]) -> Frame:
             f"{frame.source}: {width}x{height} does not fit {size_hw[1]}x{size_hw[0]}, another "
             f"aspect ratio; choose a size such as {size_hw[1]}x{fitting}"
         )
-    maps = {
+    maps: dict[str, Any] = {
         layer: resize_map(value, size_hw)
         for layer in ("semantic", "instance", "occlusion", "confidence")
         if (value := getattr(frame, layer)) is not None

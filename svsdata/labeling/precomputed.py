@@ -13,6 +13,7 @@ import numpy as np
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.estimation.segmenters import fitting_instances, majority_labels
 from svsdata.images import Map, decode_map, resize_map
+from svsdata.labeling.sources.folder import PICTURE_SUFFIXES
 from svsdata.labels import (
     CITYSCAPES_TRAIN,
     KITTI360,
@@ -20,7 +21,6 @@ from svsdata.labels import (
     LabelSet,
     conversion_table,
 )
-from svsdata.labeling.sources.folder import PICTURE_SUFFIXES
 from svsdata.records import INSTANCE_BASE, Frame, InstanceMap, SemanticMap
 
 SemanticEncoding: TypeAlias = Literal["label_ids", "train_ids"]
@@ -136,18 +136,15 @@ class PrecomputedLabels:
 
     def _label(self, frame: Frame) -> Frame:
         assert frame.image is not None
-        size_hw = frame.image.shape[:2]
+        size_hw = (frame.image.shape[0], frame.image.shape[1])
         path = self._semantic.find(frame, self._folders)
-        semantic = resize_map(
-            label_ids(_read(path, size_hw), str(path), self._label_set, encoding=self._encoding),
-            size_hw,
+        semantic = label_ids(
+            _read(path, size_hw), str(path), self._label_set, encoding=self._encoding
         )
-        assert semantic.dtype == np.uint8
         instance = None
         if self._instance is not None:
             path = self._instance.find(frame, self._folders)
-            instances = resize_map(_read(path, size_hw), size_hw)
-            instance = instance_ids(instances, semantic, self._label_set)
+            instance = instance_ids(_read(path, size_hw), semantic, self._label_set)
         return replace(frame, semantic=semantic, instance=instance, confidence=None)
 
 
@@ -196,7 +193,8 @@ def _core(stem: str) -> str:
     return re.sub(r"(?<=\d)(_[A-Za-z][A-Za-z0-9]*)+$", "", stem)
 
 
-def _read(path: Path, size_hw: tuple[int, ...]) -> Map:
+def _read(path: Path, size_hw: tuple[int, int]) -> Map:
+    """Read a map and fit it to its frame."""
     try:
         stored = decode_map(path.read_bytes(), str(path))
     except OSError as error:
@@ -207,4 +205,4 @@ def _read(path: Path, size_hw: tuple[int, ...]) -> Map:
             f"{path}: map of {width}x{height} for a frame of {size_hw[1]}x{size_hw[0]}; "
             "expected the same aspect ratio"
         )
-    return stored
+    return resize_map(stored, size_hw)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from svsdata.errors import SourceError
@@ -53,7 +54,9 @@ class PictureRecording:
             data = path.read_bytes()
             image = decode_image(data, str(path))
         except OSError as error:
-            return BadFrame(self.source_frames[position], f"{path}: cannot be read: {error.strerror}")
+            return BadFrame(
+                self.source_frames[position], f"{path}: cannot be read: {error.strerror}"
+            )
         except SourceError as error:
             return BadFrame(self.source_frames[position], str(error))
         is_jpeg = path.suffix.lower() != ".png"
@@ -84,8 +87,8 @@ def folder_recordings(root: Path, *, fps: float) -> tuple[Recording, ...]:
     if root in folders and len(folders) > 1:
         below = next(folder for folder in folders if folder != root)
         raise SourceError(
-            f"{root}: pictures lie both here and in {below.relative_to(root)}; name the one folder, "
-            "or give each sequence a folder of its own"
+            f"{root}: pictures lie both here and in {below.relative_to(root)}; name the one "
+            "folder, or give each sequence a folder of its own"
         )
     return tuple(
         _recording(root, folder, pictures, fps=fps) for folder, pictures in folders.items()
@@ -97,7 +100,7 @@ def picture_numbers(paths: list[Path]) -> tuple[int, ...]:
     found = [re.search(r"(\d{1,9})\D*$", path.stem) for path in paths]
     numbers = tuple(int(match.group(1)) for match in found if match)
     increasing = len(numbers) == len(paths) and all(
-        left < right for left, right in zip(numbers, numbers[1:], strict=False)
+        left < right for left, right in pairwise(numbers)
     )
     return numbers if increasing else tuple(range(len(paths)))
 

@@ -87,12 +87,12 @@ def _camera(root: Path) -> tuple[Camera | None, float]:
     imu_T_cam = np.eye(4)
     imu_T_cam[:3] = _matrix(mounting, "image_00", (3, 4))
     imu_height_m = CAMERA_HEIGHT_M + float(imu_T_cam[2, 3])
-    cam_T_vehicle = rect_T_cam @ np.linalg.inv(imu_T_cam) @ _imu_T_vehicle(imu_height_m)
+    cam_T_vehicle = rect_T_cam @ np.linalg.inv(imu_T_cam) @ _ground_below_imu(imu_height_m)
     camera = Camera(projection[:, :3], cam_T_vehicle, (int(height), int(width)), "assumed")
     return camera, imu_height_m
 
 
-def _imu_T_vehicle(imu_height_m: float) -> Transform:
+def _ground_below_imu(imu_height_m: float) -> Transform:
     """Turn y and z around, and start on the road below the unit."""
     transform = np.diag([1.0, -1.0, -1.0, 1.0])
     transform[2, 3] = imu_height_m
@@ -169,11 +169,9 @@ def _poses(
             continue
         world_T_imu = np.eye(4)
         world_T_imu[:3, :3] = turn(frame).as_matrix()
-        world_T_imu[:3, 3] = [
-            np.interp(frame, known, matrices[:, axis, 3]) for axis in range(3)
-        ]
+        world_T_imu[:3, 3] = [np.interp(frame, known, matrices[:, axis, 3]) for axis in range(3)]
         flag: Flag = "given" if exact else "interpolated"
-        poses[position] = (world_T_imu @ _imu_T_vehicle(imu_height_m), flag)
+        poses[position] = (world_T_imu @ _ground_below_imu(imu_height_m), flag)
     return poses
 
 

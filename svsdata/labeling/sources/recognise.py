@@ -10,6 +10,9 @@ from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.labeling.sources.video import VIDEO_SUFFIXES, video_recording
 
+STREET_WORLD = "street world"
+KITTI360_LAYOUT = "KITTI-360 layout"
+
 ASSUMED_FPS = 10.0
 """Of a folder of frames, which says nothing about its rate."""
 
@@ -31,7 +34,7 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
         SourceError: If nothing is there, or nothing that can be read.
     """
     if place.startswith(PREFIX):
-        return Source("street world", (street_recording(place),), _STREET_LICENCE)
+        return Source(STREET_WORLD, (street_recording(place),), _STREET_LICENCE)
     path = Path(place).expanduser()
     if path.is_file():
         return Source("video file", (video_recording(path),), _UNKNOWN_LICENCE)
@@ -56,7 +59,7 @@ def _folder_source(path: Path, fps: float | None) -> Source:
     if is_cityscapes(path):
         return Source("Cityscapes layout", cityscapes_recordings(path), _CITYSCAPES_LICENCE)
     if is_kitti360(path):
-        return Source("KITTI-360 layout", kitti360_recordings(path), _KITTI360_LICENCE)
+        return Source(KITTI360_LAYOUT, kitti360_recordings(path), _KITTI360_LICENCE)
     videos = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
     if videos:
         recordings = tuple(video_recording(video, folders=(video.stem,)) for video in videos)
