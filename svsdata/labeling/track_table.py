@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from svsdata.randomness import derived_seed
 from svsdata.records import INSTANCE_BASE, InstanceMap, Track
 
+FORGOTTEN_AFTER = 100
+"""An id that was not seen for so many frames names another object: long worlds deal ids again."""
+
 
 class TrackTable:
     """Notes where each instance is seen first and last.
@@ -17,38 +20,43 @@ class TrackTable:
     """
 
     def __init__(self, state: Mapping[str, NDArray[np.int64]] | None = None) -> None:
-        # Every possible instance id; -1 where it was not seen.
-        self._first = np.full(2**16, -1, np.int64)
-        self._last = np.full(2**16, -1, np.int64)
+        self._ended: list[tuple[int, int, int]] = []
+        self._seen: dict[int, tuple[int, int]] = {}
         if state is not None:
-            self._first[state["track_instances"]] = state["track_firsts"]
-            self._last[state["track_instances"]] = state["track_lasts"]
+            self._ended = [(int(i), int(a), int(b)) for i, a, b in state["tracks_ended"]]
+            self._seen = {int(i): (int(a), int(b)) for i, a, b in state["tracks_seen"]}
 
     def add(self, instance: InstanceMap, frame_index: int) -> None:
         """Note the objects of a frame; frames come in order."""
-        seen = np.bincount(instance.ravel(), minlength=2**16) > 0
-        seen[:INSTANCE_BASE] = False
-        self._first[seen & (self._first < 0)] = frame_index
-        self._last[seen] = frame_index
+        counts = np.bincount(instance.ravel(), minlength=INSTANCE_BASE)
+        for found in np.flatnonzero(counts[INSTANCE_BASE:]) + INSTANCE_BASE:
+            instance_id = int(found)
+            first, last = self._seen.get(instance_id, (frame_index, frame_index))
+            if frame_index - last > FORGOTTEN_AFTER:
+                self._ended.append((instance_id, first, last))
+                first = frame_index
+            self._seen[instance_id] = (first, frame_index)
 
     def state(self) -> dict[str, NDArray[np.int64]]:
         """Return what going on after these frames needs."""
-        instances = np.flatnonzero(self._first >= 0)
+        seen = [(instance_id, *frames) for instance_id, frames in self._seen.items()]
         return {
-            "track_instances": instances,
-            "track_firsts": self._first[instances],
-            "track_lasts": self._last[instances],
+            "tracks_ended": np.array(self._ended, np.int64).reshape(-1, 3),
+            "tracks_seen": np.array(seen, np.int64).reshape(-1, 3),
         }
 
     def tracks(self, sequence_id: str) -> tuple[Track, ...]:
-        """Return the table, by instance id."""
+        """Return the table, by first frame and instance id."""
+        seen = [(instance_id, *frames) for instance_id, frames in self._seen.items()]
         return tuple(
             Track(
-                instance_id=int(instance),
-                label_id=int(instance) // INSTANCE_BASE,
-                first_frame=int(self._first[instance]),
-                last_frame=int(self._last[instance]),
-                track_id=derived_seed(0, "track", sequence_id, int(instance)),
+                instance_id=instance_id,
+                label_id=instance_id // INSTANCE_BASE,
+                first_frame=first,
+                last_frame=last,
+                track_id=derived_seed(0, "track", sequence_id, instance_id, first),
             )
-            for instance in np.flatnonzero(self._first >= 0)
+            for instance_id, first, last in sorted(
+                self._ended + seen, key=lambda track: (track[1], track[0])
+            )
         )

@@ -204,9 +204,7 @@ class StreetWorld:
             motions, in_camera.astype(np.float32),
         )  # fmt: skip
 
-    def _ground(
-        self, pixels: NDArray[np.int64], pose: NDArray[np.float64], u: float
-    ) -> Ground:
+    def _ground(self, pixels: NDArray[np.int64], pose: NDArray[np.float64], u: float) -> Ground:
         """Classify the ground that some pixels show."""
         rays = self._view.rays.reshape(-1, 3)[pixels, :2]
         depth = 1 / self._view.inverse_depth.ravel()[pixels]
