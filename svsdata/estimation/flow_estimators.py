@@ -52,38 +52,49 @@ class DisFlow:
     """OpenCV's dense inverse search, preset medium; no weights, any size, safe in threads.
 
     Args:
-        check: Also estimate the forward flow, with preset fast, and compare: gives occlusion and
-            validity for a fifth more time.
+        check: Also estimate the forward flow, coarser, and compare: gives occlusion and validity
+            for two thirds more time.
     """
 
     workers = 2
 
     def __init__(self, *, check: bool) -> None:
         self.checks = check
+        # OpenCV's searches keep buffers: each thread has its own.
         self._of_thread = threading.local()
 
     @property
     def description(self) -> str:
         """OpenCV's version and the presets."""
-        check = ", checked by forward dis-fast" if self.checks else ""
+        check = ", forward check stride 4, 12 steps, 2 refinements" if self.checks else ""
         return f"dis-medium (opencv {cv2.__version__}){check}"
 
     def estimate(self, previous: Image, current: Image) -> FlowEstimate:
         """See ``FlowEstimator``."""
         before, now = _gray(previous), _gray(current)
-        backward = self._run(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, now, before)
+        if not hasattr(self._of_thread, "backward"):
+            self._of_thread.backward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            self._of_thread.forward = _coarser_medium()
+        backward = _flow(self._of_thread.backward, now, before)
         if not self.checks:
             return FlowEstimate(backward)
-        forward = self._run(cv2.DISOPTICAL_FLOW_PRESET_FAST, before, now)
+        forward = _flow(self._of_thread.forward, before, now)
         occlusion = occlusion_by_consistency(backward, forward)
         return FlowEstimate(backward, validity=1 - occlusion, occlusion=occlusion)
 
-    def _run(self, preset: int, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
-        """Return the flow from ``first`` to ``second``; an OpenCV object is one thread's own."""
-        objects: dict[int, cv2.DISOpticalFlow] = self._of_thread.__dict__.setdefault("objects", {})
-        if preset not in objects:
-            objects[preset] = cv2.DISOpticalFlow.create(preset)
-        return np.asarray(objects[preset].calc(first, second, None), np.float32)  # type: ignore[call-overload]
+
+def _coarser_medium() -> cv2.DISOpticalFlow:
+    """Return a search that rejects as little good flow as medium's own, in half the time."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchStride(4)
+    search.setGradientDescentIterations(12)
+    search.setVariationalRefinementIterations(2)
+    return search
+
+
+def _flow(search: cv2.DISOpticalFlow, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
+    """Return the flow from ``first`` to ``second``."""
+    return np.asarray(search.calc(first, second, None), np.float32)  # type: ignore[call-overload]
 
 
 def flow_estimator(name: str, *, check: bool) -> FlowEstimator:

@@ -74,8 +74,9 @@ def majority_labels(
     semantic: SemanticMap, segments: NDArray[np.integer], num_segments: int
 ) -> list[int]:
     """Return the most frequent label id under each segment 1..num_segments."""
+    inside = segments > 0
     joint = np.bincount(
-        segments.ravel().astype(np.int64) * 256 + semantic.ravel(),
+        segments[inside].astype(np.int64) * 256 + semantic[inside],
         minlength=(num_segments + 1) * 256,
     ).reshape(-1, 256)
     return [int(label) for label in joint[1:].argmax(axis=1)]

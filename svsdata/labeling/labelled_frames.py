@@ -6,9 +6,11 @@ Every link runs in threads of its own, a few frames ahead of the next one.
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import isqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
 from svsdata.flow import resize_flow
@@ -20,11 +22,14 @@ from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.overlap import ahead, in_background
 from svsdata.labeling.sources.recording import BadFrame, Recording
 from svsdata.labels import LabelSet
-from svsdata.records import Frame
+from svsdata.records import Frame, Mask
 
 READ_AHEAD = 4
 LABELLED_AHEAD = 4
 """Frames waiting between two links; a bound on memory."""
+
+EGO_POINTS = 1000
+"""Points of the road that tell the ego motion; three times as many tell it no better."""
 
 
 @dataclass
@@ -124,7 +129,7 @@ class Chain:
         camera = frame.camera or assumed_camera(self.size_hw)
         ego = frame.ego
         if ego is None and previous and frame.flow is not None and frame.semantic is not None:
-            road_mask = (frame.semantic == self.label_set.by_name["road"].id).astype(np.uint8)
+            road_mask = thinned(frame.semantic == self.label_set.by_name["road"].id)
             # Skipped frames and variable rates make a step longer than 1 / fps.
             steps_per_s = 1e6 / max(1, frame.timestamp_us - previous.timestamp_us)
             ego = estimate_ego_motion(frame.flow, road_mask, camera, steps_per_s)
@@ -161,6 +166,14 @@ def fitted(frame: Frame, size_hw: tuple[int, int]) -> Frame:
         encoded_image=None,
         **maps,
     )
+
+
+def thinned(road: NDArray[np.bool_]) -> Mask:
+    """Keep about ``EGO_POINTS`` points of a (H, W) mask, evenly spread."""
+    stride = max(1, isqrt(int(np.count_nonzero(road)) // EGO_POINTS))
+    kept = np.zeros(road.shape, np.uint8)
+    kept[::stride, ::stride] = road[::stride, ::stride]
+    return kept
 
 
 def _readable(frames: Iterator[Frame | BadFrame], bad: BadFrames) -> Iterator[Frame]:
