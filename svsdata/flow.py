@@ -25,12 +25,11 @@ def warp(previous: NDArray[Pixel], flow: Flow, *, nearest: bool = False) -> NDAr
     Returns:
         Same shape and dtype; samples beyond the border repeat it.
     """
-    height, width = flow.shape[:2]
-    rows, columns = np.indices((height, width), dtype=np.float32)
+    x, y = _sample_points(flow)
     warped = cv2.remap(
         previous,
-        columns + flow[..., 0],
-        rows + flow[..., 1],
+        x,
+        y,
         cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
@@ -55,8 +54,7 @@ def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
 def leaves_frame(flow: Flow) -> Mask:
     """Return 1 where the flow points outside the previous frame."""
     height, width = flow.shape[:2]
-    rows, columns = np.indices((height, width), dtype=np.float32)
-    x, y = columns + flow[..., 0], rows + flow[..., 1]
+    x, y = _sample_points(flow)
     return ((x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)).astype(np.uint8)
 
 
@@ -74,7 +72,20 @@ def occlusion_by_consistency(backward: Flow, forward: Flow) -> Mask:
         (H, W) uint8, 1 = occluded.
     """
     returned = warp(forward, backward)
-    error = np.square(backward + returned).sum(axis=-1)
-    magnitude = np.square(backward).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    error = _squared_length(backward + returned)
+    magnitude = _squared_length(backward) + _squared_length(returned)
     inconsistent = error > 0.01 * magnitude + 0.5
     return (inconsistent | (leaves_frame(backward) == 1)).astype(np.uint8)
+
+
+def _sample_points(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return x and y, (H, W) each, of the points in the previous frame."""
+    height, width = flow.shape[:2]
+    columns = np.arange(width, dtype=np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    return columns + flow[..., 0], rows + flow[..., 1]
+
+
+def _squared_length(vectors: Flow) -> NDArray[np.float32]:
+    # Summing the last axis, of two, is three times slower in NumPy.
+    return np.square(vectors[..., 0]) + np.square(vectors[..., 1])

@@ -1,0 +1,200 @@
+"""Label a recording: frames in, a store with labels, flow, camera and ego motion out."""
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.label_choices import LabelRun, prepare
+
+from svsdata.errors import SourceError
+from svsdata.labeling.labelled_frames import BadFrames, Start
+from svsdata.labeling.sources.recording import Recording, Source
+from svsdata.labeling.track_table import TrackTable
+from svsdata.progress import Progress
+from svsdata.records import FRAME_LAYERS
+from svsdata.store.columns import encode_row
+from svsdata.store.writer import SequenceWriter, StoreWriter
+
+PROBED_FRAMES = 8
+"""Frames that a dry run labels to measure speed and size."""
+
+
+class LabelResult(BaseModel):
+    """What a labelling run did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: str
+    source_kind: str
+    sequences: int
+    """Sequences finished by this run."""
+    sequences_before: int
+    """Sequences that were finished already."""
+    frames: int
+    """Frames labelled by this run."""
+    seconds: float
+    frames_per_s: float
+    skipped: dict[str, dict[int, str]]
+    """By sequence: the source's number of each frame left out, and why."""
+
+
+class LabelPlan(BaseModel):
+    """What a labelling run would do; measured on the first frames."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: str
+    source_kind: str
+    sequences: int
+    frames: int | None
+    """None where only reading everything would tell."""
+    size_hw: tuple[int, int]
+    layers: tuple[str, ...]
+    probed_frames: int
+    bytes_per_frame: int
+    frames_per_s: float
+    """One frame written at a time; a run overlaps this with the rest."""
+    disk_bytes: int | None
+    seconds: float | None
+
+
+def run_label(config: LabelConfig, progress: Progress) -> LabelResult:
+    """Label every sequence of the source that the store lacks.
+
+    A run that was stopped goes on behind the last whole part of each sequence, and the result is
+    the same, byte for byte.
+
+    Raises:
+        SourceError: If the source, a frame or a map cannot be read.
+        LabelSetError: If maps or a checkpoint's classes do not fit the label set.
+        StoreError: If the store cannot be written, or was made as something else.
+        ConfigError: If choices contradict each other.
+        WeightsError: If the segmenter's checkpoint cannot be used.
+    """
+    run = prepare(config, progress)
+    store = StoreWriter(Path(config.store), run.info)
+    done = [it for it in run.recordings if it.sequence_id in store.committed]
+    left = [it for it in run.recordings if it not in done]
+    progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)
+    began, frames, skipped = time.monotonic(), 0, {}
+    for recording in left:
+        bad = BadFrames(skip=config.skip_bad)
+        frames += _label_sequence(recording, run, store, bad, progress)
+        if bad.reasons:
+            skipped[recording.sequence_id] = dict(sorted(bad.reasons.items()))
+            progress.note(f"{recording.sequence_id}: {len(bad.reasons)} unreadable frames left out")
+    seconds = time.monotonic() - began
+    return LabelResult(
+        store=config.store,
+        source_kind=run.source.kind,
+        sequences=len(left),
+        sequences_before=len(done),
+        frames=frames,
+        seconds=round(seconds, 2),
+        frames_per_s=round(frames / max(seconds, 1e-9), 2),
+        skipped=skipped,
+    )
+
+
+def plan_label(config: LabelConfig, progress: Progress) -> LabelPlan:
+    """Tell what a run would do, from the source and its first frames; writes nothing.
+
+    Raises:
+        As ``run_label``.
+    """
+    run = prepare(config, progress)
+    recording = run.recordings[0]
+    bad = BadFrames(skip=config.skip_bad)
+    began, sizes = time.monotonic(), []
+    labelled = run.chain.labelled_frames(recording, run.labeler_of(recording), bad, Start())
+    with closing(labelled) as rows:
+        for _, frame in islice(rows, PROBED_FRAMES):
+            row = encode_row(frame, recording.sequence_id, run.info)
+            pictures = (row.get(layer) for layer in FRAME_LAYERS)
+            sizes.append(sum(len(picture["bytes"]) for picture in pictures if picture))
+    if not sizes:
+        raise SourceError(f"{recording.source}: no readable frame in the first sequence")
+    seconds_per_frame = (time.monotonic() - began) / len(sizes)
+    frames = _total_frames(run.recordings)
+    return LabelPlan(
+        store=config.store,
+        source_kind=run.source.kind,
+        sequences=len(run.recordings),
+        frames=frames,
+        size_hw=run.info.size_hw,
+        layers=run.info.modalities,
+        probed_frames=len(sizes),
+        bytes_per_frame=sum(sizes) // len(sizes),
+        frames_per_s=round(1 / seconds_per_frame, 2),
+        disk_bytes=None if frames is None else frames * sum(sizes) // len(sizes),
+        seconds=None if frames is None else round(frames * seconds_per_frame, 1),
+    )
+
+
+def _label_sequence(
+    recording: Recording, run: LabelRun, store: StoreWriter, bad: BadFrames, progress: Progress
+) -> int:
+    """Write one sequence and commit it; returns the number of frames that were left to label."""
+    labeler = run.labeler_of(recording)
+    recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
+    with store.sequence(
+        recording.sequence_id,
+        source=recording.source,
+        fps=recording.fps,
+        stateful=True,
+        recipe=recipe,
+    ) as writer:
+        start = _start(writer, bad)
+        tracks = TrackTable(writer.state)
+        progress.advance(start.row)
+        for position, frame in run.chain.labelled_frames(recording, labeler, bad, start):
+            writer.append(frame)
+            if run.lasting_ids and frame.instance is not None:
+                tracks.add(frame.instance, frame.frame_index)
+            if writer.next_frame_index % run.part_frames == 0:
+                writer.close_part(_state(position, bad) | tracks.state())
+            progress.advance()
+        if not writer.next_frame_index:
+            raise SourceError(f"{recording.source}: no readable frame in {recording.sequence_id}")
+        scope: Literal["sequence", "frame"] = "sequence" if run.lasting_ids else "frame"
+        writer.commit(
+            tracks.tracks(recording.sequence_id),
+            details=_details(run.source, bad),
+            instance_scope=scope if "instance" in labeler.layers else "none",
+        )
+        return writer.next_frame_index - start.row
+
+
+def _state(position: int, bad: BadFrames) -> dict[str, NDArray[Any]]:
+    """Return what going on needs: the last frame's position and what was left out so far."""
+    reasons = json.dumps(bad.reasons).encode()
+    return {"position": np.array(position), "skipped": np.frombuffer(reasons, np.uint8)}
+
+
+def _start(writer: SequenceWriter, bad: BadFrames) -> Start:
+    if writer.state is None:
+        return Start()
+    skipped = json.loads(writer.state["skipped"].tobytes())
+    bad.reasons.update({int(frame): reason for frame, reason in skipped.items()})
+    return Start(writer.next_frame_index, int(writer.state["position"]))
+
+
+def _details(source: Source, bad: BadFrames) -> dict[str, str]:
+    details = {"source_kind": source.kind}
+    if bad.reasons:
+        details["skipped"] = json.dumps(dict(sorted(bad.reasons.items())))
+    return details
+
+
+def _total_frames(recordings: Sequence[Recording]) -> int | None:
+    counts = [recording.num_frames for recording in recordings]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

@@ -1,0 +1,153 @@
+"""What a labelling run consists of, chosen from its config and what the source is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from svsdata.pipelines.configs.label import LabelConfig
+
+from svsdata.errors import ConfigError
+from svsdata.estimation.flow_estimators import flow_estimator
+from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
+from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
+from svsdata.labeling.labelled_frames import Chain
+from svsdata.labeling.precomputed import (
+    INSTANCE_WORDS,
+    SEMANTIC_WORDS,
+    MapFolder,
+    PrecomputedLabels,
+)
+from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
+from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
+from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
+from svsdata.progress import Progress
+from svsdata.records import FRAME_LAYERS
+from svsdata.store.format import StoreInfo
+
+LabelerOf: TypeAlias = Callable[[Recording], Labeler]
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """A source with everything that will happen to it."""
+
+    source: Source
+    recordings: tuple[Recording, ...]
+    labeler_of: LabelerOf
+    chain: Chain
+    info: StoreInfo
+    lasting_ids: bool
+    part_frames: int
+
+
+def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
+    """Open the source and load what labels it; tells what it found and what it assumes."""
+    source = open_source(config.source, fps=config.fps)
+    recordings = _chosen(source, config.sequences)
+    progress.note(f"{config.source}: {source.kind}, {len(recordings)} sequences")
+    for note in source.notes:
+        progress.note(note)
+    if any(recording.camera is None for recording in recordings):
+        progress.note("camera not given: that of Cityscapes is assumed and flagged 'assumed'")
+    segmenter = config.segmenter or _usual_segmenter(config, source)
+    label_set = _label_set(config, source, segmenter)
+    labeler_of = _labelers(config, source, segmenter, label_set)
+    flow = _flow_labeler(config, source)
+    size_hw = (config.size[1], config.size[0]) if config.size else first_size_hw(recordings[0])
+    layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
+    batch = labeler_of(recordings[0]).batch_size
+    return LabelRun(
+        source=source,
+        recordings=recordings,
+        labeler_of=labeler_of,
+        chain=Chain(size_hw, label_set, flow),
+        info=StoreInfo(
+            label_set=label_set,
+            size_hw=size_hw,
+            fps=source.recordings[0].fps,
+            modalities=tuple(layer for layer in FRAME_LAYERS if layer in layers),
+            licences={source.kind: source.licence},
+        ),
+        lasting_ids=segmenter == "exact"
+        or (segmenter == "precomputed" and source.kind == KITTI360_LAYOUT),
+        # Whole batches, so that a run gone on with sees the same ones.
+        part_frames=-(-config.part_frames // batch) * batch,
+    )
+
+
+def _chosen(source: Source, wanted: tuple[str, ...]) -> tuple[Recording, ...]:
+    by_id = {recording.sequence_id: recording for recording in source.recordings}
+    missing = [sequence_id for sequence_id in wanted if sequence_id not in by_id]
+    if missing:
+        raise ConfigError(
+            f"no sequence {', '.join(missing)} in the source; it has: {', '.join(by_id)}"
+        )
+    return tuple(by_id[sequence_id] for sequence_id in wanted) or source.recordings
+
+
+def _usual_segmenter(config: LabelConfig, source: Source) -> str:
+    if source.kind == STREET_WORLD:
+        return "exact"
+    return "precomputed" if config.semantic else "oneformer"
+
+
+def _label_set(config: LabelConfig, source: Source, segmenter: str) -> LabelSet:
+    of_kitti360 = source.kind == KITTI360_LAYOUT and segmenter == "precomputed"
+    usual = KITTI360 if of_kitti360 and config.encoding == "label_ids" else CITYSCAPES
+    label_set = label_set_by_name(config.label_set) if config.label_set else usual
+    if segmenter == "exact" and label_set != CITYSCAPES:
+        raise ConfigError(
+            f"label_set {label_set.name}: the street world's labels are in {CITYSCAPES.name}"
+        )
+    return label_set
+
+
+def _labelers(
+    config: LabelConfig, source: Source, segmenter: str, label_set: LabelSet
+) -> LabelerOf:
+    if segmenter == "exact":
+        return lambda _: ExactLabels()
+    if segmenter == "oneformer":
+        labeler = _network_labels(config, label_set)
+        return lambda _: labeler
+    own_maps = Path(config.source) / "data_2d_semantics"
+    is_kitti360 = source.kind == KITTI360_LAYOUT and own_maps.is_dir()
+    semantic_folder = config.semantic or (str(own_maps) if is_kitti360 else None)
+    if semantic_folder is None:
+        raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
+    instance_folder = config.instance or (str(own_maps) if is_kitti360 else None)
+    semantic = MapFolder(Path(semantic_folder), SEMANTIC_WORDS)
+    instance = MapFolder(Path(instance_folder), INSTANCE_WORDS) if instance_folder else None
+    return lambda recording: PrecomputedLabels(
+        semantic,
+        instance,
+        label_set=label_set,
+        encoding=config.encoding,
+        folders=recording.folders,
+    )
+
+
+def _network_labels(config: LabelConfig, label_set: LabelSet) -> NetworkLabels:
+    # Imports torch, which labels that exist already do not need.
+    import torch
+
+    from svsdata.estimation.segmenter_checkpoints import load_network
+    from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    device = usual if config.device == "auto" else config.device
+    network = load_network(config.weights, label_set, device=device, download=config.download)
+    segmenter = TransformersSegmenter(
+        network, label_set, input_height=config.input_height, precision=config.precision
+    )
+    return NetworkLabels(segmenter, batch_size=config.batch_size)
+
+
+def _flow_labeler(config: LabelConfig, source: Source) -> FlowLabeler:
+    name = config.flow or ("exact" if source.kind == STREET_WORLD else "dis")
+    if name == "exact":
+        return ExactFlow()
+    if name == "none":
+        return NoFlow()
+    return EstimatedFlow(flow_estimator(name, check=config.flow_check))

@@ -1,0 +1,112 @@
+"""Optical flow estimators behind one protocol. Flow is backward: current frame to previous."""
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.errors import ConfigError
+from svsdata.flow import occlusion_by_consistency
+from svsdata.records import Flow, Image, Mask
+
+
+@dataclass(frozen=True)
+class FlowEstimate:
+    """The flow of one pair of frames."""
+
+    flow: Flow
+    validity: Mask | None = None
+    """1 where the flow was confirmed; None where nothing was checked."""
+    occlusion: Mask | None = None
+    """1 = occluded; None where nothing was checked."""
+
+
+class FlowEstimator(Protocol):
+    """Estimates the backward flow of pairs of frames."""
+
+    @property
+    def description(self) -> str:
+        """Name, settings and hash of the weights; written into every row."""
+
+    @property
+    def checks(self) -> bool:
+        """Whether estimates come with validity and occlusion."""
+
+    @property
+    def workers(self) -> int:
+        """How many threads may call it at once with profit."""
+
+    def estimate(self, previous: Image, current: Image) -> FlowEstimate:
+        """Estimate the flow that gathers ``previous`` onto the grid of ``current``.
+
+        Args:
+            previous: (H, W, 3) uint8 RGB.
+            current: The same size, one step later.
+        """
+
+
+class DisFlow:
+    """OpenCV's dense inverse search, preset medium; no weights, any size, safe in threads.
+
+    Args:
+        check: Also estimate the forward flow, coarser, and compare: gives occlusion and validity
+            for two thirds more time.
+    """
+
+    workers = 2
+
+    def __init__(self, *, check: bool) -> None:
+        self.checks = check
+        # OpenCV's searches keep buffers: each thread has its own.
+        self._of_thread = threading.local()
+
+    @property
+    def description(self) -> str:
+        """OpenCV's version and the presets."""
+        check = ", forward check stride 4, 12 steps, 2 refinements" if self.checks else ""
+        return f"dis-medium (opencv {cv2.__version__}){check}"
+
+    def estimate(self, previous: Image, current: Image) -> FlowEstimate:
+        """See ``FlowEstimator``."""
+        before, now = _gray(previous), _gray(current)
+        if not hasattr(self._of_thread, "backward"):
+            self._of_thread.backward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            self._of_thread.forward = _coarser_medium()
+        backward = _flow(self._of_thread.backward, now, before)
+        if not self.checks:
+            return FlowEstimate(backward)
+        forward = _flow(self._of_thread.forward, before, now)
+        occlusion = occlusion_by_consistency(backward, forward)
+        return FlowEstimate(backward, validity=1 - occlusion, occlusion=occlusion)
+
+
+def _coarser_medium() -> cv2.DISOpticalFlow:
+    """Return a search that rejects as little good flow as medium's own, in half the time."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchStride(4)
+    search.setGradientDescentIterations(12)
+    search.setVariationalRefinementIterations(2)
+    return search
+
+
+def _flow(search: cv2.DISOpticalFlow, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
+    """Return the flow from ``first`` to ``second``."""
+    return np.asarray(search.calc(first, second, None), np.float32)  # type: ignore[call-overload]
+
+
+def flow_estimator(name: str, *, check: bool) -> FlowEstimator:
+    """Return an estimator by its name.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    if name == "dis":
+        return DisFlow(check=check)
+    raise ConfigError(f"unknown flow estimator '{name}'; known: dis")
+
+
+def _gray(image: Image) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -1,0 +1,208 @@
+"""Semantic and instance maps that somebody has already, found beside the frames by their names."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from svsdata.errors import LabelSetError, SourceError
+from svsdata.estimation.segmenters import fitting_instances, majority_labels
+from svsdata.images import Map, decode_map, resize_map
+from svsdata.labeling.sources.folder import PICTURE_SUFFIXES
+from svsdata.labels import (
+    CITYSCAPES_TRAIN,
+    KITTI360,
+    NO_LABEL,
+    LabelSet,
+    conversion_table,
+)
+from svsdata.records import INSTANCE_BASE, Frame, InstanceMap, SemanticMap
+
+SemanticEncoding: TypeAlias = Literal["label_ids", "train_ids"]
+
+SEMANTIC_WORDS = ("labelIds", "labelTrainIds", "semantic")
+INSTANCE_WORDS = ("instanceIds", "instance")
+"""Folder names and name endings that decide between several maps of one frame."""
+
+
+class MapFolder:
+    """The PNG maps below a folder, found by the name of their frame.
+
+    ``aachen_000000_000019_leftImg8bit.png`` has the map ``aachen_000000_000019_gtFine_labelIds
+    .png``: endings of words do not count. Frames of a video are found by their number.
+
+    Args:
+        root: The folder; sub-folders count.
+        words: Which maps are meant where a frame has several.
+
+    Raises:
+        SourceError: If there are no PNG files.
+    """
+
+    def __init__(self, root: Path, words: tuple[str, ...]) -> None:
+        self._root, self._words = root, words
+        if not self._by_core:
+            raise SourceError(f"{root}: no label maps; expected PNG files, one a frame")
+
+    @cached_property
+    def _by_core(self) -> Mapping[str, list[Path]]:
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(self._root.rglob("*.png")):
+            found[_core(path.stem)].append(path)
+        return dict(found)
+
+    @cached_property
+    def _by_number(self) -> Mapping[int, list[Path]]:
+        found: dict[int, list[Path]] = defaultdict(list)
+        for core, paths in self._by_core.items():
+            if match := re.search(r"(\d+)$", core):
+                found[int(match.group(1))].extend(paths)
+        return found
+
+    def find(self, frame: Frame, folders: tuple[str, ...]) -> Path:
+        """Return the map of a frame.
+
+        Args:
+            frame: Named by its ``source``.
+            folders: Folders that must stand in the map's path.
+
+        Raises:
+            SourceError: If there is none, or more than one.
+        """
+        name = PurePosixPath(frame.source)
+        if name.suffix.lower() in PICTURE_SUFFIXES:
+            candidates = self._by_core.get(_core(name.stem), [])
+        else:
+            candidates = self._by_number.get(frame.source_frame or 0, [])
+        candidates = [path for path in candidates if self._is_below(path, folders)]
+        meant = [path for path in candidates if self._is_meant(path)]
+        candidates = meant or candidates
+        if len(candidates) != 1:
+            found = " and ".join(path.name for path in candidates[:2]) or "none"
+            raise SourceError(
+                f"{frame.source}: expected one map of it in {self._root}, found {found}"
+            )
+        return candidates[0]
+
+    def _is_below(self, path: Path, folders: tuple[str, ...]) -> bool:
+        parts = path.relative_to(self._root).parent.parts
+        return set(folders) <= {*parts, self._root.name}
+
+    def _is_meant(self, path: Path) -> bool:
+        parts = {*path.relative_to(self._root).parent.parts, path.stem.rpartition("_")[2]}
+        return not parts.isdisjoint(self._words)
+
+
+class PrecomputedLabels:
+    """Labels from map files of the frames' size, or of one with the same aspect ratio.
+
+    Args:
+        semantic: Where the semantic maps are.
+        instance: Where the instance maps are: 16 bits hold ``id * 1000 + index`` (or the id
+            alone), 8 bits hold a frame's own indices with 255 as none, whose class is that of
+            most pixels under them.
+        label_set: Of the labels returned, and of maps in ``label_ids``.
+        encoding: Whether semantic maps hold ids of the label set, or Cityscapes train ids with
+            255 as none.
+        folders: Of the recording.
+    """
+
+    batch_size = 1
+
+    def __init__(
+        self,
+        semantic: MapFolder,
+        instance: MapFolder | None,
+        *,
+        label_set: LabelSet,
+        encoding: SemanticEncoding,
+        folders: tuple[str, ...],
+    ) -> None:
+        self._semantic, self._instance = semantic, instance
+        self._label_set = label_set
+        self._encoding = encoding
+        self._folders = folders
+        self.layers = ("semantic",) if instance is None else ("semantic", "instance")
+        self.description = f"precomputed {encoding}"
+
+    def label(self, frames: Sequence[Frame]) -> list[Frame]:
+        """See ``Labeler``."""
+        return [self._label(frame) for frame in frames]
+
+    def _label(self, frame: Frame) -> Frame:
+        assert frame.image is not None
+        size_hw = (frame.image.shape[0], frame.image.shape[1])
+        path = self._semantic.find(frame, self._folders)
+        semantic = label_ids(
+            _read(path, size_hw), str(path), self._label_set, encoding=self._encoding
+        )
+        instance = None
+        if self._instance is not None:
+            path = self._instance.find(frame, self._folders)
+            instance = instance_ids(_read(path, size_hw), semantic, self._label_set)
+        return replace(frame, semantic=semantic, instance=instance, confidence=None)
+
+
+def label_ids(
+    stored: Map, where: str, label_set: LabelSet, *, encoding: SemanticEncoding
+) -> SemanticMap:
+    """Turn a semantic map as stored into ids of the label set.
+
+    Raises:
+        LabelSetError: If it is not 8-bit or holds ids outside its encoding.
+    """
+    if stored.dtype != np.uint8:
+        raise LabelSetError(f"{where}: a semantic map must have 8 bits, got 16; is it instances?")
+    semantic = np.asarray(stored, np.uint8)
+    if encoding == "train_ids":
+        CITYSCAPES_TRAIN.check(semantic[semantic != NO_LABEL], where)
+        return conversion_table(CITYSCAPES_TRAIN, label_set)[semantic]
+    if label_set == KITTI360:  # its licence plate, -1, is 255 in a byte
+        semantic = np.where(semantic == 255, KITTI360.by_name["license plate"].id, semantic)
+        semantic = semantic.astype(np.uint8)
+    label_set.check(semantic, where)
+    return semantic
+
+
+def instance_ids(stored: Map, semantic: SemanticMap, label_set: LabelSet) -> InstanceMap:
+    """Turn an instance map as stored into ids that agree with the semantic map, which wins.
+
+    Args:
+        stored: (H, W) uint16 of ``id * 1000 + index`` or ids, or uint8 of indices, 255 = none.
+        semantic: (H, W) ids of the label set.
+        label_set: Tells things from stuff.
+    """
+    if stored.dtype == np.uint8:
+        segments = (stored.astype(np.int16) + 1) % 256
+        used = int(segments.max())
+        return fitting_instances(
+            semantic, segments, majority_labels(semantic, segments, used), label_set
+        )
+    labels = np.where(stored >= INSTANCE_BASE, stored // INSTANCE_BASE, stored)
+    is_thing = np.isin(labels, list(label_set.thing_ids))
+    return np.where(is_thing & (labels == semantic), stored, semantic).astype(np.uint16)
+
+
+def _core(stem: str) -> str:
+    """Drop the words at the end of a name: ``x_000019_gtFine_labelIds`` → ``x_000019``."""
+    return re.sub(r"(?<=\d)(_[A-Za-z][A-Za-z0-9]*)+$", "", stem)
+
+
+def _read(path: Path, size_hw: tuple[int, int]) -> Map:
+    """Read a map and fit it to its frame."""
+    try:
+        stored = decode_map(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    height, width = stored.shape
+    if abs(height * size_hw[1] - width * size_hw[0]) > max(height, width):
+        raise SourceError(
+            f"{path}: map of {width}x{height} for a frame of {size_hw[1]}x{size_hw[0]}; "
+            "expected the same aspect ratio"
+        )
+    return resize_map(stored, size_hw)

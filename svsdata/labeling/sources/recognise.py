@@ -1,0 +1,69 @@
+"""Finds out what a source is from what lies there."""
+
+from pathlib import Path
+
+from svsdata.errors import SourceError
+from svsdata.labeling.sources.cityscapes import cityscapes_recordings, is_cityscapes
+from svsdata.labeling.sources.folder import folder_recordings
+from svsdata.labeling.sources.kitti360 import is_kitti360, kitti360_recordings
+from svsdata.labeling.sources.recording import Recording, Source
+from svsdata.labeling.sources.street import PREFIX, street_recording
+from svsdata.labeling.sources.video import VIDEO_SUFFIXES, video_recording
+
+STREET_WORLD = "street world"
+KITTI360_LAYOUT = "KITTI-360 layout"
+
+ASSUMED_FPS = 10.0
+"""Of a folder of frames, which says nothing about its rate."""
+
+_STREET_LICENCE = "Apache-2.0; rendered by svsdata's street world"
+_CITYSCAPES_LICENCE = "Cityscapes: non-commercial research only, frames may not be passed on"
+_KITTI360_LICENCE = "KITTI-360: CC BY-NC-SA 3.0, non-commercial"
+_UNKNOWN_LICENCE = "unknown; ask whoever recorded it"
+
+
+def open_source(place: str, *, fps: float | None = None) -> Source:
+    """Recognise a source and find its recordings; reads no frame.
+
+    Args:
+        place: A street world's description, a video file, or a folder: of Cityscapes' or
+            KITTI-360's layout, of videos, of frames, or of folders with frames.
+        fps: Rate of a folder of frames; other sources know theirs.
+
+    Raises:
+        SourceError: If nothing is there, or nothing that can be read.
+    """
+    if place.startswith(PREFIX):
+        return Source(STREET_WORLD, (street_recording(place),), _STREET_LICENCE)
+    path = Path(place).expanduser()
+    if path.is_file():
+        return Source("video file", (video_recording(path),), _UNKNOWN_LICENCE)
+    if not path.is_dir():
+        raise SourceError(
+            f"{path}: no such file or folder; expected a video, a folder of frames, Cityscapes' or "
+            f"KITTI-360's layout, or {PREFIX}seed=7,frames=1000"
+        )
+    source = _folder_source(path, fps)
+    seen: dict[str, Recording] = {}
+    for recording in source.recordings:
+        other = seen.setdefault(recording.sequence_id, recording)
+        if other is not recording:
+            raise SourceError(
+                f"{recording.source} and {other.source} would both be sequence "
+                f"'{recording.sequence_id}'; rename one"
+            )
+    return source
+
+
+def _folder_source(path: Path, fps: float | None) -> Source:
+    if is_cityscapes(path):
+        return Source("Cityscapes layout", cityscapes_recordings(path), _CITYSCAPES_LICENCE)
+    if is_kitti360(path):
+        return Source(KITTI360_LAYOUT, kitti360_recordings(path), _KITTI360_LICENCE)
+    videos = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    if videos:
+        recordings = tuple(video_recording(video, folders=(video.stem,)) for video in videos)
+        return Source("folder of videos", recordings, _UNKNOWN_LICENCE)
+    notes = () if fps else (f"{path}: frame rate unknown, {ASSUMED_FPS:g} frames/s assumed",)
+    frames = folder_recordings(path, fps=fps or ASSUMED_FPS)
+    return Source("folder of frames", frames, _UNKNOWN_LICENCE, notes)

@@ -1,0 +1,72 @@
+"""A video file as one recording."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from svsdata.errors import SourceError
+from svsdata.labeling.overlap import in_background
+from svsdata.labeling.sources.recording import BadFrame, sequence_id_of
+from svsdata.records import Camera, Frame
+from svsdata.video_codec import read_video, video_info
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".h264", ".264"}
+)
+
+DECODED_AHEAD = 6
+
+
+@dataclass(frozen=True)
+class VideoRecording:
+    """The frames of one video file."""
+
+    sequence_id: str
+    source: str
+    fps: float
+    num_frames: int | None
+    """As the header says."""
+    path: Path
+    folders: tuple[str, ...] = ()
+    camera: Camera | None = None
+
+    def frames(self, start: int) -> Iterator[Frame | BadFrame]:
+        """Yield the frames from ``start`` on; a video that breaks ends with one bad frame."""
+        return in_background(self._decoded(start), capacity=DECODED_AHEAD)
+
+    def _decoded(self, start: int) -> Iterator[Frame | BadFrame]:
+        position = start
+        try:
+            for timestamp_us, image in read_video(self.path, start=start):
+                yield Frame(
+                    frame_index=position,
+                    timestamp_us=timestamp_us,
+                    image=image,
+                    camera=self.camera,
+                    source=self.path.name,
+                    source_frame=position,
+                )
+                position += 1
+        except SourceError as error:
+            yield BadFrame(position, str(error))
+
+
+def video_recording(path: Path, *, folders: tuple[str, ...] = ()) -> VideoRecording:
+    """Open a video file.
+
+    Args:
+        path: The file.
+        folders: Where maps of its frames lie, if it is one of several videos.
+
+    Raises:
+        SourceError: If it is no video or has no video stream.
+    """
+    info = video_info(path)
+    return VideoRecording(
+        sequence_id=sequence_id_of(path.stem),
+        source=str(path),
+        fps=info.fps,
+        num_frames=info.num_frames,
+        path=path,
+        folders=folders,
+    )

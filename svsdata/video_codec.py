@@ -1,0 +1,135 @@
+"""Video files in and out through PyAV: any decodable file in, H.264 MP4 out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+
+from svsdata.errors import ExportError, SourceError
+from svsdata.records import Image
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself."""
+
+    size_hw: tuple[int, int]
+    fps: float
+    num_frames: int | None
+    """As its header says; None where it does not. Cut files hold fewer."""
+
+
+def video_info(path: Path) -> VideoInfo:
+    """Read the header of a video file.
+
+    Raises:
+        SourceError: If the file cannot be opened or has no video stream.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate or not stream.width:
+            raise SourceError(f"{path}: no video frames; the header names neither size nor rate")
+        return VideoInfo((stream.height, stream.width), float(rate), stream.frames or None)
+
+
+def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
+    """Decode a video's frames in the order they are shown.
+
+    Frames before ``start`` are decoded, which later ones depend on, but not converted.
+
+    Yields:
+        Time since the first frame in microseconds, and the picture as (H, W, 3) uint8 RGB.
+
+    Raises:
+        SourceError: If the file cannot be opened, breaks off or is damaged.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        first_s: float | None = None
+        frames = container.decode(stream)
+        index = 0
+        while True:
+            try:
+                frame = next(frames, None)
+            except av.FFmpegError as error:
+                raise SourceError(
+                    f"{path}: frame {index} cannot be decoded ({error.strerror}); "
+                    "the file is cut or damaged, repair it or cut it there"
+                ) from error
+            if frame is None:
+                return
+            seconds = frame.time if frame.time is not None else index / float(stream.average_rate)
+            first_s = seconds if first_s is None else first_s
+            if index >= start:
+                yield round((seconds - first_s) * 1e6), frame.to_ndarray(format="rgb24")
+            index += 1
+
+
+class VideoWriter:
+    """Writes an H.264 MP4 that browsers play: yuv420p, index at the front.
+
+    A context manager; the file is whole once it is left without an exception, and removed else.
+
+    Args:
+        path: The file to write.
+        size_hw: Height and width of every picture; both even, as yuv420p needs.
+        fps: Frames a second.
+        quality: libx264's constant rate factor, 0 lossless to 51 worst.
+
+    Raises:
+        ExportError: If a side is odd.
+    """
+
+    def __init__(
+        self, path: Path, size_hw: tuple[int, int], fps: float, *, quality: int = 18
+    ) -> None:
+        if size_hw[0] % 2 or size_hw[1] % 2:
+            raise ExportError(
+                f"{path}: H.264 needs even sides, got {size_hw[1]}x{size_hw[0]}; resize or crop"
+            )
+        self._path = path
+        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+        self._stream = self._container.add_stream(
+            "libx264", rate=Fraction(fps).limit_denominator(1001)
+        )
+        self._stream.height, self._stream.width = size_hw
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": str(quality), "preset": "veryfast"}
+
+    def append(self, image: Image) -> None:
+        """Encode one (H, W, 3) uint8 RGB picture."""
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> "av.container.InputContainer":
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(
+            f"{path}: not a readable video ({error.strerror}); expected a file FFmpeg can decode"
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise SourceError(f"{path}: no video frames; the file has no video stream")
+    return container
