@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.label_choices import LabelRun, prepare
 
 from svsdata.errors import SourceError
 from svsdata.labeling.labelled_frames import BadFrames, Start
 from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.track_table import TrackTable
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.label_choices import LabelRun, prepare
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from svsdata.pipelines.configs.label import LabelConfig
-
 from svsdata.errors import ConfigError
 from svsdata.estimation.flow_estimators import flow_estimator
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
@@ -21,6 +19,7 @@ from svsdata.labeling.precomputed import (
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
 from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
+from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
