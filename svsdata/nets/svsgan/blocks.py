@@ -33,7 +33,7 @@ class Modulation(NamedTuple):
 
 
 class InstanceNorm(nn.GroupNorm):
-    """Instance norm with scale and shift, kept in channels_last and sound on a 1x1 grid."""
+    """Instance norm with scale and shift, kept in channels_last."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width)

@@ -230,10 +230,10 @@ class Generator(nn.Module):
     def _check_size(self, semantic: Tensor) -> None:
         height, width = semantic.shape[1:]
         multiple = self.config.size_multiple
-        if height % multiple or width % multiple:
+        if height % multiple or width % multiple or min(height, width) < 2 * multiple:
             raise ValueError(
-                f"frames of {width}x{height} do not fit the generator: "
-                f"pad both sides to multiples of {multiple} (rollout.step does)"
+                f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
+                f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
 
 

@@ -65,12 +65,18 @@ class MotionNet(nn.Module):
             x = up(x)
             if self.config.skips and encoded:
                 x = x + encoded.pop()
-        with torch.autocast(x.device.type, enabled=False):  # bf16 flow would be off by 1/16 px
+        with _full_precision(x.device.type):  # bf16 flow would be off by 1/16 px
             motion = self.head(x.float())
             motion = resize(motion, (label_pair.shape[2], label_pair.shape[3]))
             flow = motion[:, :2] * self.config.flow_unit_px
             occlusion_mask = torch.maximum(torch.sigmoid(motion[:, 2:]), leaves_frame(flow))
         return flow, occlusion_mask
+
+
+def _full_precision(device_type: str) -> torch.autocast:
+    """Switch autocast off; the meta device, on which operations are counted, has none."""
+    known = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type if known else "cpu", enabled=False)
 
 
 class _ResidualBlock(nn.Module):
