@@ -1,0 +1,254 @@
+"""The triple-pyramid generator: labels and previous image in, next image out.
+
+One class makes the models C, D, E, fast and demo; their differences are numbers of its config.
+
+# B batch, K classes, C channels, H, W
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from svsdata.nets.svsgan.blocks import (
+    OcclusionFusion,
+    SemanticModulator,
+    SpadeBlock,
+    StyleModulator,
+)
+from svsdata.nets.svsgan.config import GeneratorConfig
+from svsdata.nets.svsgan.motion import MotionNet
+from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid
+from svsdata.tensors import resize, resize_flow, warp
+
+
+@dataclass(frozen=True)
+class LabelFeatures:
+    """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
+
+    backward_flow: Tensor
+    """(B, 2, h, w) float32, pixels of the base size (h, w)."""
+    occlusion_mask: Tensor
+    """(B, 1, h, w) float32 in [0, 1], 1 = occluded."""
+    conditions: tuple[Tensor, ...]
+    """What each SPADE block is modulated by, coarsest first."""
+
+    def rows(self, start: int, stop: int) -> "LabelFeatures":
+        """Return a part of the batch."""
+        rows = slice(start, stop)
+        return LabelFeatures(
+            self.backward_flow[rows],
+            self.occlusion_mask[rows],
+            tuple(condition[rows] for condition in self.conditions),
+        )
+
+
+@dataclass(frozen=True)
+class GeneratorOutput:
+    """One generated frame and how it came to be."""
+
+    image: Tensor
+    """(B, 3, H, W) float32 in [-1, 1]."""
+    warped: Tensor
+    """(B, 3, H, W) float32, the previous image on the current grid."""
+    backward_flow: Tensor
+    """(B, 2, H, W) float32, pixels."""
+    occlusion_mask: Tensor
+    """(B, 1, H, W) float32, 1 = occluded, so generated anew."""
+
+
+def without_previous(
+    previous_image: Tensor, features: LabelFeatures, which: Tensor
+) -> tuple[Tensor, LabelFeatures]:
+    """Make frames from labels alone: black previous image, everything occluded.
+
+    Args:
+        previous_image: (B, 3, H, W).
+        features: Of the same batch.
+        which: (B,) bool, True = has no previous frame.
+    """
+    mask = which.view(-1, 1, 1, 1)
+    return previous_image.masked_fill(mask, 0.0), replace(
+        features, occlusion_mask=features.occlusion_mask.masked_fill(mask, 1.0)
+    )
+
+
+class Generator(nn.Module):
+    """Generator of svs-gan 3.1; docs/paper-notes.md#generator lists what the paper leaves open."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, patch = config.image_widths, config.patch
+        self.label_input = LabelInput(config)
+        channels = self.label_input.channels
+        self.motion = MotionNet(2 * channels, config.motion)
+        # what enters each block, and so the width of the skip it meets; the first meets none
+        entering = (widths[-1], *config.block_widths[:-1])
+        larger = entering[len(widths) :] if config.extra_image_stem else ()
+        self.image_pyramid = ImagePyramid(3 * patch**2, widths, larger_widths=larger)
+        self.semantic_pyramid = SemanticPyramid(
+            channels * patch**2,
+            config.semantic_stem,
+            num_scales=1 + len(config.extra_widths),
+            num_downs=len(widths) - 1,
+        )
+        condition = 2 * config.semantic_stem[1]
+        self.blocks = nn.ModuleList(
+            SpadeBlock(a, b, norm=config.decoder_norm)
+            for a, b in zip(entering, config.block_widths, strict=True)
+        )
+        self.semantic_modulators = nn.ModuleList(
+            SemanticModulator(condition, _spade_widths(block), kernel=kernel)
+            for block, kernel in zip(self.blocks, config.modulation_kernels, strict=True)
+        )
+        self.style_modulators = nn.ModuleList(
+            StyleModulator(widths[-1], skip, _spade_widths(block), hidden=config.style_width)
+            for block, skip in zip(self.blocks, widths[::-1], strict=False)
+            if config.style_width
+        )
+        self.fusions = nn.ModuleList(OcclusionFusion(width) for width in (*widths[-2::-1], *larger))
+        heads = [
+            nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+            for width in config.block_widths[len(widths) - 1 :]
+        ]
+        for head in heads[1:]:
+            nn.init.zeros_(head.weight)  # a larger size starts as the base, upsampled
+        self.heads = nn.ModuleList(heads)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def forward(
+        self,
+        previous_image: Tensor,
+        previous_semantic: Tensor,
+        semantic: Tensor,
+        *,
+        previous_edges: Tensor | None = None,
+        edges: Tensor | None = None,
+    ) -> GeneratorOutput:
+        """Generate one frame: ``label_features``, then ``render``."""
+        features = self.label_features(
+            previous_semantic, semantic, previous_edges=previous_edges, edges=edges
+        )
+        return self.render(previous_image, features)
+
+    def label_features(
+        self,
+        previous_semantic: Tensor,
+        semantic: Tensor,
+        *,
+        previous_edges: Tensor | None = None,
+        edges: Tensor | None = None,
+    ) -> LabelFeatures:
+        """Compute everything that depends on labels only; batch it over time where they are known.
+
+        Args:
+            previous_semantic: (B, H, W) integer ids at t - 1.
+            semantic: (B, H, W) integer ids at t.
+            previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
+                the config says ``edges``.
+            edges: The same at t.
+
+        Raises:
+            LabelSetError: If an id is outside the model's classes.
+            ValueError: If edges are missing or not wanted, or the size does not fit.
+        """
+        self._check_size(semantic)
+        previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
+        labels = [self._channels(semantic, edges, step) for step in self._steps()]
+        flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
+        return LabelFeatures(flow, occlusion_mask, conditions)
+
+    def render(self, previous_image: Tensor, features: LabelFeatures) -> GeneratorOutput:
+        """Generate the frame of some labels from the frame before.
+
+        Args:
+            previous_image: (B, 3, H, W) float32 in [-1, 1], real or generated.
+            features: From ``label_features``, same batch and size.
+        """
+        config = self.config
+        sources, warped, flow = [], previous_image, features.backward_flow
+        for step in self._steps():  # the base size first, the full size last
+            previous = F.avg_pool2d(previous_image, step) if step > 1 else previous_image
+            flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
+            warped = warp(previous, flow, interpolation=config.interpolation)
+            source = previous if config.warp_features else warped
+            sources.append(_fold(source, config.patch).to(self.dtype))
+        pyramid = self.image_pyramid(sources)
+        if config.warp_features:
+            pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
+        image = torch.tanh(self._decode(pyramid, features))
+        occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
+        if config.output_blend:
+            image = warped.lerp(image, occlusion_mask).clamp(-1, 1)
+        return GeneratorOutput(image, warped, flow, occlusion_mask)
+
+    def _decode(self, pyramid: list[Tensor], features: LabelFeatures) -> Tensor:
+        """Run the SPADE blocks from the bottleneck up and sum the images of all sizes."""
+        x = pyramid[-1]
+        image: Tensor | None = None
+        first_head = len(self.config.decoder_widths) - 1
+        for index, (block, modulator, condition) in enumerate(
+            zip(self.blocks, self.semantic_modulators, features.conditions, strict=True)
+        ):
+            if index:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            if 0 < index < len(pyramid):
+                mask = resize(features.occlusion_mask, (x.shape[2], x.shape[3])).to(x.dtype)
+                x = self.fusions[index - 1](x, pyramid[-1 - index], mask)
+            modulations = modulator(condition)
+            if index < len(self.style_modulators):
+                styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
+                modulations = [a.then(b) for a, b in zip(modulations, styles, strict=True)]
+            x = block(x, modulations)
+            if index >= first_head:
+                folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
+                detail = F.pixel_shuffle(folded.float(), self.config.patch)
+                image = detail if image is None else detail + _double(image)
+        assert image is not None
+        return image
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights and features; flow, warp and images are float32 throughout."""
+        return next(self.heads.parameters()).dtype
+
+    def _steps(self) -> list[int]:
+        """Divisors of the full size, from the base size to the full size."""
+        return [2**level for level in range(len(self.config.extra_widths), -1, -1)]
+
+    def _channels(self, semantic: Tensor, edges: Tensor | None, step: int) -> Tensor:
+        """Return the input channels of every ``step``-th pixel."""
+        if edges is not None:
+            edges = edges[:, :, ::step, ::step]
+        return self.label_input(semantic[:, ::step, ::step], edges).to(self.dtype)
+
+    def _check_size(self, semantic: Tensor) -> None:
+        height, width = semantic.shape[1:]
+        multiple = self.config.size_multiple
+        if height % multiple or width % multiple or min(height, width) < 2 * multiple:
+            raise ValueError(
+                f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
+                f"of {multiple} (rollout.step does), at least {2 * multiple}"
+            )
+
+
+def _fold(picture: Tensor, patch: int) -> Tensor:
+    return F.pixel_unshuffle(picture, patch) if patch > 1 else picture
+
+
+def _double(image: Tensor) -> Tensor:
+    return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _warp_features(level: Tensor, flow: Tensor) -> Tensor:
+    return warp(level, resize_flow(flow, (level.shape[2], level.shape[3]))).to(level.dtype)
+
+
+def _spade_widths(block: nn.Module) -> tuple[int, ...]:
+    assert isinstance(block, SpadeBlock)
+    return block.spade_widths

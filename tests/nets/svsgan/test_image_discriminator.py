@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from svsdata.nets.svsgan.config import ImageDiscriminatorConfig, image_discriminator_config
+from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator, predict_labels
+
+TINY = ImageDiscriminatorConfig(num_classes=5, widths=(4, 4, 6, 6, 8, 8))
+
+
+def test_parameters_are_those_of_oasis():
+    with torch.device("meta"):
+        discriminator = ImageDiscriminator(image_discriminator_config("C", 35))
+    assert sum(p.numel() for p in discriminator.parameters()) == 22_251_364
+
+
+def test_every_pixel_gets_a_score_for_fake_and_for_each_class():
+    scores = ImageDiscriminator(TINY)(torch.rand(2, 3, 64, 128))
+    assert scores.logits.shape == (2, 6, 64, 128)
+    sizes = [tuple(feature.shape[1:]) for feature in scores.features]
+    assert sizes == [
+        (4, 32, 64), (4, 16, 32), (6, 8, 16), (6, 4, 8), (8, 2, 4), (8, 1, 2),
+        (8, 2, 4), (6, 4, 8), (6, 8, 16), (4, 16, 32), (4, 32, 64),
+    ]  # fmt: skip
+
+
+def test_sizes_that_do_not_halve_six_times_are_refused():
+    with pytest.raises(ValueError, match=r"96x64.*multiples of 64"):
+        ImageDiscriminator(TINY)(torch.rand(1, 3, 64, 96))
+
+
+def test_every_parameter_learns():
+    discriminator = ImageDiscriminator(TINY)
+    discriminator(torch.rand(1, 3, 64, 64)).logits.square().sum().backward()
+    assert all(p.grad is not None for p in discriminator.parameters())
+
+
+def test_predicted_labels_are_ids_even_where_fake_scores_highest():
+    logits = torch.zeros(1, 4, 1, 3)
+    logits[0, 0] = 9.0
+    logits[0, 1, 0, 0] = logits[0, 3, 0, 1] = logits[0, 2, 0, 2] = 1.0
+    assert predict_labels(logits).tolist() == [[[0, 2, 1]]]

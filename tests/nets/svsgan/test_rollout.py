@@ -1,0 +1,171 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from svsdata.nets.svsgan.generator import without_previous
+from svsdata.nets.svsgan.rollout import (
+    LabelMaps,
+    RolloutState,
+    begin,
+    inference_copy,
+    is_cut,
+    rollout,
+    step,
+)
+
+
+def sequence(make_labels, length: int, size_hw=(64, 96)) -> tuple[RolloutState, list[LabelMaps]]:
+    maps = [LabelMaps(make_labels(1, size_hw, seed)) for seed in range(length + 1)]
+    coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(9)) * 2 - 1
+    image = F.interpolate(coarse, size_hw, mode="bilinear")
+    return RolloutState(image, maps[0]), maps[1:]
+
+
+@pytest.mark.parametrize("chunk", [1, 8, 64])
+def test_a_rollout_of_twenty_frames_equals_the_loop_by_hand(make_generator, make_labels, chunk):
+    generator = make_generator("demo").eval()
+    state, labels = sequence(make_labels, 20)
+    with torch.no_grad():
+        image, previous = state.image, state.labels.semantic
+        expected = []
+        for maps in labels:
+            image = generator(image, previous, maps.semantic).image
+            previous = maps.semantic
+            expected.append(image)
+        actual = [output.image for output in rollout(generator, state, labels, chunk=chunk)]
+    assert len(actual) == 20
+    # another batch size rounds otherwise, and each frame feeds the next
+    tolerance = 1e-6 if chunk == 1 else 2 / 255
+    torch.testing.assert_close(torch.cat(actual), torch.cat(expected), atol=tolerance, rtol=0)
+
+
+def test_steps_equal_the_rollout_and_leave_their_state_alone(make_generator, make_labels):
+    generator = make_generator("C").eval()
+    state, labels = sequence(make_labels, 3)
+    first = state.image.clone()
+    with torch.no_grad():
+        expected = [output.image for output in rollout(generator, state, labels, chunk=1)]
+        later = state
+        for maps, image in zip(labels, expected, strict=True):
+            later, output = step(generator, later, maps)
+            assert torch.equal(output.image, image)
+            assert later.image is output.image
+    assert torch.equal(state.image, first)
+
+
+def test_an_empty_rollout_yields_nothing(make_generator, make_labels):
+    state, _ = sequence(make_labels, 0)
+    assert list(rollout(make_generator("C"), state, [])) == []
+
+
+def test_labels_are_read_only_as_they_are_needed(make_generator, make_labels):
+    state, labels = sequence(make_labels, 6)
+    read = []
+    source = (read.append(index) or maps for index, maps in enumerate(labels))
+    with torch.no_grad():
+        frames = rollout(make_generator("demo").eval(), state, source, chunk=2)
+        next(frames)
+    assert read == [0, 1]
+
+
+@pytest.mark.parametrize("size_hw", [(45, 70), (64, 65)])
+@pytest.mark.parametrize("edges", [False, True])
+def test_any_size_is_padded_and_cropped(make_generator, make_labels, size_hw, edges):
+    generator = make_generator("demo", edges=edges).eval()
+    state, labels = sequence(make_labels, 2, size_hw)
+    if edges:
+        border = torch.zeros(1, 1, *size_hw)
+        labels = [LabelMaps(maps.semantic, border) for maps in labels]
+        state = RolloutState(state.image, LabelMaps(state.labels.semantic, border))
+    with torch.no_grad():
+        outputs = list(rollout(generator, state, labels))
+    for output in outputs:
+        assert output.image.shape == output.warped.shape == (1, 3, *size_hw)
+        assert output.backward_flow.shape == (1, 2, *size_hw)
+        assert output.occlusion_mask.shape == (1, 1, *size_hw)
+
+
+def test_a_padded_rollout_equals_that_of_the_padded_frames(make_generator, make_labels):
+    generator = make_generator("C").eval()
+    state, labels = sequence(make_labels, 1, (64, 72))
+    semantic = [
+        torch.cat([m.semantic, m.semantic[:, :, -1:].expand(1, 64, 24)], dim=2)
+        for m in (state.labels, labels[0])
+    ]
+    mirrored = torch.cat([state.image, state.image[..., 47:71].flip(-1)], dim=3)
+    with torch.no_grad():
+        expected = generator(mirrored, *semantic).image[..., :72]
+        torch.testing.assert_close(step(generator, state, labels[0])[1].image, expected)
+
+
+def test_parallel_sequences_do_not_mix(make_generator, make_labels):
+    generator = make_generator("demo").eval()
+    pairs = [sequence(lambda b, s, seed, k=k: make_labels(b, s, seed + k), 3) for k in (0, 50)]
+    with torch.no_grad():
+        alone = [
+            torch.cat([output.image for output in rollout(generator, state, labels)])
+            for state, labels in pairs
+        ]
+        joint_state = RolloutState(
+            torch.cat([state.image for state, _ in pairs]),
+            LabelMaps(torch.cat([state.labels.semantic for state, _ in pairs])),
+        )
+        joint_labels = [
+            LabelMaps(torch.cat([a.semantic, b.semantic]))
+            for a, b in zip(pairs[0][1], pairs[1][1], strict=True)
+        ]
+        outputs = list(rollout(generator, joint_state, joint_labels, chunk=2))
+    for index in (0, 1):
+        row = torch.cat([output.image[index : index + 1] for output in outputs])
+        torch.testing.assert_close(row, alone[index], atol=1e-4, rtol=1e-4)
+
+
+def test_beginning_from_labels_equals_a_frame_without_previous(make_generator, make_labels):
+    generator = make_generator("demo").eval()
+    labels = make_labels(2, (64, 64))
+    with torch.no_grad():
+        features = generator.label_features(labels, labels)
+        black, features = without_previous(
+            torch.rand(2, 3, 64, 64), features, torch.tensor([True, True])
+        )
+        expected = generator.render(black, features).image
+        assert torch.equal(begin(generator, LabelMaps(labels)).image, expected)
+
+
+@pytest.mark.parametrize("model", ["C", "E", "demo"])
+def test_the_inference_copy_is_the_same_function(make_generator, make_labels, model):
+    generator = make_generator(model)
+    state, labels = sequence(make_labels, 1)
+    copied = inference_copy(generator)
+    assert not any("parametrizations" in name for name in copied.state_dict())
+    assert not any(parameter.requires_grad for parameter in copied.parameters())
+    with torch.no_grad():
+        expected = step(generator.eval(), state, labels[0])[1].image
+        torch.testing.assert_close(
+            step(copied, state, labels[0])[1].image, expected, atol=1e-3, rtol=0
+        )
+    assert any("parametrizations" in name for name in generator.state_dict())
+
+
+@pytest.mark.parametrize("model", ["C", "demo"])
+def test_one_step_in_bf16_stays_within_a_grey_level_of_float32(make_generator, make_labels, model):
+    generator = make_generator(model).eval()
+    state, labels = sequence(make_labels, 1)
+    with torch.no_grad():
+        exact = step(generator, state, labels[0])[1]
+        rounded = step(inference_copy(generator, torch.bfloat16), state, labels[0])[1]
+        with torch.autocast("cpu", torch.bfloat16):
+            autocast = step(generator, state, labels[0])[1]
+    for output in (rounded, autocast):
+        assert {value.dtype for value in vars(output).values()} == {torch.float32}
+        assert (output.image - exact.image).abs().mean() < 2 / 255
+        assert (output.backward_flow - exact.backward_flow).abs().mean() < 0.05
+
+
+def test_a_cut_is_where_the_maps_share_little():
+    road = torch.full((1, 8, 8), 7, dtype=torch.uint8)
+    road[:, :4] = 23
+    moved = road.roll(1, dims=1)
+    assert not is_cut(road, road)
+    assert not is_cut(road, moved)
+    assert is_cut(road, road.flip(1))
