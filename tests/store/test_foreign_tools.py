@@ -59,7 +59,9 @@ def test_hugging_face_loads_the_folder_by_its_card_and_only_what_is_committed(
     with StoreWriter(store, info).sequence("unfinished", source="x", fps=1.0) as sequence:
         sequence.append(frame(0))
         sequence.close_part()
-    streamed = datasets.load_dataset(str(store), split="train", streaming=True)
+    streamed = datasets.load_dataset(
+        str(store), split="train", streaming=True, cache_dir=str(tmp_path / "cache")
+    )
     rows = list(streamed)
     assert {row["sequence_id"] for row in rows} == {"a", "b-1.c_2"}
     assert len(rows) == 22
