@@ -50,13 +50,12 @@ def info(store: StorePath, as_json: Json = False) -> None:
         typer.echo(json.dumps(facts))
         return
     height, width = reader.info.size_hw
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"{store}: {len(sequences)} sequences, {facts['frames']} frames "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
         f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
         f"layers {', '.join(reader.info.modalities)}",
-        highlight=False,
     )
     table = Table("sequence", "frames", "MB", "fps", "tracks", "source")
     for record in records:
@@ -67,9 +66,9 @@ def info(store: StorePath, as_json: Json = False) -> None:
         )  # fmt: skip
     console.print(table)
     for sequence_id in staged_ids(reader.path):
-        console.print(f"unfinished: {sequence_id}", highlight=False)
+        console.print(f"unfinished: {sequence_id}")
     for origin, terms in reader.info.licences.items():
-        console.print(f"licence of {origin}: {terms}", highlight=False)
+        console.print(f"licence of {origin}: {terms}")
 
 
 @app.command()
