@@ -4,21 +4,21 @@ The header holds JSON under the key ``svsdata``: the network's config, the label
 table, size, rate, pixel counts a class, step. Nothing in it is code.
 """
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from svsdata.checkpoints.tensor_files import load_tensors, read_tensors, write_tensors
 from svsdata.checkpoints.training_state import GENERATOR_FILE, checkpoint_folders
 from svsdata.errors import CheckpointError
-from svsdata.labels import Label, LabelSet
+from svsdata.labels import LabelSet
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.generator import Generator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 """Of the JSON in the header."""
 
 
@@ -75,14 +75,21 @@ class CheckpointInfo:
             )
 
 
+@dataclass(frozen=True)
+class _Header:
+    format_version: Literal[1]
+    generator: GeneratorConfig
+    info: CheckpointInfo
+
+
+_HEADER = TypeAdapter(_Header)
+_KEY = "svsdata"
+
+
 def save_generator(path: Path, generator: Generator, info: CheckpointInfo) -> None:
     """Write a generator's weights and description, atomically."""
-    header = {
-        "format_version": FORMAT_VERSION,
-        "generator": dataclasses.asdict(generator.config),
-        "info": dataclasses.asdict(info),
-    }
-    write_tensors(path, generator.state_dict(), {"svsdata": json.dumps(header)})
+    header = _Header(FORMAT_VERSION, generator.config, info)
+    write_tensors(path, generator.state_dict(), {_KEY: _HEADER.dump_json(header).decode()})
 
 
 def load_generator(path: Path) -> tuple[Generator, CheckpointInfo]:
@@ -97,17 +104,23 @@ def load_generator(path: Path) -> tuple[Generator, CheckpointInfo]:
     """
     file = generator_file(path)
     tensors, metadata = read_tensors(file)
-    header = _parse_header(metadata, file)
-    try:
-        generator = Generator(GeneratorConfig(**_tuples(header["generator"])))
-        info = _parse_info(header["info"])
-    except (KeyError, TypeError, ValueError) as error:
+    if _KEY not in metadata:
         raise CheckpointError(
-            f"the header of '{file}' does not describe a generator: {error}; "
-            "it was written by another version of svsdata or damaged"
+            f"'{file}' is no generator of svsdata: its header has no entry '{_KEY}'; "
+            "give a run directory or a file that 'svsdata train' wrote"
+        )
+    try:
+        header = _HEADER.validate_json(metadata[_KEY])
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise CheckpointError(
+            f"the header of '{file}' does not describe a generator that this version (format "
+            f"{FORMAT_VERSION}) can build: {'.'.join(map(str, fault['loc']))}: {fault['msg']}; "
+            "use the version of svsdata that wrote it"
         ) from error
+    generator = Generator(header.generator)
     load_tensors(generator, tensors, str(file))
-    return generator.eval(), info
+    return generator.eval(), header.info
 
 
 def generator_file(path: Path) -> Path:
@@ -127,34 +140,6 @@ def generator_file(path: Path) -> Path:
             "run directory of 'svsdata train'"
         )
     return folders[-1] / GENERATOR_FILE
-
-
-def _parse_header(metadata: Mapping[str, str], file: Path) -> dict[str, Any]:
-    if "svsdata" not in metadata:
-        raise CheckpointError(
-            f"'{file}' is no generator of svsdata: its header has no entry 'svsdata'; "
-            "give a run directory or a file that 'svsdata train' wrote"
-        )
-    header: dict[str, Any] = json.loads(metadata["svsdata"])
-    if header.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"'{file}' has format version {header.get('format_version')}, this version reads "
-            f"{FORMAT_VERSION}; train again or use the version of svsdata that wrote it"
-        )
-    return header
-
-
-def _parse_info(values: dict[str, Any]) -> CheckpointInfo:
-    table = values["label_set"]
-    labels = tuple(Label(**_tuples(label)) for label in table["labels"])
-    return CheckpointInfo(**_tuples(values) | {"label_set": LabelSet(table["name"], labels)})
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn JSON's lists back into the tuples of frozen records."""
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
 
 
 def _size_text(size_hw: tuple[int, int]) -> str:

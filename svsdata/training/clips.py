@@ -18,7 +18,7 @@ from svsdata.randomness import generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 
-# Shapes: T frames, B clips, H, W.
+# B clips, T frames, H, W
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
@@ -48,17 +48,17 @@ class ClipBatch:
     """The frames of B clips of equal length; None is a layer that the store lacks."""
 
     image: Tensor
-    """(T, B, 3, H, W) uint8."""
+    """(B, T, 3, H, W) uint8."""
     semantic: Tensor
-    """(T, B, H, W) uint8 ids."""
+    """(B, T, H, W) uint8 ids."""
     instance: Tensor | None
-    """(T, B, H, W) int32 ids; a frame without them has its class ids here."""
+    """(B, T, H, W) int32 ids; a frame without them has its class ids here."""
     flow: Tensor | None
-    """(T, B, 2, H, W) float32 backward flow in pixels."""
+    """(B, T, 2, H, W) float32 backward flow in pixels."""
     flow_validity: Tensor | None
-    """(T, B, 1, H, W) uint8, 1 = the flow is known; zero in a frame without flow."""
+    """(B, T, 1, H, W) uint8, 1 = the flow is known; zero in a frame without flow."""
     occlusion: Tensor | None
-    """(T, B, 1, H, W) uint8, 1 = occluded."""
+    """(B, T, 1, H, W) uint8, 1 = occluded."""
 
 
 class ClipSampler:
@@ -119,7 +119,7 @@ def load_clips(
         columns.append(_stack_frames(frames, layers, flip=clip.flip))
 
     def batch(layer: str) -> Tensor:
-        return torch.from_numpy(np.stack([column[layer] for column in columns], axis=1))
+        return torch.from_numpy(np.stack([column[layer] for column in columns]))
 
     has_flow = "flow" in layers
     return ClipBatch(
