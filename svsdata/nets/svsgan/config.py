@@ -1,0 +1,181 @@
+"""The numbers that make each model of the paper, and the small ones for CPUs.
+
+A generator has ``len(image_widths)`` levels; level l has stride ``patch * 2**l``. Widths are listed
+finest first for what encodes, coarsest first for what decodes. docs/paper-notes.md tells which
+numbers the paper prints and which are reconstructed.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from svsdata.errors import ConfigError
+from svsdata.tensors import Interpolation
+
+DecoderNorm: TypeAlias = Literal["instance", "group"]
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """The flow and occlusion network (docs/paper-notes.md#motion)."""
+
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    """Stem, then one width per downsampling."""
+    up_widths: tuple[int, ...] = (256, 128, 64)
+    num_residual: int = 3
+    stem_stride: int = 1
+    head_kernel: int = 7
+    skips: bool = False
+    """Add encoder features to decoder features of the same stride: sharp motion borders."""
+    flow_unit_px: float = 20.0
+    """Pixels of the base size for one unit of the flow head."""
+
+    @property
+    def head_stride(self) -> int:
+        """Stride of the grid on which flow and occlusion leave the heads."""
+        return self.stem_stride * 2 ** (len(self.widths) - 1 - len(self.up_widths))
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Every width and switch of a generator; validated on construction."""
+
+    num_classes: int
+    edges: bool = False
+    """Instance borders are a further input channel beside the classes."""
+    label_embedding: int = 0
+    """Channels of a learned table that stands for the one-hot map; 0 = one-hot."""
+    patch: int = 1
+    """Images enter and leave as patch x patch blocks folded into channels."""
+    motion: MotionConfig = MotionConfig()
+    image_widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
+    """Finest first; the last is the bottleneck, where the decoder starts."""
+    semantic_stem: tuple[int, int] = (32, 64)
+    decoder_widths: tuple[int, ...] = (1024, 512, 512, 256, 128, 64)
+    """Output of each SPADE block, coarsest first."""
+    modulation_kernels: tuple[int, ...] = (3, 3, 3, 3, 3, 3)
+    """Kernel of the gamma and beta convolutions of each block, coarsest first."""
+    decoder_norm: DecoderNorm = "instance"
+    warp_features: bool = False
+    """Variant D: encode the previous image as it is and warp its features."""
+    style_width: int = 0
+    """Variant E: hidden channels of the second, image-driven modulation; 0 = none."""
+    extra_widths: tuple[int, ...] = ()
+    """Output of each extra SPADE block; each doubles the size."""
+    extra_stem: int = 64
+    """Channels of the full-size image stem of the extra blocks; 0 = literal reading, none."""
+    extra_kernel: int = 3
+    output_blend: bool = False
+    """Copy warped pixels where nothing is occluded, as vid2vid does."""
+    interpolation: Interpolation = "bilinear"
+    """How images are warped."""
+
+    def __post_init__(self) -> None:
+        levels = len(self.image_widths)
+        if len(self.decoder_widths) != levels or len(self.modulation_kernels) != levels:
+            raise ConfigError(
+                f"generator: {levels} image_widths need as many decoder_widths (got "
+                f"{len(self.decoder_widths)}) and modulation_kernels "
+                f"(got {len(self.modulation_kernels)})"
+            )
+        skips = self.image_widths[-2::-1]
+        if self.decoder_widths[:-1] != skips:
+            raise ConfigError(
+                "generator: each decoder block must end with the width of the skip it meets: "
+                f"expected {skips}, got {self.decoder_widths[:-1]}"
+            )
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of a frame must be multiples of this."""
+        extra = 2 ** len(self.extra_widths)
+        pyramid = self.patch * 2 ** (len(self.image_widths) - 1)
+        motion = self.motion.stem_stride * 2 ** (len(self.motion.widths) - 1)
+        return extra * max(pyramid, motion)
+
+
+@dataclass(frozen=True)
+class ImageDiscriminatorConfig:
+    """The OASIS U-Net: one width per downsampling, mirrored on the way up."""
+
+    num_classes: int
+    widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of an image must be multiples of this."""
+        return 2 ** len(self.widths)
+
+
+@dataclass(frozen=True)
+class VideoDiscriminatorConfig:
+    """A patch discriminator of three frames, at one temporal stride."""
+
+    stride: int
+    """Frames t, t - stride and t - 2 * stride."""
+    width: int = 64
+    num_resolutions: int = 2
+    sees_flow: bool = True
+    spectral: bool = False
+    """Spectral norm, as hinge losses want it."""
+
+
+_DEMO_MOTION = MotionConfig(
+    widths=(32, 48, 96, 128),
+    up_widths=(96, 48, 32, 16),
+    num_residual=2,
+    stem_stride=4,
+    head_kernel=3,
+    skips=True,
+)
+
+_MODELS = ("C", "D", "E", "fast", "demo")
+
+
+def generator_config(model: str, num_classes: int, *, edges: bool = False) -> GeneratorConfig:
+    """Return a preset.
+
+    Args:
+        model: ``C``, ``D``, ``E`` of the paper's ablations, ``fast`` (C with 1x1 gamma and beta at
+            the finest level) or ``demo`` (for two CPU cores).
+        num_classes: Classes of the label set.
+        edges: Feed instance borders; every frame must then have an instance map.
+
+    Raises:
+        ConfigError: If there is no such model.
+    """
+    base = GeneratorConfig(num_classes=num_classes, edges=edges)
+    if model == "C":
+        return base
+    if model == "D":
+        return replace(base, warp_features=True)
+    if model == "E":
+        return replace(base, style_width=128)
+    if model == "fast":
+        return replace(base, modulation_kernels=(3, 3, 3, 3, 3, 1), extra_kernel=1)
+    if model == "demo":
+        return replace(
+            base,
+            label_embedding=8,
+            patch=2,
+            motion=_DEMO_MOTION,
+            image_widths=(32, 48, 96, 160, 256),
+            semantic_stem=(24, 32),
+            decoder_widths=(160, 96, 48, 32, 32),
+            modulation_kernels=(3, 3, 1, 1, 1),
+            decoder_norm="group",
+            output_blend=True,
+        )
+    raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
+
+
+def image_discriminator_config(model: str, num_classes: int) -> ImageDiscriminatorConfig:
+    """Return the image discriminator that goes with a generator preset."""
+    if model == "demo":
+        return ImageDiscriminatorConfig(num_classes, widths=(16, 32, 48, 64, 96, 96))
+    return ImageDiscriminatorConfig(num_classes)
+
+
+def video_discriminator_configs(model: str) -> tuple[VideoDiscriminatorConfig, ...]:
+    """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
+    width = 16 if model == "demo" else 64
+    return tuple(VideoDiscriminatorConfig(stride, width) for stride in (1, 3))
