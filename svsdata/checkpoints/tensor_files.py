@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from svsdata.errors import CheckpointError
+from svsdata.errors import CheckpointError, WeightsError
 
 
 def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
@@ -56,3 +58,19 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return tensors, file.metadata() or {}
     except (FileNotFoundError, SafetensorError) as error:
         raise CheckpointError(f"cannot read '{path}': {error}; is it complete?") from error
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a foreign network: safetensors, or a plain state dict of torch.
+
+    Raises:
+        WeightsError: If it is missing, damaged, or would need pickled code.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, UnpicklingError, RuntimeError) as error:
+        raise WeightsError(f"cannot read weights '{path}': {error}") from error
+    return state

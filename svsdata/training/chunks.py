@@ -1,6 +1,6 @@
 """The frames that one step trains on, as tensors: what the networks see and are compared with.
 
-# B clips, T frames, K of them in the chunk, P before it, N = B * K rows (clip by clip), H, W
+# B clips, T frames, K of them in the chunk, P before it, N = K * B rows (frame by frame), H, W
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,10 @@ class Chunk:
     """(N, H, W) uint8 ids."""
     edges: Mapping[str, Tensor]
     """``edges`` and ``previous_edges``, (N, 1, H, W); empty for networks without edges."""
+    flow: Tensor | None
+    """(N, 2, H, W) float32, the store's backward flow; None where it has none."""
     flows: Tensor | None
-    """(B, P + K, 2, H, W) float32, the store's backward flow, past frames included."""
+    """(B, P + K, 2, H, W): the same, past frames included."""
     reliable: Tensor
     """(N, 1, H, W) float32: 1 where warping the previous real frame must give the real frame."""
 
@@ -63,19 +65,20 @@ def chunk_of(batch: ClipBatch, start: int, stop: int, *, with_edges: bool) -> Ch
     previous_real = _images(batch.image[:, earlier])
     borders: dict[str, Tensor] = {}
     if with_edges and batch.instance is not None:
-        borders["edges"] = edges(batch.instance[:, start:stop].flatten(0, 1))
-        borders["previous_edges"] = edges(batch.instance[:, earlier].flatten(0, 1))
+        borders["edges"] = edges(_rows(batch.instance[:, start:stop]))
+        borders["previous_edges"] = edges(_rows(batch.instance[:, earlier]))
     return Chunk(
         start=start,
         stop=stop,
-        real=real.flatten(0, 1),
+        real=_rows(real),
         past_real=_images(batch.image[:, past]),
-        previous_real=previous_real.flatten(0, 1),
-        semantic=batch.semantic[:, start:stop].flatten(0, 1),
-        previous_semantic=batch.semantic[:, earlier].flatten(0, 1),
+        previous_real=_rows(previous_real),
+        semantic=_rows(batch.semantic[:, start:stop]),
+        previous_semantic=_rows(batch.semantic[:, earlier]),
         edges=borders,
+        flow=None if batch.flow is None else _rows(batch.flow[:, start:stop]),
         flows=None if batch.flow is None else batch.flow[:, stretch],
-        reliable=_reliable(batch, slice(start, stop), previous_real, real).flatten(0, 1),
+        reliable=_rows(_reliable(batch, slice(start, stop), previous_real, real)),
     )
 
 
@@ -101,6 +104,11 @@ def perturb(image: Tensor, *, probability: float, draws: torch.Generator) -> Ten
     disturbed = image.lerp(blurred, blur.to(image)) * gain.to(image) + offset.to(image)
     disturbed = (disturbed + noise.to(image)).clamp(-1, 1)
     return torch.where(chosen.view(-1, 1, 1, 1).to(image.device), disturbed, image)
+
+
+def _rows(layer: Tensor) -> Tensor:
+    """Turn (B, K, ...) into (K * B, ...)."""
+    return layer.transpose(0, 1).flatten(0, 1)
 
 
 def _images(levels: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Nothing is updated before every loss of the step is known and finite, so the order of the three
 updates does not matter (vid2vid's order).
 
-# B clips, K frames of a chunk, N = B * K rows (clip by clip), H, W
+# B clips, K frames of a chunk, N = K * B rows (frame by frame), H, W
 """
 
 import math
@@ -19,7 +19,6 @@ from svsdata.nets.svsgan import losses
 from svsdata.nets.svsgan.generator import (
     Generator,
     GeneratorOutput,
-    LabelFeatures,
     without_previous,
 )
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
@@ -76,24 +75,20 @@ def generate(generator: Generator, chunk: Chunk, previous_image: Tensor) -> Gene
         previous_image: (B, 3, H, W) before the chunk.
 
     Returns:
-        Fields with N rows, clip by clip.
+        Fields with N rows.
     """
     features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
-    num_frames = chunk.stop - chunk.start
+    rows = len(previous_image)
     outputs = []
-    for index in range(num_frames):
-        frame = _rows(features, slice(index, None, num_frames))
+    for index in range(chunk.stop - chunk.start):
+        frame = features.rows(index * rows, (index + 1) * rows)
         if chunk.start + index == 0:
-            every = chunk.semantic.new_ones(len(previous_image), dtype=torch.bool)
+            every = torch.ones(rows, dtype=torch.bool, device=previous_image.device)
             previous_image, frame = without_previous(previous_image, frame, every)
         outputs.append(generator.render(previous_image, frame))
         previous_image = outputs[-1].image
-    return GeneratorOutput(
-        *(
-            torch.stack([getattr(output, field.name) for output in outputs], dim=1).flatten(0, 1)
-            for field in fields(GeneratorOutput)
-        )
-    )
+    names = [field.name for field in fields(GeneratorOutput)]
+    return GeneratorOutput(*(torch.cat([getattr(o, name) for o in outputs]) for name in names))
 
 
 def discriminator_terms(
@@ -173,9 +168,8 @@ def generator_terms(
     terms["warp"] = losses.warp_loss(
         chunk.previous_real, output.backward_flow, chunk.real, chunk.reliable
     ).mean()
-    if chunk.flows is not None:
-        reference = chunk.flows[:, -(chunk.stop - chunk.start) :].flatten(0, 1)
-        terms["flow"] = losses.flow_loss(output.backward_flow, reference, chunk.reliable).mean()
+    if chunk.flow is not None:
+        terms["flow"] = losses.flow_loss(output.backward_flow, chunk.flow, chunk.reliable).mean()
     if objective.perceptual_net is not None:
         with torch.no_grad():
             real_maps = objective.perceptual_net(chunk.real)
@@ -210,14 +204,6 @@ def gradient_norm(network: nn.Module, *, limit: float | None) -> Tensor:
     if limit is not None:
         nn.utils.clip_grads_with_norm_(network.parameters(), limit, norm)
     return norm
-
-
-def _rows(features: LabelFeatures, rows: slice) -> LabelFeatures:
-    return LabelFeatures(
-        features.backward_flow[rows],
-        features.occlusion_mask[rows],
-        tuple(condition[rows] for condition in features.conditions),
-    )
 
 
 def _adversarial_terms(
@@ -259,7 +245,7 @@ def _triples(
     discriminator: VideoDiscriminator, chunk: Chunk, frames: Tensor, past: Tensor
 ) -> Tensor:
     """Join (B, P, ...) past and (N, ...) new frames, and cut what the discriminator judges."""
-    new = frames.unflatten(0, (len(past), -1))
+    new = frames.unflatten(0, (-1, len(past))).transpose(0, 1)
     return frame_triples(
         torch.cat([past, new], dim=1),
         chunk.flows if discriminator.config.sees_flow else None,
