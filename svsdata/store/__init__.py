@@ -1,1 +1,1 @@
-"""Sequences as sharded Parquet with PNG bytes: format, writer, reader, verify."""
+"""Sequences of labelled frames as sharded Parquet with PNG bytes: written, read, verified."""

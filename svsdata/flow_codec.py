@@ -1,0 +1,64 @@
+"""Flow fields as KITTI PNG: 16-bit RGB of dx, dy and validity.
+
+Components are coded as value * 64 + 2^15 (KITTI flow 2015 development kit), so the error is at
+most 1/128 pixel.
+"""
+
+import cv2
+import numpy as np
+
+from svsdata.errors import SourceError
+from svsdata.images import check_picture, encode_png
+from svsdata.records import Flow, Mask
+
+MAX_FLOW_PX = 511.0
+"""Components beyond this have no code; such pixels are written as invalid."""
+
+_SCALE, _ZERO = np.float32(64), np.float32(2**15)
+
+
+def encode_flow(flow: Flow, validity: Mask | None = None) -> bytes:
+    """Encode a flow field.
+
+    Args:
+        flow: (H, W, 2) pixels, dx then dy; not finite or beyond ``MAX_FLOW_PX`` becomes invalid.
+        validity: (H, W), 1 = valid; None means everywhere.
+    """
+    # NaN compares False.
+    inside = np.abs(flow) <= MAX_FLOW_PX
+    valid = inside[..., 0] & inside[..., 1]
+    if validity is not None:
+        valid &= validity != 0
+    coded = np.zeros((*flow.shape[:2], 3), np.uint16)
+    steps = np.rint(np.where(valid[..., None], flow, 0.0) * _SCALE)
+    coded[..., :2] = (steps + _ZERO) * valid[..., None]
+    coded[..., 2] = valid
+    return encode_png(coded)
+
+
+def decode_flow(data: bytes, where: str) -> tuple[Flow, Mask]:
+    """Decode a flow field.
+
+    Args:
+        data: A 16-bit RGB PNG.
+        where: What messages call it, such as its path.
+
+    Returns:
+        (H, W, 2) float32 pixels, 0 where invalid, and (H, W) uint8, 1 = valid.
+
+    Raises:
+        SourceError: If it is no whole 16-bit RGB PNG.
+    """
+    header = check_picture(data, where)
+    if (header.format, header.channels, header.bits) != ("PNG", 3, 16):
+        raise SourceError(
+            f"{where}: flow must be a 16-bit RGB PNG (KITTI), got a {header.bits}-bit "
+            f"{header.channels}-channel {header.format}"
+        )
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgr is None:
+        raise SourceError(f"{where}: OpenCV cannot decode the flow; it is damaged")
+    validity = (bgr[..., 0] != 0).astype(np.uint8)
+    flow = (bgr[..., 2:0:-1].astype(np.float32) - _ZERO) / _SCALE
+    flow[validity == 0] = 0.0
+    return flow, validity

@@ -1,0 +1,114 @@
+"""The only place where a store touches the file system: durable writes, locks, hashes.
+
+Local folders only; other file systems come in here.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from svsdata.errors import StoreError
+
+TEMPORARY = ".tmp"
+"""Suffix of files that are being written; no reader opens them."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def local_folder(path: Path | str) -> Path:
+    """Return the store's folder.
+
+    Raises:
+        StoreError: For an address such as ``s3://bucket/store``.
+    """
+    if "://" in str(path):
+        raise StoreError(f"store '{path}': only local folders are supported, got an address")
+    return Path(path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one clear line.
+
+    Raises:
+        StoreError: Naming the path and the reason, with what to do when the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = (
+            "; what was closed before is safe: free space and run the same command again"
+            if error.errno in _FULL
+            else ""
+        )
+        raise StoreError(f"{path}: cannot write: {error.strerror or error}{advice}") from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write so that after any crash the file is the old one or the new one, whole."""
+    temporary = _write_temporary(path, data)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def put_if_absent(path: Path, data: bytes) -> bool:
+    """Write durably unless the file exists; of competing writers exactly one gets True."""
+    temporary = _write_temporary(path, data)
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock; yields False when another process holds it.
+
+    The kernel frees the lock of a killed process. A folder that its last holder removed, having
+    committed, is locked by nobody and counts as held.
+    """
+    lock = folder / "lock"
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        opened = os.fstat(descriptor)
+        yield lock.exists() and os.path.samestat(opened, lock.stat())
+    finally:
+        os.close(descriptor)
+
+
+def _write_temporary(path: Path, data: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary

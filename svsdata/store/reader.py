@@ -1,0 +1,201 @@
+"""Reading a store: clips of frames by row group, only the layers asked for, in flat memory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from svsdata.errors import CorruptShardError, SequenceNotFoundError, StoreError
+from svsdata.flow import resize_flow
+from svsdata.images import resize_image, resize_map
+from svsdata.records import FRAME_LAYERS, Flow, Frame, Mask, Sequence
+from svsdata.store.columns import ENCODED_IMAGE, SCALAR_COLUMNS, decode_row
+from svsdata.store.files import local_folder
+from svsdata.store.format import (
+    FRAMES,
+    SequenceRecord,
+    StoreInfo,
+    committed_ids,
+    read_info,
+    read_record,
+    record_path,
+)
+from svsdata.store.parts import open_part, read_rows
+
+
+class StoreReader:
+    """A store opened for reading; may be pickled to other processes and used by threads."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Open the store.
+
+        Raises:
+            StoreFormatError: If the folder is no store of this format version.
+        """
+        self.path = local_folder(path)
+        self.info: StoreInfo = read_info(self.path)
+        self._records: dict[str, SequenceRecord] = {}
+        # Footers once read: opening a part again then costs nothing.
+        self._footers: dict[Path, pq.FileMetaData] = {}
+
+    @property
+    def sequence_ids(self) -> list[str]:
+        """Ids of the committed sequences, sorted; looked up anew each time."""
+        return committed_ids(self.path)
+
+    def sequence(self, sequence_id: str) -> Sequence:
+        """Return what is known of a sequence.
+
+        Raises:
+            SequenceNotFoundError: If the store has no such sequence.
+        """
+        return self.record(sequence_id).sequence
+
+    def record(self, sequence_id: str) -> SequenceRecord:
+        """Return the commit record of a sequence: its parts, camera and provenance too.
+
+        Raises:
+            SequenceNotFoundError: If the store has no such sequence.
+        """
+        if sequence_id not in self._records:
+            path = record_path(self.path, sequence_id)
+            if not path.exists():
+                raise SequenceNotFoundError(
+                    f"store '{self.path}' has no sequence '{sequence_id}'; "
+                    f"it has: {_shown(self.sequence_ids)}"
+                )
+            self._records[sequence_id] = read_record(path, sequence_id)
+        return self._records[sequence_id]
+
+    def read(
+        self,
+        sequence_id: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        layers: tuple[str, ...] = ("image", "semantic"),
+        size_hw: tuple[int, int] | None = None,
+    ) -> Iterator[Frame]:
+        """Read frames ``start`` to ``stop - 1``; what can be refused is refused at once.
+
+        Args:
+            sequence_id: Which sequence.
+            start: First frame.
+            stop: Frame after the last; None reads to the end.
+            layers: Layers to decode, of ``FRAME_LAYERS``; ``encoded_image`` gives the image's
+                stored bytes instead, at the store's own size only. A null is None in the frame.
+            size_hw: Resample to this size: images by area, maps nearest, flow with two factors,
+                the camera with them.
+
+        Raises:
+            SequenceNotFoundError: If there is no such sequence or no such frame.
+            StoreError: If the store has no such layer, or ``size_hw`` has another aspect ratio.
+            CorruptShardError: While reading, if bytes are damaged.
+        """
+        record = self.record(sequence_id)
+        num_frames = record.sequence.num_frames
+        stop = num_frames if stop is None else stop
+        if not 0 <= start <= stop <= num_frames:
+            raise SequenceNotFoundError(
+                f"sequence '{sequence_id}' has frames 0..{num_frames - 1}, got {start}..{stop - 1}"
+            )
+        self._check_layers(layers, size_hw)
+        return self._frames(record, range(start, stop), layers, size_hw)
+
+    def _check_layers(self, layers: tuple[str, ...], size_hw: tuple[int, int] | None) -> None:
+        for layer in layers:
+            if layer not in (*FRAME_LAYERS, ENCODED_IMAGE):
+                raise ValueError(f"no layer '{layer}'; layers are {', '.join(FRAME_LAYERS)}")
+            if layer.removeprefix("encoded_") not in self.info.modalities:
+                raise StoreError(
+                    f"store '{self.path}' has no {layer}; it has {', '.join(self.info.modalities)}"
+                )
+        (height, width), wanted = self.info.size_hw, size_hw or self.info.size_hw
+        if wanted[0] * width != wanted[1] * height or min(wanted) < 1:
+            raise StoreError(
+                f"store '{self.path}' holds frames of {width}x{height}, asked for "
+                f"{wanted[1]}x{wanted[0]}: another aspect ratio; "
+                f"choose {width / height:g} times as wide as high"
+            )
+        if ENCODED_IMAGE in layers and wanted != self.info.size_hw:
+            raise ValueError("stored bytes cannot be resized; ask for 'image'")
+
+    def _frames(
+        self,
+        record: SequenceRecord,
+        wanted: range,
+        layers: tuple[str, ...],
+        size_hw: tuple[int, int] | None,
+    ) -> Iterator[Frame]:
+        stored = {"image" if layer == ENCODED_IMAGE else layer for layer in layers}
+        rows = self._rows(record, wanted, [*SCALAR_COLUMNS, *stored])
+        for index, row in zip(wanted, rows, strict=True):
+            sequence_id = record.sequence.sequence_id
+            if (row["sequence_id"], row["frame_index"]) != (sequence_id, index):
+                raise CorruptShardError(
+                    f"{self.path}: where frame {index} of '{sequence_id}' should be lies frame "
+                    f"{row['frame_index']} of '{row['sequence_id']}'; run 'svsdata store verify'"
+                )
+            frame = decode_row(row, layers, self.info)
+            yield frame if size_hw is None else resize_frame(frame, self.info.size_hw, size_hw)
+
+    def _rows(
+        self, record: SequenceRecord, wanted: range, columns: list[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the wanted rows, holding one row group at a time."""
+        first = 0
+        for part in record.parts:
+            inside = range(max(wanted.start - first, 0), min(wanted.stop - first, part.num_frames))
+            if inside:
+                path = self.path / FRAMES / record.sequence.sequence_id / part.name
+                with open_part(path, self._footers.get(path)) as file:
+                    self._footers[path] = file.metadata
+                    if file.metadata.num_rows != part.num_frames:
+                        raise CorruptShardError(
+                            f"{path}: holds {file.metadata.num_rows} frames, its record says "
+                            f"{part.num_frames}; run 'svsdata store verify'"
+                        )
+                    yield from read_rows(file, inside, columns)
+            first += part.num_frames
+
+
+def resize_frame(frame: Frame, old_hw: tuple[int, int], size_hw: tuple[int, int]) -> Frame:
+    """Resample every layer of a frame of ``old_hw``, and its camera, to ``size_hw``."""
+    if size_hw == old_hw:
+        return frame
+    resized: dict[str, Any] = {
+        layer: resize_map(value, size_hw)
+        for layer in FRAME_LAYERS
+        if layer not in ("image", "flow") and (value := getattr(frame, layer)) is not None
+    }
+    if frame.image is not None:
+        resized["image"] = resize_image(frame.image, size_hw)
+    if frame.flow is not None:
+        resized["flow"], resized["flow_validity"] = _resize_flow(
+            frame.flow, frame.flow_validity, size_hw
+        )
+    if frame.camera is not None:
+        resized["camera"] = frame.camera.resized(size_hw)
+    return replace(frame, **resized)
+
+
+def _resize_flow(
+    flow: Flow, validity: Mask | None, size_hw: tuple[int, int]
+) -> tuple[Flow, Mask | None]:
+    """Resample a flow field as the mean of the valid pixels under each new one."""
+    resized = resize_flow(flow, size_hw)
+    if validity is None or validity.all():
+        return resized, validity if validity is None else np.ones(size_hw, np.uint8)
+    share = resize_flow(np.repeat(validity[..., None], 2, axis=-1).astype(np.float32), size_hw)
+    share = share[..., 0] * np.float32(flow.shape[1] / size_hw[1])
+    valid = share >= 0.5
+    return np.where(valid[..., None], resized / np.maximum(share, 0.5)[..., None], 0), valid.astype(
+        np.uint8
+    )
+
+
+def _shown(ids: list[str]) -> str:
+    return ", ".join(ids[:8]) + (f", ... ({len(ids)} in all)" if len(ids) > 8 else "") or "none"
