@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from svsdata.nets.svsgan.losses import flow_validity
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.tensors import edges
 from svsdata.training.clips import ClipBatch
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -44,9 +45,8 @@ class Chunk:
 
 def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
     """Move a batch of clips to a device."""
-    layers = {name: layer for name, layer in vars(batch).items() if layer is not None}
-    moved = {name: layer.to(device, non_blocking=True) for name, layer in layers.items()}
-    return ClipBatch(**dict.fromkeys(vars(batch)) | moved)
+    layers = {name: layer.to(device) for name, layer in vars(batch).items() if layer is not None}
+    return replace(batch, **layers)
 
 
 def chunk_of(batch: ClipBatch, start: int, stop: int, *, with_edges: bool) -> Chunk:
@@ -82,6 +82,11 @@ def chunk_of(batch: ClipBatch, start: int, stop: int, *, with_edges: bool) -> Ch
     )
 
 
+def reference(batch: ClipBatch) -> Tensor:
+    """Return the clips' first frames, (B, 1, 3, H, W) float32 in [-1, 1]."""
+    return _images(batch.image[:, :1])
+
+
 def perturb(image: Tensor, *, probability: float, draws: torch.Generator) -> Tensor:
     """Disturb some fed-back frames as a long rollout might, so that training pulls them back.
 
@@ -109,6 +114,11 @@ def perturb(image: Tensor, *, probability: float, draws: torch.Generator) -> Ten
 def _rows(layer: Tensor) -> Tensor:
     """Turn (B, K, ...) into (K * B, ...)."""
     return layer.transpose(0, 1).flatten(0, 1)
+
+
+def by_clip(rows: Tensor, num_clips: int) -> Tensor:
+    """Turn the (N, ...) rows of a chunk into (B, K, ...)."""
+    return rows.view(-1, num_clips, *rows.shape[1:]).transpose(0, 1)
 
 
 def _images(levels: Tensor) -> Tensor:

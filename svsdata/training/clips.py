@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from svsdata.progress import Progress
 from svsdata.randomness import generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
+from svsdata.training.schedules import Round
 
 # B clips, T frames, H, W
 
@@ -101,6 +103,11 @@ class ClipSampler:
             recording.sequence_id, start, num_frames, flip=flips and bool(draws.integers(2))
         )
 
+    def clips(self, round_: Round, *, flips: bool) -> list[Clip]:
+        """Return the clips of a round."""
+        numbers = range(round_.first_clip, round_.first_clip + round_.phase.batch_size)
+        return [self.clip(number, round_.phase.clip_frames, flips=flips) for number in numbers]
+
 
 def load_clips(
     reader: StoreReader, clips: Sequence[Clip], *, size_hw: tuple[int, int]
@@ -147,7 +154,9 @@ def prefetched(
             yield pending[0], pending[1].result()
 
 
-def count_pixels(reader: StoreReader, recordings: Iterable[Recording]) -> NDArray[np.int64]:
+def count_pixels(
+    reader: StoreReader, recordings: Iterable[Recording], progress: Progress
+) -> NDArray[np.int64]:
     """Count the pixels of each class over whole recordings.
 
     Returns:
@@ -160,6 +169,7 @@ def count_pixels(reader: StoreReader, recordings: Iterable[Recording]) -> NDArra
         ):
             assert frame.semantic is not None  # every store has this layer
             counts += np.bincount(frame.semantic.ravel(), minlength=256)
+            progress.advance()
     return counts[: reader.info.label_set.num_classes]
 
 

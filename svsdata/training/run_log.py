@@ -57,6 +57,26 @@ class RunLog:
         self._board.add_image("preview", strip, step, dataformats="HWC")
 
 
+class FigureMeans:
+    """Means of figures over the steps since they were last taken."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of a step; a step may lack some."""
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """Return the means and begin anew."""
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+
 def preview_strip(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> Image:
     """Lay pictures of equal size out as a table.
 

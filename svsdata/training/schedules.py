@@ -43,8 +43,13 @@ class Round:
     first_step: int
     num_steps: int
     first_clip: int
-    """Number of clips drawn before it; the clips are ``first_clip ... + phase.batch_size``."""
+    """Number of clips drawn before it."""
     phase: Phase
+
+    @property
+    def end_step(self) -> int:
+        """First step that no longer belongs to it."""
+        return self.first_step + self.num_steps
 
 
 def steps_of_clip(clip_frames: int, backprop_frames: int) -> int:

@@ -28,7 +28,7 @@ from svsdata.nets.svsgan.video_discriminator import (
     VideoDiscriminator,
     frame_triples,
 )
-from svsdata.training.chunks import Chunk
+from svsdata.training.chunks import Chunk, by_clip
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,14 @@ class Networks:
     video_discriminators: tuple[VideoDiscriminator, ...]
 
     @property
-    def discriminators(self) -> nn.ModuleList:
-        """All discriminators as one module."""
-        return nn.ModuleList([self.image_discriminator, *self.video_discriminators])
+    def by_name(self) -> dict[str, nn.Module]:
+        """All of them; the generator first."""
+        video = {f"video_discriminator_{i}": d for i, d in enumerate(self.video_discriminators)}
+        return {
+            "generator": self.generator,
+            "image_discriminator": self.image_discriminator,
+            **video,
+        }
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def generator_terms(
     Returns:
         Weighted scalars to be summed: eq. 7.
     """
-    with _frozen(networks.discriminators):
+    with _frozen(networks.image_discriminator, *networks.video_discriminators):
         terms = _adversarial_terms(
             networks, chunk, output.image, past_generated, real_features, objective
         )
@@ -245,7 +250,7 @@ def _triples(
     discriminator: VideoDiscriminator, chunk: Chunk, frames: Tensor, past: Tensor
 ) -> Tensor:
     """Join (B, P, ...) past and (N, ...) new frames, and cut what the discriminator judges."""
-    new = frames.unflatten(0, (-1, len(past))).transpose(0, 1)
+    new = by_clip(frames, len(past))
     return frame_triples(
         torch.cat([past, new], dim=1),
         chunk.flows if discriminator.config.sees_flow else None,
@@ -269,10 +274,12 @@ def _first_halves(maps: Sequence[Tensor]) -> list[Tensor]:
 
 
 @contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a module's layers without computing its own."""
-    module.requires_grad_(requires_grad=False)
+def _frozen(*networks: nn.Module) -> Iterator[None]:
+    """Let gradients pass through networks without computing those of their weights."""
+    for network in networks:
+        network.requires_grad_(requires_grad=False)
     try:
         yield
     finally:
-        module.requires_grad_(requires_grad=True)
+        for network in networks:
+            network.requires_grad_(requires_grad=True)
