@@ -16,6 +16,7 @@ from svsdata.street_world.road import (
     WALK_EDGE_M,
     Road,
     is_crossing,
+    zone_at,
 )
 
 BUILDING, WALL, FENCE, POLE, SIGNAL, SIGN, VEGETATION = (
@@ -49,7 +50,9 @@ class Chunk:
         self.faces += faces
         self.ranks += [rank] * len(faces)
 
-    def wall(self, ends: NDArray[np.float64], z: tuple[float, float], rank: float, **look: object) -> None:
+    def wall(
+        self, ends: NDArray[np.float64], z: tuple[float, float], rank: float, **look: object
+    ) -> None:
         """Add an upright face; ``ends`` (2, 2) are the viewer's left and right road coordinates."""
         left, right = self.road.points(ends[:, 0], ends[:, 1])
         corners = np.array([[*left, z[0]], [*right, z[0]], [*right, z[1]], [*left, z[1]]])
@@ -84,7 +87,7 @@ def chunk_mesh(road: Road, number: int) -> Mesh:
     chunk = Chunk(road, number)
     for side in (-1, 1):
         rng = generator(road.seed, "chunk", number, side)
-        zone = road.zone(number, side)
+        zone = zone_at(road.seed, number, side)
         spans = [(0.0, CHUNK_M)]
         if is_crossing(number):
             spans = [(0.0, SIDE_STREET_M[0] - 2.0), (SIDE_STREET_M[1] + 2.0, CHUNK_M)]
@@ -136,7 +139,7 @@ def _roof(
 ) -> None:
     """The slope towards the street and the gables."""
     (u0, u1), (eaves, ridge) = along, across
-    order = ((u0, u1) if eaves > 0 else (u1, u0))
+    order = (u0, u1) if eaves > 0 else (u1, u0)
     low, high = chunk.road.points(np.array(order), eaves), chunk.road.points(np.array(order), ridge)
     color = _pick(rng, ROOF_COLORS)
     corners = [[*low[0], z[0]], [*low[1], z[0]], [*high[1], z[1]], [*high[0], z[1]]]
@@ -223,7 +226,11 @@ def _sign(kind: int, side: int) -> list[Face]:
     radius = 0.42 if corners > 4 else 0.5
     looks = 1 if side < 0 else -1
     points = np.stack(
-        [np.full(corners, -0.06 * looks), -looks * radius * np.cos(angles), 2.6 + radius * np.sin(angles)],
+        [
+            np.full(corners, -0.06 * looks),
+            -looks * radius * np.cos(angles),
+            2.6 + radius * np.sin(angles),
+        ],
         axis=1,
     )
     front = Face(points, f"sign{kind}", SIGN)
@@ -259,7 +266,11 @@ def _tree(chunk: Chunk, u: float, n: float, rng: Generator) -> None:
         rim = size * (1 + 0.16 * rng.standard_normal(26).clip(-1.2, 1.2))
         rim[:2] = rim[:2].mean()
         points = np.stack(
-            [np.full(26, depth * radius), -rim * np.cos(angles), middle + 1.1 * rim * np.sin(angles)],
+            [
+                np.full(26, depth * radius),
+                -rim * np.cos(angles),
+                middle + 1.1 * rim * np.sin(angles),
+            ],
             axis=1,
         )
         light = 0.92 - 0.22 * depth

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.records import Transform
+from svsdata.records import INSTANCE_BASE
 from svsdata.street_world.appearance import MATERIALS
 
 Color = tuple[float, float, float]
@@ -108,31 +108,44 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def placed(
-    mesh: Mesh, pose: Transform, *, color: Color, index: int, body: int, rank: float
+    meshes: Sequence[Mesh],
+    poses: NDArray[np.float64],
+    *,
+    colors: NDArray[np.float32],
+    indices: NDArray[np.uint16],
+    bodies: NDArray[np.int64],
+    ranks: NDArray[np.float64],
 ) -> Mesh:
-    """Put an object's mesh into the world.
+    """Put objects into the world as one mesh.
 
     Args:
-        mesh: In object coordinates.
-        pose: world_T_object.
-        color: RGB of its painted parts, 1 = white.
-        index: Of its instance ids, within its classes.
-        body: Row of its motion.
-        rank: Its place along the road.
+        meshes: N, in object coordinates.
+        poses: (N, 4, 4) world_T_object.
+        colors: (N, 3) RGB of the painted parts, 1 = white.
+        indices: (N,) of their instance ids, within their classes.
+        bodies: (N,) rows of their motions.
+        ranks: (N,) places along the road.
     """
-    turn, shift = pose[:3, :3].T, pose[:3, 3]
-    count = len(mesh.label)
+    mesh = joined(meshes)
+    of_face = np.repeat(np.arange(len(meshes)), [len(m.label) for m in meshes])
+    of_corner = np.repeat(of_face, mesh.counts)
+    turn, shift = poses[of_face, :3, :3], poses[of_face, :3, 3]
+
+    def turned(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (turn @ vectors[:, :, None])[..., 0]
+
     return replace(
         mesh,
-        corners=mesh.corners @ turn + shift,
-        origin=mesh.origin @ turn + shift,
-        s_axis=mesh.s_axis @ turn,
-        t_axis=mesh.t_axis @ turn,
-        normal=mesh.normal @ turn,
-        tint=np.where(np.isnan(mesh.tint), np.float32(color), mesh.tint),
-        instance=mesh.label.astype(np.uint16) * 1000 + np.uint16(index),
-        body=np.full(count, body),
-        rank=np.full(count, rank),
+        corners=(poses[of_corner, :3, :3] @ mesh.corners[:, :, None])[..., 0]
+        + poses[of_corner, :3, 3],
+        origin=turned(mesh.origin) + shift,
+        s_axis=turned(mesh.s_axis),
+        t_axis=turned(mesh.t_axis),
+        normal=turned(mesh.normal),
+        tint=np.where(np.isnan(mesh.tint), colors[of_face], mesh.tint),
+        instance=mesh.label.astype(np.uint16) * np.uint16(INSTANCE_BASE) + indices[of_face],
+        body=bodies[of_face],
+        rank=ranks[of_face],
     )
 
 

@@ -30,9 +30,7 @@ KIND_LENGTH_M = {
 }
 
 
-def _wheels(
-    places: tuple[float, ...], half_width: float, radius: float, label: int
-) -> list[Face]:
+def _wheels(places: tuple[float, ...], half_width: float, radius: float, label: int) -> list[Face]:
     return [
         disc((x, side * (half_width + 0.01), radius), radius, side, label, "wheel")
         for x in places
@@ -73,9 +71,7 @@ def _bus() -> list[Face]:
     materials = {
         "left": "bus_side", "right": "bus_side", "front": "bus_front", "rear": "bus_rear"
     }  # fmt: skip
-    body = frustum(
-        (-5.9, 5.9, 1.27, 0.3), (-5.85, 5.8, 1.22, 3.1), BUS, materials=materials
-    )
+    body = frustum((-5.9, 5.9, 1.27, 0.3), (-5.85, 5.8, 1.22, 3.1), BUS, materials=materials)
     return body + _wheels((-3.4, 3.3), 1.27, 0.48, BUS)
 
 
@@ -96,7 +92,9 @@ def _two_wheeler(label: int) -> list[Face]:
     if is_motorcycle:
         faces += frustum((-0.6, 0.65, 0.16, 0.4), (-0.85, 0.5, 0.2, 0.82), label)
         faces += frustum((0.45, 0.6, 0.34, 0.85), (0.4, 0.55, 0.34, 1.1), label, tint=STEEL)
-        faces += frustum((-0.9, -0.8, 0.1, 0.6), (-0.9, -0.8, 0.1, 0.72), label, tint=(0.8, 0.1, 0.1))
+        faces += frustum(
+            (-0.9, -0.8, 0.1, 0.6), (-0.9, -0.8, 0.1, 0.72), label, tint=(0.8, 0.1, 0.1)
+        )
     else:
         faces += frustum((-0.5, 0.45, 0.025, 0.52), (-0.35, 0.42, 0.025, 0.74), label)
         faces += frustum((0.4, 0.46, 0.28, 0.92), (0.4, 0.46, 0.28, 0.99), label, tint=DARK)
@@ -121,7 +119,9 @@ def _head(x: float, z: float, label: int, hair: Color) -> list[Face]:
 def _rider() -> list[Face]:
     faces = frustum((-0.32, -0.02, 0.16, 0.88), (-0.08, 0.16, 0.22, 1.42), RIDER)
     for y in (-0.14, 0.14):
-        leg = frustum((-0.02, 0.14, 0.07, 0.3), (-0.2, 0.0, 0.09, 0.92), RIDER, tint=(0.2, 0.22, 0.3))
+        leg = frustum(
+            (-0.02, 0.14, 0.07, 0.3), (-0.2, 0.0, 0.09, 0.92), RIDER, tint=(0.2, 0.22, 0.3)
+        )
         arm = frustum((0.32, 0.42, 0.05, 0.98), (0.02, 0.14, 0.06, 1.36), RIDER)
         faces += _shifted(leg, y) + _shifted(arm, 1.6 * y)
     return faces + _head(0.08, 1.52, RIDER, (0.85, 0.85, 0.82))

@@ -4,6 +4,7 @@ Places are road coordinates: u runs along, n to the left of the centre line, bot
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +48,20 @@ class Road:
         y = (self.amplitude_m * np.sin(angle)).sum(axis=-1)
         return np.stack([u - n * np.sin(heading), y + n * np.cos(heading)], axis=-1)
 
-    def pose(self, u: float, n: float, *, turned: float = 0.0) -> Transform:
+    def poses(
+        self, u: NDArray[np.float64], n: NDArray[np.float64], turned: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return (N, 4, 4) world_T_object on the ground, turned from the road's direction."""
+        angle = self.heading(u) + turned
+        poses = np.tile(np.eye(4), (len(angle), 1, 1))
+        poses[:, 0, 0] = poses[:, 1, 1] = np.cos(angle)
+        poses[:, 1, 0], poses[:, 0, 1] = np.sin(angle), -np.sin(angle)
+        poses[:, :2, 3] = self.points(u, n)
+        return poses
+
+    def pose(self, u: float, n: float) -> Transform:
         """Return world_T_object of something on the ground that looks along the road."""
-        angle = float(self.heading(u)) + turned
-        pose = np.eye(4)
-        pose[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        pose[:2, 3] = self.points(u, n)
-        return pose
+        return self.poses(np.array([u]), np.array([n]), np.zeros(1))[0]
 
     def curvature(self, u: float) -> float:
         """Return the curvature of the centre line, positive to the left."""
@@ -85,10 +93,11 @@ class Road:
             u = u + ahead
         return u, n
 
-    def zone(self, chunk: int, side: int) -> int:
-        """Return CITY, RESIDENTIAL or PARK; it changes every fourth chunk."""
-        draw = generator(self.seed, "zone", chunk // 4, side).random()
-        return CITY if draw < 0.5 else RESIDENTIAL if draw < 0.8 else PARK
+
+def zone_at(seed: int, chunk: int, side: int) -> int:
+    """Return CITY, RESIDENTIAL or PARK; it changes every fourth chunk."""
+    draw = generator(seed, "zone", chunk // 4, side).random()
+    return CITY if draw < 0.5 else RESIDENTIAL if draw < 0.8 else PARK
 
 
 def road_of(seed: int) -> Road:
@@ -102,6 +111,14 @@ def road_of(seed: int) -> Road:
 def is_crossing(chunk: int) -> bool:
     """Say whether a side street crosses the road in a chunk."""
     return chunk % CROSSING_EVERY == CROSSING_EVERY // 2
+
+
+@lru_cache(maxsize=16)
+def _chunk_tables(seed: int, first: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say of 40 chunks whether a street crosses, and whether their sides (40, 2) are green."""
+    numbers = range(first, first + 40)
+    green = [[zone_at(seed, number, side) != CITY for side in (-1, 1)] for number in numbers]
+    return np.array([is_crossing(number) for number in numbers]), np.array(green)
 
 
 @dataclass(frozen=True)
@@ -132,10 +149,8 @@ def ground_at(road: Road, u: NDArray[np.float32], n: NDArray[np.float32], near_u
     number = np.floor(u * np.float32(1 / CHUNK_M))
     chunk = np.clip(number, 0, 39).astype(np.int64)
     local_u = u - number * np.float32(CHUNK_M)
-    crossing = np.array([is_crossing(first_chunk + k) for k in range(40)])[chunk]
-    green = np.array(
-        [[road.zone(first_chunk + k, side) != CITY for side in (-1, 1)] for k in range(40)]
-    )
+    is_crossed, green = _chunk_tables(road.seed, first_chunk)
+    crossing = is_crossed[chunk]
     width = np.abs(n)
     planted = green[chunk, (n > 0).astype(np.int64)]
     label = np.full(n.shape, ROAD_ID, np.uint8)

@@ -182,8 +182,8 @@ class StreetWorld:
         time_s = frame_index / self.fps
         u = self._ego_u(time_s)
         first, last = (int((u + d) // CHUNK_M) for d in (-VIEW_BEHIND_M, VIEW_AHEAD_M))
-        moving, motions, footprints = self._traffic.meshes(time_s, time_s - 1 / self.fps)
-        mesh = joined([self._standing(first, last), *moving])
+        moving, motions, footprints = self._traffic.place_actors(time_s, time_s - 1 / self.fps)
+        mesh = joined([self._standing(first, last), moving])
         pose = self._road.pose(u, EGO_LANE_M)
         cam_T_world = self.camera.cam_T_vehicle @ np.linalg.inv(pose)
         raster = rasterize(self._view, mesh, cam_T_world)
@@ -196,17 +196,14 @@ class StreetWorld:
         instance = semantic.astype(np.uint16)
         instance.ravel()[raster.solid] = mesh.instance[raster.faces]
         corners = np.zeros((len(footprints), 4, 3))
-        if footprints:
-            corners[..., :2] = footprints
+        corners[..., :2] = footprints
         in_camera = corners @ cam_T_world[:3, :3].T + cam_T_world[:3, 3]
         return _Moment(
             raster, ground, semantic, instance, np.where(instance < INSTANCE_BASE, 0, instance),
             motions, in_camera.astype(np.float32),
         )  # fmt: skip
 
-    def _ground(
-        self, pixels: NDArray[np.int64], pose: NDArray[np.float64], u: float
-    ) -> Ground:
+    def _ground(self, pixels: NDArray[np.int64], pose: NDArray[np.float64], u: float) -> Ground:
         """Classify the ground that some pixels show."""
         rays = self._view.rays.reshape(-1, 3)[pixels, :2]
         depth = 1 / self._view.inverse_depth.ravel()[pixels]

@@ -72,7 +72,9 @@ def shade(
     return cv2.convertScaleAbs(colors).reshape(height, width, 3)
 
 
-def _texels(s: Float, t: Float, texels_s: Float, texels_t: Float, material: NDArray[np.int64] | int) -> tuple[Float, Float]:
+def _texels(
+    s: Float, t: Float, texels_s: Float, texels_t: Float, material: NDArray[np.int64] | int
+) -> tuple[Float, Float]:
     """Look up places of the atlas; ``texels_*`` are texels of the full tile per pixel."""
     coordinates = []
     for along, footprint in ((s, texels_s), (t, texels_t)):
@@ -115,11 +117,16 @@ def _ground_texels(
 
 
 def _ground_colors(
-    texels: NDArray[np.uint8], ground: Ground, footprint: tuple[Float, Float], shadow: NDArray[np.uint8]
+    texels: NDArray[np.uint8],
+    ground: Ground,
+    footprint: tuple[Float, Float],
+    shadow: NDArray[np.uint8],
 ) -> Float:
     colors = texels[:, :3].astype(np.float32)
     width = np.abs(ground.n)
-    edge = np.clip((np.float32(0.16) - np.abs(width - np.float32(KERB_M + 0.1))) / footprint[1] + 0.5, 0, 1)
+    edge = np.clip(
+        (np.float32(0.16) - np.abs(width - np.float32(KERB_M + 0.1))) / footprint[1] + 0.5, 0, 1
+    )
     kerb = (edge * (ground.label == 8))[:, None]
     colors += (np.float32(186) - colors) * kerb
     bay = (width > LANE_EDGE_M) & (width < KERB_M) & ~ground.crossing

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.randomness import generator
-from svsdata.records import Transform
 from svsdata.street_world.mesh import Color, Mesh, placed
 from svsdata.street_world.models import CAR_SHAPES, KIND_LENGTH_M, model
 from svsdata.street_world.road import CHUNK_M, CROSSING_EVERY, Road, is_crossing
@@ -25,6 +24,11 @@ CLOTHES: tuple[Color, ...] = (
     (0.7, 0.2, 0.2), (0.2, 0.3, 0.55), (0.24, 0.24, 0.26), (0.85, 0.8, 0.7), (0.25, 0.45, 0.35),
     (0.82, 0.6, 0.2), (0.5, 0.35, 0.5),
 )  # fmt: skip
+FOOTPRINT_M = {  # length and width of the contact shadow
+    **{kind: (shape[0] + 0.2, shape[1] + 0.2) for kind, shape in CAR_SHAPES.items()},
+    "truck": (8.8, 2.6), "bus": (12.0, 2.7), "motorcycle": (2.1, 0.6), "bicycle": (1.9, 0.4),
+    "person": (0.55, 0.5),
+}  # fmt: skip
 _CARS = dict.fromkeys(CAR_SHAPES, 1.0)
 
 
@@ -60,9 +64,22 @@ STREAMS = (
     Stream("walkers left", 7.4, -1.3, 11.0, 0.55, {"person": 1.0}, 761, 90),
     Stream("walkers left back", 8.0, 1.4, 16.0, 0.5, {"person": 1.0}, 851, 70),
 )  # fmt: skip
+FIRST_DRIVEN_INDEX = 441
 LEADER_FIRST, LEADER_RING = 921, 39
 CROSSER_FIRST, CROSSER_RING = 960, 40
 LEADER_PERIOD_S = 64.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rigid piece of an actor; limbs hang from a joint and swing about the y axis."""
+
+    model: str
+    color: Color
+    joint: tuple[float, float] = (0.0, 0.0)
+    """y and z of the joint in the actor's frame."""
+    swing: float = 0.0
+    """Share of the actor's stride."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +88,19 @@ class Actor:
 
     kind: str
     index: int
-    color: Color
-    legs: Color
+    parts: tuple[Part, ...]
     phase: float
     turned: float
     place: Callable[[float], tuple[float, float]]
     """Seconds -> u, n."""
     gait: float = 0.0
-    """Speed of walking, m/s; 0 stands."""
+    """Speed of walking, m/s."""
+
+    def stride(self, time_s: float) -> float:
+        """Return the swing of the limbs, radians."""
+        if self.place(time_s - 0.01) == self.place(time_s + 0.01):
+            return 0.0
+        return float(0.45 * np.sin(self.phase + 2 * np.pi * 0.62 * self.gait * time_s))
 
 
 class Traffic:
@@ -161,66 +183,51 @@ class Traffic:
         index = CROSSER_FIRST + serial % CROSSER_RING
         return _dressed(rng, "person", index, place, turned=-side * np.pi / 2, gait=1.75)
 
-    def meshes(
+    def place_actors(
         self, time_s: float, before_s: float
-    ) -> tuple[list[Mesh], NDArray[np.float64], list[NDArray[np.float64]]]:
+    ) -> tuple[Mesh, NDArray[np.float64], NDArray[np.float64]]:
         """Place all actors in view.
 
         Returns:
-            Meshes in the world; (B, 4, 4) motions before_T_now of their bodies, row 0 standing;
-            footprints (4, 2) on the ground that lie in shade.
+            Their mesh in the world; (B, 4, 4) motions before_T_now of its bodies, row 0 standing;
+            footprints (N, 4, 2) on the ground that lie in shade.
         """
-        meshes: list[Mesh] = []
-        motions = [np.eye(4)]
-        footprints = []
-        for actor in self.actors(time_s):
-            parts_before = self._parts(actor, before_s)
-            for part, before in zip(self._parts(actor, time_s), parts_before, strict=True):
-                name, pose, color = part
-                body = 0
-                if not np.array_equal(pose, before[1]):
-                    motions.append(before[1] @ np.linalg.inv(pose))
-                    body = len(motions) - 1
-                meshes.append(
-                    placed(model(name), pose, color=color, index=actor.index, body=body,
-                           rank=actor.place(time_s)[0])
-                )  # fmt: skip
-            footprints.append(self._footprint(actor, time_s))
-        return meshes, np.array(motions), footprints
+        actors = list(self.actors(time_s))
+        row = np.array([k for k, actor in enumerate(actors) for _ in actor.parts])
+        parts = [part for actor in actors for part in actor.parts]
+        base = self._poses(actors, time_s)
+        now = base[row] @ _joints(actors, row, time_s)
+        before = self._poses(actors, before_s)[row] @ _joints(actors, row, before_s)
+        motions = np.concatenate([np.eye(4)[None], before @ np.linalg.inv(now)])
+        moves = (now != before).any(axis=(1, 2))
+        mesh = placed(
+            [model(part.model) for part in parts], now,
+            colors=np.array([part.color for part in parts], np.float32),
+            indices=np.array([actor.index for actor in actors], np.uint16)[row],
+            bodies=np.where(moves, np.arange(len(parts)) + 1, 0),
+            ranks=np.array([actor.place(time_s)[0] for actor in actors])[row],
+        )  # fmt: skip
+        half = np.array([FOOTPRINT_M[actor.kind] for actor in actors]) / 2
+        corners = half[:, None] * np.array([(-1, 1), (1, 1), (1, -1), (-1, -1)])
+        footprints = corners @ base[:, :2, :2].transpose(0, 2, 1) + base[:, None, :2, 3]
+        return mesh, motions, footprints
 
-    def _parts(self, actor: Actor, time_s: float) -> list[tuple[str, Transform, Color]]:
-        u, n = actor.place(time_s)
-        pose = self._road.pose(u, n, turned=actor.turned)
-        if actor.kind == "person":
-            walking = actor.place(time_s - 0.01) != actor.place(time_s + 0.01)
-            stride = 0.45 * walking * np.sin(actor.phase + 2 * np.pi * 0.62 * actor.gait * time_s)
-            parts = [("torso", pose, actor.color)]
-            for side in (-1, 1):
-                arm = pose @ _swing(0.0, side * 0.24, 1.38, -0.7 * side * stride)
-                leg = pose @ _swing(0.0, side * 0.1, 0.86, side * stride)
-                parts += [("arm", arm, actor.color), ("leg", leg, actor.legs)]
-            return parts
-        parts = [(actor.kind, pose, actor.color)]
-        if actor.kind in ("bicycle", "motorcycle") and actor.index > 440:
-            parts.append(("rider", pose, actor.legs))
-        return parts
-
-    def _footprint(self, actor: Actor, time_s: float) -> NDArray[np.float64]:
-        u, n = actor.place(time_s)
-        pose = self._road.pose(u, n, turned=actor.turned)
-        half = KIND_LENGTH_M[actor.kind] / 2
-        wide = 0.25 if half < 0.5 else 0.3 if half < 1.2 else 1.0 if half < 3 else 1.3
-        corners = np.array([(-half, wide), (half, wide), (half, -wide), (-half, -wide)])
-        return corners @ pose[:2, :2].T + pose[:2, 3]
+    def _poses(self, actors: list[Actor], time_s: float) -> NDArray[np.float64]:
+        places = np.array([actor.place(time_s) for actor in actors])
+        turned = np.array([actor.turned for actor in actors])
+        return self._road.poses(places[:, 0], places[:, 1], turned)
 
 
-def _swing(x: float, y: float, z: float, angle: float) -> Transform:
-    pose = np.eye(4)
-    pose[[0, 0, 2, 2], [0, 2, 0, 2]] = (
-        np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)
-    )  # fmt: skip
-    pose[:3, 3] = (x, y, z)
-    return pose
+def _joints(actors: list[Actor], row: NDArray[np.int64], time_s: float) -> NDArray[np.float64]:
+    """Return actor_T_part of all parts, (P, 4, 4)."""
+    strides = np.array([actor.stride(time_s) if actor.gait else 0.0 for actor in actors])
+    parts = [part for actor in actors for part in actor.parts]
+    angle = strides[row] * np.array([part.swing for part in parts])
+    joints = np.tile(np.eye(4), (len(parts), 1, 1))
+    joints[:, 0, 0] = joints[:, 2, 2] = np.cos(angle)
+    joints[:, 0, 2], joints[:, 2, 0] = np.sin(angle), -np.sin(angle)
+    joints[:, 1:3, 3] = [part.joint for part in parts]
+    return joints
 
 
 def _dressed(
@@ -232,9 +239,17 @@ def _dressed(
     turned: float = 0.0,
     gait: float = 0.0,
 ) -> Actor:
-    colors = CLOTHES if kind == "person" else CAR_COLORS
-    color = colors[int(rng.integers(len(colors)))]
-    legs = CLOTHES[int(rng.integers(len(CLOTHES)))]
+    """Give an actor its colours and parts."""
+    coat, trousers = (CLOTHES[k] for k in rng.integers(len(CLOTHES), size=2))
+    paint = CAR_COLORS[int(rng.integers(len(CAR_COLORS)))]
+    dark = (0.55 * trousers[0], 0.55 * trousers[1], 0.6 * trousers[2])
+    parts: tuple[Part, ...] = (Part(kind, paint),)
     if kind == "person":
-        legs = (0.55 * legs[0], 0.55 * legs[1], 0.6 * legs[2])
-    return Actor(kind, index, color, legs, float(rng.uniform(0, 6.28)), turned, place, gait)
+        parts = (
+            Part("torso", coat),
+            Part("arm", coat, (-0.24, 1.38), 0.7), Part("arm", coat, (0.24, 1.38), -0.7),
+            Part("leg", dark, (-0.1, 0.86), -1.0), Part("leg", dark, (0.1, 0.86), 1.0),
+        )  # fmt: skip
+    elif kind == "bicycle" or (kind == "motorcycle" and index >= FIRST_DRIVEN_INDEX):
+        parts = (Part(kind, paint), Part("rider", coat))
+    return Actor(kind, index, parts, float(rng.uniform(0, 6.28)), turned, place, gait)
