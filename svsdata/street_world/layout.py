@@ -222,7 +222,7 @@ def _sign(kind: int, side: int) -> list[Face]:
     """A traffic sign that looks at the traffic of its side."""
     corners = (24, 4, 8, 4)[kind]
     turned = np.pi / corners if kind != 3 else 0.0
-    angles = -np.pi / 2 + turned + np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    angles = -np.pi / 2 - turned + np.linspace(0, 2 * np.pi, corners, endpoint=False)
     radius = 0.42 if corners > 4 else 0.5
     looks = 1 if side < 0 else -1
     points = np.stack(

@@ -1,5 +1,7 @@
 """The picture of a raster: texture, light, shade and haze."""
 
+from typing import cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from svsdata.street_world.road import (
     GROUND_TILE_M,
     KERB_M,
     LANE_EDGE_M,
+    SIDEWALK_ID,
     Ground,
     paint_coverage,
 )
@@ -21,6 +24,7 @@ SUN = np.array([-0.48, -0.52, 0.71])
 HAZE_RGB = np.array([206, 214, 222], np.float32)
 ZENITH_RGB = np.array([92, 142, 206], np.float32)
 HAZE_M = 150.0
+CLOUD, KERB, PAINT = np.float32(248), np.float32(186), np.float32(232)
 
 
 def shade(
@@ -49,27 +53,39 @@ def shade(
     ):
         place[0, pixels], place[1, pixels] = x, y
     maps = place.reshape(2, height, width)
-    texels = cv2.remap(atlas(), maps[0], maps[1], cv2.INTER_LINEAR).reshape(-1, 4)
-
-    colors = np.empty((height * width, 3), np.float32)
-    colors[sky] = _sky_colors(view, sky, texels[sky])
-    colors[soil] = _ground_colors(
-        texels[soil], ground, ground_texels[1], _shadow(view, footprints).ravel()[soil]
-    )
+    texels = cv2.remap(atlas(), maps[0], maps[1], cv2.INTER_LINEAR)
+    planes = [plane.ravel() for plane in cv2.split(texels)]
+    mask = planes[3][raster.solid] * np.float32(1 / 255)
     mesh = raster.mesh
     light = (0.66 + 0.42 * np.clip(mesh.normal @ SUN, 0, 1)).astype(np.float32)
     light[mesh.two_sided] = 0.95
-    tinted = light[:, None] * (mesh.tint - 1)
-    seen = texels[raster.solid].astype(np.float32)
-    factor = light[raster.faces][:, None] + tinted[raster.faces] * (seen[:, 3:] * (1 / 255))
-    colors[raster.solid] = seen[:, :3] * factor
-
-    inverse = np.maximum(raster.inverse_depth.ravel(), 1e-4)
-    clear = np.exp((-1 / HAZE_M) / inverse)[:, None]
+    bright = light[raster.faces]
+    cover = _cloud_cover(view, sky, planes[0][sky])
+    elevation = np.clip(view.rays.reshape(-1, 3)[sky, 2] / np.float32(0.42), 0, 1) ** np.float32(
+        0.7
+    )
+    kerb, bay, paint, lit = _ground_layers(
+        ground, ground_texels[1], _shadow(view, footprints).ravel()[soil]
+    )
+    clear = np.exp(np.float32(-1 / HAZE_M) / np.maximum(raster.inverse_depth.ravel(), 1e-4))
     clear[sky] = 1
-    colors *= clear
-    colors += (1 - clear) * HAZE_RGB
-    return cv2.convertScaleAbs(colors).reshape(height, width, 3)
+
+    channels = []
+    for k, (haze, zenith) in enumerate(zip(HAZE_RGB, ZENITH_RGB, strict=True)):
+        color = np.empty(height * width, np.float32)
+        blue = haze + (zenith - haze) * elevation
+        color[sky] = blue + (CLOUD - blue) * cover
+        earth = planes[k][soil] * bay
+        earth += (KERB - earth) * kerb
+        earth += (PAINT - earth) * paint
+        color[soil] = earth * lit
+        painted = (light * (mesh.tint[:, k] - 1))[raster.faces]
+        color[raster.solid] = planes[k][raster.solid] * (bright + painted * mask)
+        color -= haze
+        color *= clear
+        color += haze
+        channels.append(cv2.convertScaleAbs(color.reshape(height, width)))
+    return cast(Image, cv2.merge(channels))
 
 
 def _texels(
@@ -94,12 +110,10 @@ def _sky_texels(view: View, pixels: NDArray[np.int64], heading: float) -> tuple[
     return _texels(s, t, footprint, footprint, MATERIALS["clouds"])
 
 
-def _sky_colors(view: View, pixels: NDArray[np.int64], texels: NDArray[np.uint8]) -> Float:
+def _cloud_cover(view: View, pixels: NDArray[np.int64], texels: NDArray[np.uint8]) -> Float:
+    """Return the share of white, which thins out towards the horizon."""
     up = view.rays.reshape(-1, 3)[pixels, 2]
-    height = np.clip(up / 0.42, 0, 1)[:, None] ** np.float32(0.7)
-    cover = texels[:, :1] * np.clip(up * 6, 0, 1)[:, None] * np.float32(0.9 / 255)
-    blue = HAZE_RGB + (ZENITH_RGB - HAZE_RGB) * height
-    return blue + (np.float32(248) - blue) * cover
+    return texels * np.clip(up * 6, 0, 1) * np.float32(0.9 / 255)
 
 
 def _ground_texels(
@@ -116,25 +130,17 @@ def _ground_texels(
     return place, (along, across)
 
 
-def _ground_colors(
-    texels: NDArray[np.uint8],
-    ground: Ground,
-    footprint: tuple[Float, Float],
-    shadow: NDArray[np.uint8],
-) -> Float:
-    colors = texels[:, :3].astype(np.float32)
+def _ground_layers(
+    ground: Ground, footprint: tuple[Float, Float], shadow: NDArray[np.uint8]
+) -> tuple[Float, Float, Float, Float]:
+    """Return shares of kerb stone, brightness of parking bays, share of paint, and light."""
     width = np.abs(ground.n)
-    edge = np.clip(
-        (np.float32(0.16) - np.abs(width - np.float32(KERB_M + 0.1))) / footprint[1] + 0.5, 0, 1
-    )
-    kerb = (edge * (ground.label == 8))[:, None]
-    colors += (np.float32(186) - colors) * kerb
-    bay = (width > LANE_EDGE_M) & (width < KERB_M) & ~ground.crossing
-    colors[bay] *= np.float32(1.1)
-    paint = (paint_coverage(ground, *footprint) * np.float32(0.85))[:, None]
-    colors += (np.float32(232) - colors) * paint
-    colors *= (1 - shadow * np.float32(0.62 / 255))[:, None]
-    return colors
+    kerb = np.clip((0.16 - np.abs(width - (KERB_M + 0.1))) / footprint[1] + 0.5, 0, 1)
+    kerb *= ground.label == SIDEWALK_ID
+    in_bay = (width > LANE_EDGE_M) & (width < KERB_M) & ~ground.crossing
+    bay = np.where(in_bay, np.float32(1.1), np.float32(1))
+    paint = paint_coverage(ground, *footprint) * np.float32(0.85)
+    return kerb, bay, paint, 1 - shadow * np.float32(0.62 / 255)
 
 
 def _face_texels(view: View, raster: Raster) -> tuple[Float, Float]:

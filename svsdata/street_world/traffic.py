@@ -162,7 +162,7 @@ class Traffic:
         rng = generator(self._road.seed, "leader", episode)
         kind = str(rng.choice(["hatch", "sedan", "suv", "van", "truck", "bus", "motorcycle"],
                               p=[0.14, 0.14, 0.12, 0.12, 0.22, 0.16, 0.1]))  # fmt: skip
-        closest = 9.0 + KIND_LENGTH_M[kind] / 2 + rng.uniform(0, 8)
+        closest = 11.5 + KIND_LENGTH_M[kind] / 2 + rng.uniform(0, 8)
 
         def place(time_s: float) -> tuple[float, float]:
             turn = 2 * np.pi * (time_s / LEADER_PERIOD_S - episode)
