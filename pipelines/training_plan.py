@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import torch
 from torch import nn
@@ -183,7 +182,6 @@ def checkpoint_info(
         reference_free=config.reference_free > 0,
         uses_instances=plan.uses_edges,
         store_id=records.hexdigest(),
-        svsdata_version=version("svsdata"),
     )
 
 

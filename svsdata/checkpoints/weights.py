@@ -42,7 +42,6 @@ class CheckpointInfo:
     """Trained with instance edges."""
     store_id: str
     """What identifies the training store's content: the hash over its sequence records."""
-    svsdata_version: str = ""
 
     @property
     def known_classes(self) -> tuple[str, ...]:
