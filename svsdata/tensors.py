@@ -52,12 +52,11 @@ def check_ids(semantic: Tensor, num_classes: int) -> None:
     """Refuse ids outside 0..num_classes-1 (a network would read beyond its table).
 
     Raises:
-        LabelSetError: Naming the highest id.
+        LabelSetError: Naming the highest id; negative ids are the caller's to keep out.
     """
-    highest = int(semantic.max())
-    if highest >= num_classes:
+    if bool((semantic >= num_classes).any()):
         raise LabelSetError(
-            f"label map holds id {highest}, the network knows 0..{num_classes - 1}; "
+            f"label map holds id {int(semantic.max())}, the network knows 0..{num_classes - 1}; "
             "convert the map to the label set of the checkpoint"
         )
 

@@ -120,6 +120,8 @@ class OcclusionFusion(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(2 * width, width, 1)
+        # starts as a blend of both
+        self.proj.weight.data.copy_(torch.eye(width).repeat(1, 2)[..., None, None])
 
     def forward(self, generated: Tensor, skip: Tensor, occlusion_mask: Tensor) -> Tensor:
         """Fuse (B, C, H, W) twice; mask (B, 1, H, W): 1 = take what is generated."""

@@ -53,44 +53,51 @@ class GeneratorConfig:
     decoder_widths: tuple[int, ...] = (1024, 512, 512, 256, 128, 64)
     """Output of each SPADE block, coarsest first."""
     modulation_kernels: tuple[int, ...] = (3, 3, 3, 3, 3, 3)
-    """Kernel of the gamma and beta convolutions of each block, coarsest first."""
+    """Kernel of the gamma and beta convolutions of each block, extra ones included."""
     decoder_norm: DecoderNorm = "instance"
     warp_features: bool = False
     """Variant D: encode the previous image as it is and warp its features."""
     style_width: int = 0
     """Variant E: hidden channels of the second, image-driven modulation; 0 = none."""
     extra_widths: tuple[int, ...] = ()
-    """Output of each extra SPADE block; each doubles the size."""
-    extra_stem: int = 64
-    """Channels of the full-size image stem of the extra blocks; 0 = literal reading, none."""
-    extra_kernel: int = 3
+    """Output of each extra SPADE block; each doubles the size of frames."""
+    extra_image_stem: bool = True
+    """Extra blocks see the previous image at their own size; else only what the base keeps."""
     output_blend: bool = False
     """Copy warped pixels where nothing is occluded, as vid2vid does."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
     def __post_init__(self) -> None:
-        levels = len(self.image_widths)
-        if len(self.decoder_widths) != levels or len(self.modulation_kernels) != levels:
+        blocks = len(self.image_widths) + len(self.extra_widths)
+        if len(self.modulation_kernels) != blocks:
             raise ConfigError(
-                f"generator: {levels} image_widths need as many decoder_widths (got "
-                f"{len(self.decoder_widths)}) and modulation_kernels "
-                f"(got {len(self.modulation_kernels)})"
+                f"generator: {blocks} blocks need as many modulation_kernels, "
+                f"got {len(self.modulation_kernels)}"
             )
         skips = self.image_widths[-2::-1]
         if self.decoder_widths[:-1] != skips:
             raise ConfigError(
-                "generator: each decoder block must end with the width of the skip it meets: "
-                f"expected {skips}, got {self.decoder_widths[:-1]}"
+                "generator: decoder_widths must be those of the skips each block meets, "
+                f"{skips}, and one more; got {self.decoder_widths}"
             )
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        """Output of each SPADE block, extra ones included."""
+        return self.decoder_widths + self.extra_widths
+
+    @property
+    def base_scale(self) -> int:
+        """Full size over base size."""
+        return 2 ** len(self.extra_widths)
 
     @property
     def size_multiple(self) -> int:
         """Height and width of a frame must be multiples of this."""
-        extra = 2 ** len(self.extra_widths)
         pyramid = self.patch * 2 ** (len(self.image_widths) - 1)
         motion = self.motion.stem_stride * 2 ** (len(self.motion.widths) - 1)
-        return extra * max(pyramid, motion)
+        return self.base_scale * max(pyramid, motion)
 
 
 @dataclass(frozen=True)
@@ -131,19 +138,27 @@ _DEMO_MOTION = MotionConfig(
 _MODELS = ("C", "D", "E", "fast", "demo")
 
 
-def generator_config(model: str, num_classes: int, *, edges: bool = False) -> GeneratorConfig:
+def generator_config(
+    model: str, num_classes: int, *, edges: bool = False, extra_blocks: int = 0
+) -> GeneratorConfig:
     """Return a preset.
 
     Args:
         model: ``C``, ``D``, ``E`` of the paper's ablations, ``fast`` (C with 1x1 gamma and beta at
-            the finest level) or ``demo`` (for two CPU cores).
+            the finest level and beyond) or ``demo`` (for two CPU cores).
         num_classes: Classes of the label set.
         edges: Feed instance borders; every frame must then have an instance map.
+        extra_blocks: SPADE blocks beyond the base size; each doubles it.
 
     Raises:
         ConfigError: If there is no such model.
     """
-    base = GeneratorConfig(num_classes=num_classes, edges=edges)
+    base = GeneratorConfig(
+        num_classes=num_classes,
+        edges=edges,
+        extra_widths=(32,) * extra_blocks,
+        modulation_kernels=(3,) * (6 + extra_blocks),
+    )
     if model == "C":
         return base
     if model == "D":
@@ -151,7 +166,7 @@ def generator_config(model: str, num_classes: int, *, edges: bool = False) -> Ge
     if model == "E":
         return replace(base, style_width=128)
     if model == "fast":
-        return replace(base, modulation_kernels=(3, 3, 3, 3, 3, 1), extra_kernel=1)
+        return replace(base, modulation_kernels=(3,) * 5 + (1,) * (1 + extra_blocks))
     if model == "demo":
         return replace(
             base,
@@ -161,7 +176,7 @@ def generator_config(model: str, num_classes: int, *, edges: bool = False) -> Ge
             image_widths=(32, 48, 96, 160, 256),
             semantic_stem=(24, 32),
             decoder_widths=(160, 96, 48, 32, 32),
-            modulation_kernels=(3, 3, 1, 1, 1),
+            modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             output_blend=True,
         )

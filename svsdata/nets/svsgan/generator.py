@@ -28,9 +28,9 @@ class LabelFeatures:
     """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
 
     backward_flow: Tensor
-    """(B, 2, H, W) float32, pixels."""
+    """(B, 2, h, w) float32, pixels of the base size (h, w)."""
     occlusion_mask: Tensor
-    """(B, 1, H, W) float32 in [0, 1], 1 = occluded."""
+    """(B, 1, h, w) float32 in [0, 1], 1 = occluded."""
     conditions: tuple[Tensor, ...]
     """What each SPADE block is modulated by, coarsest first."""
 
@@ -84,15 +84,20 @@ class Generator(nn.Module):
         self.label_input = LabelInput(config)
         channels = self.label_input.channels
         self.motion = MotionNet(2 * channels, config.motion)
-        self.image_pyramid = ImagePyramid(3 * patch**2, widths)
+        # what enters each block, and so the width of the skip it meets; the first meets none
+        entering = (widths[-1], *config.block_widths[:-1])
+        larger = entering[len(widths) :] if config.extra_image_stem else ()
+        self.image_pyramid = ImagePyramid(3 * patch**2, widths, larger_widths=larger)
         self.semantic_pyramid = SemanticPyramid(
-            channels * patch**2, config.semantic_stem, num_downs=len(widths) - 1
+            channels * patch**2,
+            config.semantic_stem,
+            num_scales=1 + len(config.extra_widths),
+            num_downs=len(widths) - 1,
         )
         condition = 2 * config.semantic_stem[1]
-        decoder = (widths[-1], *config.decoder_widths)
         self.blocks = nn.ModuleList(
             SpadeBlock(a, b, norm=config.decoder_norm)
-            for a, b in zip(decoder, config.decoder_widths, strict=False)
+            for a, b in zip(entering, config.block_widths, strict=True)
         )
         self.semantic_modulators = nn.ModuleList(
             SemanticModulator(condition, _spade_widths(block), kernel=kernel)
@@ -100,11 +105,20 @@ class Generator(nn.Module):
         )
         self.style_modulators = nn.ModuleList(
             StyleModulator(widths[-1], skip, _spade_widths(block), hidden=config.style_width)
-            for block, skip in zip(self.blocks, widths[::-1], strict=True)
+            for block, skip in zip(self.blocks, widths[::-1], strict=False)
             if config.style_width
         )
-        self.fusions = nn.ModuleList(OcclusionFusion(width) for width in widths[-2::-1])
-        self.head = nn.Conv2d(config.decoder_widths[-1], 3 * patch**2, 3, padding=1)
+        self.fusions = nn.ModuleList(OcclusionFusion(width) for width in (*widths[-2::-1], *larger))
+        heads = [
+            nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+            for width in config.block_widths[len(widths) - 1 :]
+        ]
+        for head in heads[1:]:
+            nn.init.zeros_(head.weight)  # a larger size starts as the base, upsampled
+        self.heads = nn.ModuleList(heads)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+                nn.init.zeros_(module.bias)
 
     def forward(
         self,
@@ -143,11 +157,10 @@ class Generator(nn.Module):
             ValueError: If edges are missing or not wanted, or the size does not fit.
         """
         self._check_size(semantic)
-        dtype = self.head.weight.dtype
-        previous = self.label_input(previous_semantic, previous_edges).to(dtype)
-        current = self.label_input(semantic, edges).to(dtype)
-        flow, occlusion_mask = self.motion(torch.cat([previous, current], dim=1))
-        conditions = self.semantic_pyramid(_fold(current, self.config.patch))
+        previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
+        labels = [self._channels(semantic, edges, step) for step in self._steps()]
+        flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
     def render(self, previous_image: Tensor, features: LabelFeatures) -> GeneratorOutput:
@@ -158,37 +171,61 @@ class Generator(nn.Module):
             features: From ``label_features``, same batch and size.
         """
         config = self.config
-        flow, occlusion_mask = features.backward_flow, features.occlusion_mask
-        warped = warp(previous_image, flow, interpolation=config.interpolation)
-        source = previous_image if config.warp_features else warped
-        source = source.to(self.head.weight.dtype)
-        pyramid = self.image_pyramid(_fold(source, config.patch))
+        sources, warped, flow = [], previous_image, features.backward_flow
+        for step in self._steps():  # the base size first, the full size last
+            previous = F.avg_pool2d(previous_image, step) if step > 1 else previous_image
+            flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
+            warped = warp(previous, flow, interpolation=config.interpolation)
+            source = previous if config.warp_features else warped
+            sources.append(_fold(source, config.patch).to(self.dtype))
+        pyramid = self.image_pyramid(sources)
         if config.warp_features:
-            pyramid = [_warp_features(level, flow) for level in pyramid]
-        x = self._decode(pyramid, features)
-        folded = self.head(F.leaky_relu(x, 0.2))
-        image = torch.tanh(F.pixel_shuffle(folded.float(), config.patch))
+            pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
+        image = torch.tanh(self._decode(pyramid, features))
+        occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
         if config.output_blend:
             image = warped.lerp(image, occlusion_mask).clamp(-1, 1)
         return GeneratorOutput(image, warped, flow, occlusion_mask)
 
     def _decode(self, pyramid: list[Tensor], features: LabelFeatures) -> Tensor:
-        """Run the SPADE blocks from the bottleneck up; ``pyramid`` is finest first."""
+        """Run the SPADE blocks from the bottleneck up and sum the images of all sizes."""
         x = pyramid[-1]
+        image: Tensor | None = None
+        first_head = len(self.config.decoder_widths) - 1
         for index, (block, modulator, condition) in enumerate(
             zip(self.blocks, self.semantic_modulators, features.conditions, strict=True)
         ):
-            skip = pyramid[-1 - index]
             if index:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            if 0 < index < len(pyramid):
                 mask = resize(features.occlusion_mask, (x.shape[2], x.shape[3])).to(x.dtype)
-                x = self.fusions[index - 1](x, skip, mask)
+                x = self.fusions[index - 1](x, pyramid[-1 - index], mask)
             modulations = modulator(condition)
-            if self.config.style_width:
-                styles = self.style_modulators[index](pyramid[-1], skip)
+            if index < len(self.style_modulators):
+                styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
                 modulations = [a.then(b) for a, b in zip(modulations, styles, strict=True)]
             x = block(x, modulations)
-        return x
+            if index >= first_head:
+                folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
+                detail = F.pixel_shuffle(folded.float(), self.config.patch)
+                image = detail if image is None else detail + _double(image)
+        assert image is not None
+        return image
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights and features; flow, warp and images are float32 throughout."""
+        return next(self.heads.parameters()).dtype
+
+    def _steps(self) -> list[int]:
+        """Divisors of the full size, from the base size to the full size."""
+        return [2**level for level in range(len(self.config.extra_widths), -1, -1)]
+
+    def _channels(self, semantic: Tensor, edges: Tensor | None, step: int) -> Tensor:
+        """Return the input channels of every ``step``-th pixel."""
+        if edges is not None:
+            edges = edges[:, :, ::step, ::step]
+        return self.label_input(semantic[:, ::step, ::step], edges).to(self.dtype)
 
     def _check_size(self, semantic: Tensor) -> None:
         height, width = semantic.shape[1:]
@@ -202,6 +239,10 @@ class Generator(nn.Module):
 
 def _fold(picture: Tensor, patch: int) -> Tensor:
     return F.pixel_unshuffle(picture, patch) if patch > 1 else picture
+
+
+def _double(image: Tensor) -> Tensor:
+    return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _warp_features(level: Tensor, flow: Tensor) -> Tensor:

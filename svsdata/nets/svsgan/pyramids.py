@@ -3,12 +3,14 @@
 # B batch, K classes, C channels, H, W
 """
 
+import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.config import GeneratorConfig
@@ -48,22 +50,33 @@ class LabelInput(nn.Module):
 class SemanticPyramid(nn.Module):
     """DP-GAN's label encoder: every level is joined by the upsampled coarsest one."""
 
-    def __init__(self, in_channels: int, stem: tuple[int, int], *, num_downs: int) -> None:
+    def __init__(
+        self, in_channels: int, stem: tuple[int, int], *, num_scales: int, num_downs: int
+    ) -> None:
         super().__init__()
         width = stem[1]
-        self.stem = nn.Sequential(
-            _normed(in_channels, stem[0], stride=1), _normed(stem[0], width, stride=1)
+        self.stems = nn.ModuleList(
+            nn.Sequential(
+                _normed(in_channels, stem[0], stride=1), _normed(stem[0], width, stride=1)
+            )
+            for _ in range(num_scales)
         )
         self.downs = nn.ModuleList(_normed(width, width, stride=2) for _ in range(num_downs))
 
-    def forward(self, labels: Tensor) -> tuple[Tensor, ...]:
-        """Return conditions of 2 * stem[1] channels, coarsest first."""
-        levels = [self.stem(labels)]
+    def forward(self, labels: list[Tensor]) -> tuple[Tensor, ...]:
+        """Return conditions of 2 * stem[1] channels, coarsest first.
+
+        Args:
+            labels: Channels of ``LabelInput`` at the base size, then at each larger one.
+        """
+        base, *larger = (stem(maps) for stem, maps in zip(self.stems, labels, strict=True))
+        levels = [base]
         for down in self.downs:
             levels.append(down(levels[-1]))
         coarsest = levels[-1]
         return tuple(
-            torch.cat([_upsample(coarsest, level), level], dim=1) for level in reversed(levels)
+            torch.cat([_upsample(coarsest, level), level], dim=1)
+            for level in (*reversed(levels), *larger)
         )
 
 
@@ -71,27 +84,50 @@ class ImagePyramid(nn.Module):
     """Encoder of the warped image, colour-safe: spectral norm on weights, none on activations.
 
     A norm on activations would take the previous frame's colour offset away
-    (docs/paper-notes.md#colour).
+    (docs/paper-notes.md#colour). Extra blocks bring stems for larger images, each joined to the
+    next smaller one.
     """
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, in_channels: int, widths: tuple[int, ...], *, larger_widths: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
-        self.stem = _conv(in_channels, widths[0], stride=1)
+        stems = (widths[0], *larger_widths)
+        self.stems = nn.ModuleList(_conv(in_channels, width, stride=1) for width in stems)
+        joins = [nn.Conv2d(b, a, 3, 2, 1) for a, b in pairwise(stems)]
+        for join in joins:
+            nn.init.zeros_(join.weight)  # a larger size starts without changing the base
+        self.joins = nn.ModuleList(joins)
         self.same = nn.ModuleList(_conv(width, width, stride=1) for width in widths[:-1])
         self.downs = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Return the skips of all strides, finest first, and last the bottleneck."""
-        x = F.leaky_relu(self.stem(image), 0.2)
-        levels = []
+    def forward(self, images: list[Tensor]) -> list[Tensor]:
+        """Return the skips of all strides, finest first, and last the bottleneck.
+
+        Args:
+            images: At the base size, then at each larger one; those beyond the stems are not read.
+        """
+        levels: list[Tensor] = []
+        x = F.leaky_relu(self.stems[-1](images[len(self.stems) - 1]), 0.2)
+        for index in range(len(self.joins) - 1, -1, -1):
+            levels.append(x)
+            x = F.leaky_relu(self.stems[index](images[index]), 0.2) + self.joins[index](x)
         for same, down in zip(self.same, self.downs, strict=True):
             levels.append(F.leaky_relu(same(x), 0.2))
             x = F.leaky_relu(down(levels[-1]), 0.2)
         return [*levels, x]
 
 
+class _Gain(nn.Module):
+    """Undo what the leaky ReLU takes, or ten layers of norm 1 leave nothing of the image."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * math.sqrt(2)
+
+
 def _conv(fin: int, fout: int, *, stride: int) -> nn.Module:
-    return spectral_norm(nn.Conv2d(fin, fout, 3, stride, 1))
+    conv = spectral_norm(nn.Conv2d(fin, fout, 3, stride, 1))
+    return register_parametrization(conv, "weight", _Gain())
 
 
 def _normed(fin: int, fout: int, *, stride: int) -> nn.Module:

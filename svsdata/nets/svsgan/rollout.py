@@ -154,6 +154,8 @@ def _batch(maps: list[Tensor], multiple: int) -> Tensor:
     """Stack (B, H, W) maps over time and pad them by repeating their border."""
     joined = torch.cat(maps)
     padding = _padding(joined.shape[1], joined.shape[2], multiple)
+    if not any(padding):
+        return joined
     # replicate padding is written for floats; ids up to 255 survive the detour
     return F.pad(joined.float().unsqueeze(1), padding, mode="replicate").squeeze(1).to(joined.dtype)
 

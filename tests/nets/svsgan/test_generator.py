@@ -1,0 +1,264 @@
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from svsdata.errors import LabelSetError
+from svsdata.nets.svsgan.config import generator_config
+from svsdata.nets.svsgan.generator import Generator, without_previous
+from svsdata.tensors import warp
+
+MODELS = ["C", "D", "E", "fast", "demo"]
+
+
+def millions(module: torch.nn.Module) -> float:
+    return sum(parameter.numel() for parameter in module.parameters()) / 1e6
+
+
+def on_meta(model: str, num_classes: int = 35, **options) -> Generator:
+    with torch.device("meta"):
+        return Generator(generator_config(model, num_classes, **options))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected", "printed"),
+    [("C", 105.762, 105.9), ("D", 105.762, 105.9), ("E", 152.966, 153.0)],
+)
+def test_parameters_are_the_papers(model, expected, printed):
+    count = millions(on_meta(model))
+    assert count == pytest.approx(expected, abs=5e-4)
+    assert count == pytest.approx(printed, rel=0.003)
+
+
+def test_parts_of_c_have_the_tabled_parameters():
+    generator = on_meta("C")
+    assert sum(p.numel() for p in generator.motion.parameters()) == (
+        219_712 + 74_112 + 295_680 + 1_181_184 + 3 * 4_721_664
+        + 1_180_416 + 295_296 + 73_920 + 6_274 + 3_137
+    )  # fmt: skip
+    assert millions(generator.semantic_pyramid) == pytest.approx(0.214, abs=5e-4)
+    # the tables count a norm's scale and shift, which the colour-safe pyramid has not
+    norms = 2 * (128 + 128 + 256 + 256 + 512 + 512 + 512 + 512 + 1024 + 1024 + 1024)
+    tabled = 147_840 + 590_592 + 2 * 2_360_832 + 9_440_256 + 3_840 + 295_680 + 1_181_184
+    tabled += 2_360_832 + 4_721_664 + 9_440_256
+    assert sum(p.numel() for p in generator.image_pyramid.parameters()) == tabled - norms
+    assert [sum(p.numel() for p in fusion.parameters()) for fusion in generator.fusions] == [
+        2_098_176, 524_800, 524_800, 131_328, 32_896,
+    ]  # fmt: skip
+    pairs = zip(generator.blocks, generator.semantic_modulators, strict=True)
+    assert [sum(p.numel() for m in pair for p in m.parameters()) for pair in pairs] == [
+        23_599_104, 13_506_560, 7_080_960, 4_852_736, 1_951_232, 856_832,
+    ]  # fmt: skip
+    assert millions(generator.heads) == pytest.approx(0.001731)
+
+
+def test_a_class_costs_6560_parameters_and_edges_as_many_again():
+    base = on_meta("C")
+    assert millions(base) - millions(on_meta("C", 34)) == pytest.approx(0.006560)
+    assert millions(on_meta("C", edges=True)) - millions(base) == pytest.approx(0.006560)
+
+
+def test_extra_blocks_add_the_tabled_parameters():
+    base, doubled = millions(on_meta("C")), millions(on_meta("C", extra_blocks=1))
+    # block, condition stem, head, image stem with its join and its fusion
+    assert doubled - base == pytest.approx((398_720 + 28_800 + 867 + 1_792 + 73_856 + 8_256) / 1e6)
+
+
+def test_the_demo_model_is_small():
+    assert 1 < millions(on_meta("demo")) < 6
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("extra_blocks", [0, 1])
+def test_every_model_returns_full_size_float32(make_generator, make_labels, model, extra_blocks):
+    generator = make_generator(model, extra_blocks=extra_blocks)
+    size = (64 * (1 + extra_blocks), 128)
+    output = generator(torch.rand(2, 3, *size), make_labels(2, size), make_labels(2, size, 1))
+    assert output.image.shape == output.warped.shape == (2, 3, *size)
+    assert output.backward_flow.shape == (2, 2, *size)
+    assert output.occlusion_mask.shape == (2, 1, *size)
+    assert {value.dtype for value in vars(output).values()} == {torch.float32}
+    assert output.image.abs().max() <= 1
+    assert 0 <= output.occlusion_mask.min() <= output.occlusion_mask.max() <= 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_parameter_learns(make_generator, make_labels, model):
+    generator = make_generator(model, extra_blocks=1)
+    for zeroed in [*generator.heads[1:], *generator.image_pyramid.joins]:
+        torch.nn.init.normal_(zeroed.weight, std=0.1)
+    size = (128, 128)
+    output = generator(torch.rand(1, 3, *size), make_labels(1, size), make_labels(1, size, 1))
+    (output.image * torch.randn(1, 3, *size)).sum().backward()
+    idle = [name for name, p in generator.named_parameters() if p.grad is None]
+    assert idle == []
+    assert generator.motion.head.weight.grad[:2].abs().sum() > 0  # through the warp
+    assert generator.motion.head.weight.grad[2:].abs().sum() > 0  # through the fusions
+
+
+def test_motion_starts_at_rest_with_occlusion_one_half(make_labels):
+    generator = Generator(generator_config("demo", 6))
+    previous = torch.rand(1, 3, 64, 64)
+    output = generator(previous, make_labels(1, (64, 64)), make_labels(1, (64, 64), 1))
+    assert output.backward_flow.abs().max() == 0
+    torch.testing.assert_close(output.warped, previous)
+    torch.testing.assert_close(output.occlusion_mask, torch.full((1, 1, 64, 64), 0.5))
+
+
+def test_occlusion_is_one_where_the_flow_leaves_the_frame(make_generator, make_labels):
+    generator = make_generator("C")
+    torch.nn.init.zeros_(generator.motion.head.weight)
+    generator.motion.head.bias.data.copy_(torch.tensor([0.5, 0.0, -9.0]))  # 10 px to the right
+    features = generator.label_features(make_labels(1, (64, 64)), make_labels(1, (64, 64), 1))
+    torch.testing.assert_close(features.backward_flow[:, 0], torch.full((1, 64, 64), 10.0))
+    assert features.occlusion_mask[..., 54:].min() == 1
+    assert features.occlusion_mask[..., :54].max() < 0.001
+
+
+@pytest.mark.parametrize("model", ["C", "demo"])
+def test_label_features_batched_over_time_equal_those_frame_by_frame(
+    make_generator, make_labels, model
+):
+    generator = make_generator(model)
+    maps = make_labels(5, (64, 96))
+    batched = generator.label_features(maps[:-1], maps[1:])
+    for index in range(4):
+        alone = generator.label_features(maps[index : index + 1], maps[index + 1 : index + 2])
+        row = batched.rows(index, index + 1)
+        torch.testing.assert_close(row.backward_flow, alone.backward_flow, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(row.occlusion_mask, alone.occlusion_mask)
+        for a, b in zip(row.conditions, alone.conditions, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "lowest"), [("C", 0.25), ("demo", 0.25)])
+def test_a_colour_offset_of_the_previous_image_reaches_the_last_features(
+    make_labels, model, lowest
+):
+    torch.manual_seed(0)
+    generator = Generator(generator_config("demo", 6))
+    if model == "C":
+        for block in generator.blocks:
+            block.norm = "instance"
+    labels = make_labels(1, (128, 128))
+    features = generator.label_features(labels, labels)
+    smooth = F.interpolate(torch.rand(2, 3, 8, 8) - 0.5, (128, 128), mode="bilinear")
+
+    def last_features(image: torch.Tensor) -> torch.Tensor:
+        return generator._decode(generator.image_pyramid([F.pixel_unshuffle(image, 2)]), features)
+
+    with torch.no_grad():
+        image, other = last_features(smooth[:1]), last_features(smooth[1:])
+        brighter = last_features(smooth[:1] + 0.3)
+    response = (brighter - image).norm() / (other - image).norm()
+    assert response > lowest  # 0.1 with norms on the pyramid's activations
+
+
+def test_an_activation_norm_would_take_the_colour_away(make_generator):
+    # the reason for the pyramid's form, shown on its own first layer
+    pyramid = make_generator("C").image_pyramid
+    image = torch.rand(1, 3, 64, 64)
+    plain, brighter = pyramid([image])[0], pyramid([image + 0.3])[0]
+    inner = (..., slice(4, -4), slice(4, -4))
+    assert (brighter - plain)[inner].abs().mean() > 0.02
+    normed = F.instance_norm(pyramid.stems[0](image))
+    normed_brighter = F.instance_norm(pyramid.stems[0](image + 0.3))
+    assert (normed_brighter - normed)[inner].abs().mean() < 0.02
+
+
+def test_variant_d_warps_features_by_the_flow_of_their_size(make_generator, make_labels):
+    generator = make_generator("D")
+    torch.nn.init.zeros_(generator.motion.head.weight)
+    generator.motion.head.bias.data[0] = 32 / 20  # 32 px: whole pixels at strides up to 32
+    labels = make_labels(1, (64, 128))
+    seen = []
+    generator.fusions[-1].register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[1]))
+    image = torch.rand(1, 3, 64, 128)
+    generator(image, labels, labels)
+    finest = generator.image_pyramid([image])[0]
+    torch.testing.assert_close(seen[0], warp(finest, torch.tensor([32.0, 0]).view(1, 2, 1, 1)
+        .expand(1, 2, 64, 128)), atol=1e-5, rtol=1e-4)  # fmt: skip
+
+
+def test_a_larger_size_starts_as_the_base_upsampled(make_generator, make_labels):
+    base, larger = make_generator("C"), make_generator("C", extra_blocks=1)
+    missing, unexpected = larger.load_state_dict(base.state_dict(), strict=False)
+    assert unexpected == []
+    assert missing
+    small = torch.rand(1, 3, 64, 64) - 0.5
+    labels, previous = make_labels(1, (64, 64)), make_labels(1, (64, 64), 1)
+    base.eval(), larger.eval()
+    expected = base(small, previous, labels).image
+    double = lambda maps: maps.repeat_interleave(2, 1).repeat_interleave(2, 2)  # noqa: E731
+    output = larger(F.interpolate(small, scale_factor=2.0), double(previous), double(labels))
+    actual = F.avg_pool2d(torch.atanh(output.image), 2)
+    wanted = F.avg_pool2d(
+        F.interpolate(torch.atanh(expected), scale_factor=2.0, mode="bilinear"), 2
+    )
+    torch.testing.assert_close(actual, wanted, atol=1e-4, rtol=1e-3)
+
+
+def test_output_blend_copies_visible_pixels(make_generator, make_labels):
+    generator = make_generator("demo")
+    labels = make_labels(1, (64, 64))
+    generator.motion.head.bias.data[2] = -30.0  # nothing is occluded
+    torch.nn.init.zeros_(generator.motion.head.weight)
+    previous = torch.rand(1, 3, 64, 64) * 2 - 1
+    torch.testing.assert_close(generator(previous, labels, labels).image, previous)
+
+
+def test_without_previous_depends_on_labels_only_and_only_where_asked(make_generator, make_labels):
+    generator = make_generator("demo").eval()
+    labels = make_labels(2, (64, 64))
+    features = generator.label_features(labels, labels)
+    which = torch.tensor([True, False])
+
+    def images(seed: int) -> torch.Tensor:
+        maker = torch.Generator().manual_seed(seed)
+        previous = torch.rand(2, 3, 64, 64, generator=maker)
+        return generator.render(*without_previous(previous, features, which)).image
+
+    first, second = images(0), images(1)
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
+
+
+def test_edges_must_be_given_exactly_where_the_model_takes_them(make_generator, make_labels):
+    labels = make_labels(1, (64, 64))
+    edges = torch.zeros(1, 1, 64, 64)
+    with pytest.raises(ValueError, match="takes no edge map"):
+        make_generator("C").label_features(labels, labels, previous_edges=edges, edges=edges)
+    generator = make_generator("demo", edges=True)
+    with pytest.raises(ValueError, match="needs an edge map"):
+        generator.label_features(labels, labels, edges=edges)
+    plain = generator.label_features(labels, labels, previous_edges=edges, edges=edges)
+    marked = generator.label_features(labels, labels, previous_edges=edges, edges=edges + 1)
+    assert not torch.equal(plain.conditions[-1], marked.conditions[-1])
+
+
+@pytest.mark.parametrize("model", ["C", "demo"])
+def test_foreign_ids_and_unfit_sizes_are_refused(make_generator, make_labels, model):
+    generator = make_generator(model)
+    labels = make_labels(1, (64, 64))
+    with pytest.raises(LabelSetError, match="id 6"):
+        generator.label_features(labels, torch.full_like(labels, 6))
+    odd = make_labels(1, (64, 72))
+    with pytest.raises(ValueError, match="72x64 do not fit"):
+        generator.label_features(odd, odd)
+
+
+def test_the_label_table_is_a_one_hot_map_and_a_1x1_convolution(make_generator, make_labels):
+    label_input = make_generator("demo").label_input
+    labels = make_labels(2, (8, 16))
+    one_hot = F.one_hot(labels.long(), 6).float() @ label_input.table
+    torch.testing.assert_close(label_input(labels, None), one_hot.movedim(-1, 1))
+
+
+def test_generation_repeats_bit_for_bit(make_generator, make_labels):
+    labels, image = make_labels(1, (64, 64)), torch.rand(1, 3, 64, 64)
+    first, second = make_generator("demo").eval(), make_generator("demo").eval()
+    assert torch.equal(first(image, labels, labels).image, second(image, labels, labels).image)
+    assert torch.equal(
+        copy.deepcopy(first)(image, labels, labels).image, first(image, labels, labels).image
+    )
