@@ -223,7 +223,8 @@ def _train_step(
     figures["occlusion/mean"] = output.occlusion_mask.mean().item()
     figures["time/step_s"] = time.monotonic() - began
     generated = by_clip(output.image, len(past))
-    return figures, remembered(torch.cat([past, generated], dim=1))
+    # contiguous: a resumed step must see the memory layout that an uninterrupted one sees
+    return figures, remembered(torch.cat([past, generated], dim=1)).contiguous()
 
 
 def _build(config: TrainConfig, plan: TrainingPlan, progress: Progress) -> _Learner:

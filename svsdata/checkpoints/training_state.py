@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -72,12 +73,12 @@ def save_checkpoint(
     tensors = {f"carried/{name}": tensor for name, tensor in carried.items()}
     settings: dict[str, Any] = {}
     for name, network in state.networks.items():
-        tensors |= {f"{name}/{key}": value for key, value in network.state_dict().items()}
+        tensors |= {f"network/{name}/{key}": v for key, v in network.state_dict().items()}
     for name, optimizer in state.optimizers.items():
         record = optimizer.state_dict()
         settings[name] = record["param_groups"]
         for index, moments in record["state"].items():
-            tensors |= {f"{name}/{index}/{key}": value for key, value in moments.items()}
+            tensors |= {f"optimizer/{name}/{index}/{key}": v for key, v in moments.items()}
     write_tensors(partial / _TENSORS_FILE, tensors, {})
     (partial / _RECORD_FILE).write_text(
         json.dumps({"format_version": _FORMAT_VERSION, "step": step, "optimizers": settings})
@@ -111,14 +112,23 @@ def load_checkpoint(folder: Path, state: TrainingState) -> tuple[int, dict[str, 
             "delete the folder to go on from the checkpoint before it"
         ) from error
     for name, network in state.networks.items():
-        load_tensors(network, _under(tensors, name), str(folder))
+        load_tensors(network, _under(tensors, f"network/{name}"), str(folder))
     for name, optimizer in state.optimizers.items():
         moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, name).items():
+        for key, value in _under(tensors, f"optimizer/{name}").items():
             index, moment = key.split("/")
             moments.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({"state": moments, "param_groups": settings[name]})
+        _match_layouts(optimizer)
     return step, _under(tensors, "carried")
+
+
+def _match_layouts(optimizer: Optimizer) -> None:
+    """Give moments their parameter's memory layout, which fused optimisers take for granted."""
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _under(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ class RunLog:
 
     Args:
         run: The run directory.
-        first_step: Where the run goes on: figures of later steps, left by a run that was killed
+        first_step: Steps already done: figures of later ones, left by a run that was killed
             after its last checkpoint, are dropped.
     """
 
@@ -27,7 +27,7 @@ class RunLog:
         self._previews.mkdir(parents=True, exist_ok=True)
         stats = run / "stats.jsonl"
         kept = stats.read_text().splitlines(keepends=True) if stats.exists() else []
-        stats.write_text("".join(line for line in kept if _step(line) < first_step))
+        stats.write_text("".join(line for line in kept if _step(line) <= first_step))
         self._stats = stats.open("a")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
 

@@ -47,7 +47,12 @@ def inference_copy(generator: Generator, dtype: torch.dtype = torch.float32) -> 
         generator: Left as it is.
         dtype: Of weights and features; flow, warp and images stay float32.
     """
-    fast = copy.deepcopy(generator).eval().requires_grad_(requires_grad=False)
+    # not deepcopy: parametrized copies share a class, and folding one would break the other
+    with torch.device("meta"):
+        fast = Generator(generator.config)
+    state = {name: value.clone() for name, value in generator.state_dict().items()}
+    fast.load_state_dict(state, assign=True)
+    fast.eval().requires_grad_(requires_grad=False)
     for module in fast.modules():
         if is_parametrized(module, "weight"):
             remove_parametrizations(module, "weight", leave_parametrized=True)
