@@ -1,0 +1,128 @@
+"""What ``svsdata train`` can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from svsdata.errors import ConfigError
+from svsdata.pipelines.configs.base import StageConfig
+from svsdata.training.schedules import Phase
+
+
+class LossWeights(StageConfig):
+    """Factor of each term of the generator's loss; 0 leaves the term out (svs-gan eq. 1-7)."""
+
+    image_adversarial: float = Field(1.0, ge=0)
+    """OASIS loss of the image discriminator (eq. 2)."""
+    video_adversarial: float = Field(1.0, ge=0)
+    """Sum over both video discriminators (eq. 3)."""
+    flow: float = Field(10.0, ge=0)
+    """Distance to the store's flow, in pixels (eq. 6, first term)."""
+    warp: float = Field(10.0, ge=0)
+    """Distance of the warped real previous frame to the real frame (eq. 6, second term)."""
+    perceptual: float = Field(10.0, ge=0)
+    """Distance of VGG19 features (eq. 4); needs ``perceptual_weights``."""
+    feature_matching: float = Field(10.0, ge=0)
+    """Distance of the discriminators' features (eq. 5)."""
+    occlusion: float = Field(1.0, ge=0)
+    """Occlusion mask against what the warp got right; not in the paper, keeps the mask alive."""
+    pixel: float = Field(0.0, ge=0)
+    """L1 to the real frame; not in the paper, stands in where no perceptual weights are."""
+    labelmix: float = Field(0.0, ge=0)
+    """Consistency of the image discriminator under LabelMix (OASIS); not in the paper."""
+
+
+class TrainConfig(StageConfig):
+    """One training run; defaults are the paper's (docs/training.md)."""
+
+    store: Path
+    """Training store."""
+    run: Path
+    """Run directory: config, checkpoints, figures, previews."""
+    model: str = "C"
+    """Network: see ``svsdata model table``."""
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    """Lengths, sizes and learning rates by epochs."""
+    steps: int | None = Field(None, ge=1)
+    """Scale the phases to this many steps; None: as many as the epochs hold."""
+    backprop_frames: int = Field(1, ge=1)
+    """Frames of a clip that one step generates, and that gradients reach back over."""
+    loss_weights: LossWeights = LossWeights()
+    video_gan: Literal["ls", "bce", "hinge"] = "ls"
+    """Loss of the video discriminators; the paper's formula is ``bce``, vid2vid's code ``ls``."""
+    max_class_weight: float | None = Field(None, gt=0)
+    """Limit of a rare class's weight in the OASIS loss; None: the paper's, none."""
+    perceptual_weights: Path | None = None
+    """VGG19 weights; None leaves the perceptual loss out."""
+    instance_edges: bool = True
+    """Feed the borders of instances where the store has instance maps."""
+    flips: bool = True
+    """Show every clip in the mirror half of the time."""
+    perturbed_feedback: float = Field(0.1, ge=0, le=1)
+    """Probability that a step's previous frame is disturbed, so that drift is pulled back."""
+    reference_free: float = Field(0.1, ge=0, le=1)
+    """Probability that a clip starts without a reference frame."""
+    discriminator_rate: float = Field(1.0, gt=0)
+    """Learning rate of the discriminators over the generator's."""
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    """Decay of the running average of weights that synthesis uses."""
+    ema_start: int = Field(500, ge=0)
+    """Steps before the average begins; until then it copies."""
+    max_gradient_norm: float | None = Field(None, gt=0)
+    """Clip each network's gradient to this length; None: off."""
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    """``auto``: bf16 autocast where the processor computes in bf16, else float32."""
+    device: str = "cpu"
+    """Device of torch."""
+    seed: int = Field(0, ge=0)
+    """Of initial weights, clips and noise."""
+    checkpoint_steps: int = Field(500, ge=1)
+    """Steps between checkpoints."""
+    keep_checkpoints: int = Field(2, ge=1)
+    """Newest checkpoints that stay."""
+    log_steps: int = Field(20, ge=1)
+    """Steps between lines of stats.jsonl; each is the mean over them."""
+    preview_steps: int = Field(250, ge=1)
+    """Steps between preview strips."""
+    overwrite: bool = False
+    """Replace a different run in the same directory."""
+    dry_run: bool = False
+    """Say what it would cost, and stop."""
+
+
+def train_preset(name: str) -> dict[str, object]:
+    """Return the fields that a preset sets: ``demo``, ``cityscapes`` or ``kitti360``.
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    if name == "demo":
+        return _demo()
+    if name == "cityscapes":
+        return {"model": "C", "phases": _paper_phases((256, 512))}
+    if name == "kitti360":
+        return {"model": "C", "phases": _paper_phases((128, 512))}
+    raise ConfigError(f"unknown preset '{name}' of train; known: demo, cityscapes, kitti360")
+
+
+def _paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
+    """Lengths 6, 12, 24, 30 over 20 epochs, then 20 epochs of falling rate (svs-gan 4.2)."""
+    growing = [Phase(5, frames, size_hw, 2e-4) for frames in (6, 12, 24, 30)]
+    return (*growing, Phase(20, 30, size_hw, 2e-4, 0.0))
+
+
+def _demo() -> dict[str, object]:
+    """About an hour on two cores: small frames first, clips that grow, then full size."""
+    small, full = (128, 256), (256, 512)
+    return {
+        "model": "demo",
+        "phases": (
+            Phase(1, 4, small, 4e-4, batch_size=4),
+            Phase(1, 8, small, 4e-4, batch_size=4),
+            Phase(1, 8, full, 2e-4, batch_size=1),
+            Phase(1, 14, full, 2e-4, 2e-5, batch_size=1),
+        ),
+        "steps": 4000,
+        "loss_weights": LossWeights(pixel=10.0),
+    }

@@ -1,0 +1,215 @@
+"""Clips for training: which, in what order, and as tensors.
+
+The clip of a number is a pure function of (seed, number), and the order of one pass over the store
+of (seed, epoch): nothing depends on threads or on where a run was stopped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from svsdata.progress import Progress
+from svsdata.randomness import generator
+from svsdata.records import Frame
+from svsdata.store.reader import StoreReader
+from svsdata.training.schedules import Round
+
+# B clips, T frames, H, W
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sequence as the sampler sees it."""
+
+    sequence_id: str
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Consecutive frames of a sequence, perhaps seen in a mirror."""
+
+    sequence_id: str
+    start: int
+    num_frames: int
+    flip: bool
+    """Mirror every frame of the clip left to right."""
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """The frames of B clips of equal length; None is a layer that the store lacks."""
+
+    image: Tensor
+    """(B, T, 3, H, W) uint8."""
+    semantic: Tensor
+    """(B, T, H, W) uint8 ids."""
+    instance: Tensor | None
+    """(B, T, H, W) int32 ids; a frame without them has its class ids here."""
+    flow: Tensor | None
+    """(B, T, 2, H, W) float32 backward flow in pixels."""
+    flow_validity: Tensor | None
+    """(B, T, 1, H, W) uint8, 1 = the flow is known; zero in a frame without flow."""
+    occlusion: Tensor | None
+    """(B, T, 1, H, W) uint8, 1 = occluded."""
+
+
+class ClipSampler:
+    """Draws clips by number.
+
+    Args:
+        recordings: Sequences to draw from.
+        longest: Frames of the longest clip that will be asked for. A pass over the store takes one
+            clip for every ``longest`` frames of a sequence, so it is one clip a sequence where
+            sequences are short (Cityscapes: 30 frames).
+        seed: Of order, starts and mirrors.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], *, longest: int, seed: int) -> None:
+        self._slots = [
+            (recording, slot, num_slots)
+            for recording in recordings
+            for num_slots in (max(1, recording.num_frames // longest),)
+            for slot in range(num_slots)
+        ]
+        self._seed = seed
+
+    @property
+    def clips_per_epoch(self) -> int:
+        """Clips in one pass over the recordings."""
+        return len(self._slots)
+
+    def clip(self, number: int, num_frames: int, *, flips: bool) -> Clip:
+        """Return the clip of a number (from 0).
+
+        Its start is drawn from its slot's share of the sequence's possible starts.
+        """
+        epoch, position = divmod(number, len(self._slots))
+        order = generator(self._seed, "clips", epoch).permutation(len(self._slots))
+        recording, slot, num_slots = self._slots[order[position]]
+        draws = generator(self._seed, "clip", number)
+        starts = recording.num_frames - num_frames + 1
+        start = int((slot + draws.random()) / num_slots * starts)
+        return Clip(
+            recording.sequence_id, start, num_frames, flip=flips and bool(draws.integers(2))
+        )
+
+    def clips(self, round_: Round, *, flips: bool) -> list[Clip]:
+        """Return the clips of a round."""
+        numbers = range(round_.first_clip, round_.first_clip + round_.phase.batch_size)
+        return [self.clip(number, round_.phase.clip_frames, flips=flips) for number in numbers]
+
+
+def load_clips(
+    reader: StoreReader, clips: Sequence[Clip], *, size_hw: tuple[int, int]
+) -> ClipBatch:
+    """Read clips of equal length from a store, resized to ``size_hw``.
+
+    Raises:
+        StoreError: If a frame is damaged or has another aspect ratio.
+    """
+    wanted = ("image", "semantic", "instance", "flow", "occlusion")
+    layers = tuple(layer for layer in wanted if layer in reader.info.modalities)
+    columns: list[dict[str, NDArray[Any]]] = []
+    for clip in clips:
+        stop = clip.start + clip.num_frames
+        frames = reader.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
+        columns.append(_stack_frames(frames, layers, flip=clip.flip))
+
+    def batch(layer: str) -> Tensor:
+        return torch.from_numpy(np.stack([column[layer] for column in columns]))
+
+    has_flow = "flow" in layers
+    return ClipBatch(
+        image=batch("image"),
+        semantic=batch("semantic"),
+        instance=batch("instance") if "instance" in layers else None,
+        flow=batch("flow") if has_flow else None,
+        flow_validity=batch("flow_validity") if has_flow else None,
+        occlusion=batch("occlusion") if "occlusion" in layers else None,
+    )
+
+
+def prefetched(
+    load: Callable[[Item], Loaded], items: Iterable[Item]
+) -> Iterator[tuple[Item, Loaded]]:
+    """Yield each item with what ``load`` makes of it, the next one loading in a thread."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending: tuple[Item, Any] | None = None
+        for item in items:
+            following = (item, pool.submit(load, item))
+            if pending is not None:
+                yield pending[0], pending[1].result()
+            pending = following
+        if pending is not None:
+            yield pending[0], pending[1].result()
+
+
+def count_pixels(
+    reader: StoreReader, recordings: Iterable[Recording], progress: Progress
+) -> NDArray[np.int64]:
+    """Count the pixels of each class over whole recordings.
+
+    Returns:
+        (num_classes,) int64 by id.
+    """
+    counts = np.zeros(256, np.int64)
+    for recording in recordings:
+        for frame in reader.read(
+            recording.sequence_id, 0, recording.num_frames, layers=("semantic",)
+        ):
+            assert frame.semantic is not None  # every store has this layer
+            counts += np.bincount(frame.semantic.ravel(), minlength=256)
+            progress.advance()
+    return counts[: reader.info.label_set.num_classes]
+
+
+def _stack_frames(
+    frames: Iterable[Frame], layers: Sequence[str], *, flip: bool
+) -> dict[str, NDArray[Any]]:
+    """Stack the layers of a clip over time, channels before rows."""
+    arrays = [_frame_arrays(frame, layers) for frame in frames]
+    stacked = {name: np.stack([array[name] for array in arrays]) for name in arrays[0]}
+    if flip:
+        stacked = {name: values[..., ::-1] for name, values in stacked.items()}
+        if "flow" in stacked:
+            stacked["flow"] = stacked["flow"] * _MIRRORED
+    return stacked
+
+
+_MIRRORED = np.array([-1.0, 1.0], np.float32).reshape(2, 1, 1)
+"""What a mirror does to dx and dy."""
+
+
+def _frame_arrays(frame: Frame, layers: Sequence[str]) -> dict[str, NDArray[Any]]:
+    assert frame.image is not None  # both layers are in every store
+    assert frame.semantic is not None
+    size_hw = frame.semantic.shape
+    arrays: dict[str, NDArray[Any]] = {
+        "image": frame.image.transpose(2, 0, 1),
+        "semantic": frame.semantic,
+    }
+    if "instance" in layers:
+        instance = frame.semantic if frame.instance is None else frame.instance
+        arrays["instance"] = instance.astype(np.int32)
+    if "flow" in layers:
+        known = frame.flow is not None
+        validity = frame.flow_validity if known else np.zeros(size_hw, np.uint8)
+        flow = frame.flow if frame.flow is not None else np.zeros((*size_hw, 2), np.float32)
+        arrays["flow"] = flow.transpose(2, 0, 1)
+        arrays["flow_validity"] = (np.ones(size_hw, np.uint8) if validity is None else validity)[
+            None
+        ]
+    if "occlusion" in layers:
+        occlusion = frame.occlusion if frame.occlusion is not None else np.zeros(size_hw, np.uint8)
+        arrays["occlusion"] = occlusion[None]
+    return arrays

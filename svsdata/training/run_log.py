@@ -1,0 +1,95 @@
+"""What a run leaves for people to look at: loss figures and preview strips."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
+
+from svsdata.images import encode_png
+from svsdata.records import Image
+
+
+class RunLog:
+    """Writes ``stats.jsonl``, TensorBoard events and previews into a run directory.
+
+    Args:
+        run: The run directory.
+        first_step: Steps already done: figures of later ones, left by a run that was killed
+            after its last checkpoint, are dropped.
+    """
+
+    def __init__(self, run: Path, *, first_step: int) -> None:
+        self._previews = run / "previews"
+        self._previews.mkdir(parents=True, exist_ok=True)
+        stats = run / "stats.jsonl"
+        kept = stats.read_text().splitlines(keepends=True) if stats.exists() else []
+        stats.write_text("".join(line for line in kept if _step(line) <= first_step))
+        self._stats = stats.open("a")
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stats.close()
+        self._board.close()
+
+    def figures(self, step: int, figures: Mapping[str, float]) -> None:
+        """Write the figures of a step; keys such as ``loss/flow``, ``time/step_s``."""
+        self._stats.write(json.dumps({"step": step, **figures}) + "\n")
+        self._stats.flush()
+        for name, value in figures.items():
+            self._board.add_scalar(name, value, step)
+
+    def preview(self, step: int, strip: Image) -> None:
+        """Write a preview picture of a step."""
+        path = self._previews / f"step-{step:09d}.png"
+        path.write_bytes(encode_png(strip, 3))
+        self._board.add_image("preview", strip, step, dataformats="HWC")
+
+
+class FigureMeans:
+    """Means of figures over the steps since they were last taken."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of a step; a step may lack some."""
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """Return the means and begin anew."""
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+def preview_strip(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> Image:
+    """Lay pictures of equal size out as a table.
+
+    Args:
+        rows: Each a sequence of (H, W, 3) uint8 RGB pictures, such as reference, label colours,
+            generated and real frame of one time step.
+    """
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
+
+
+def _step(line: str) -> int:
+    """Return the step of a line; one cut short by a kill counts as later than any."""
+    try:
+        return int(json.loads(line)["step"])
+    except ValueError:
+        return 2**63
