@@ -179,6 +179,7 @@ def generator_config(
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             output_blend=True,
+            interpolation="bicubic",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
 

@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ def millions(module: torch.nn.Module) -> float:
     return sum(parameter.numel() for parameter in module.parameters()) / 1e6
 
 
+@cache
 def on_meta(model: str, num_classes: int = 35, **options) -> Generator:
     with torch.device("meta"):
         return Generator(generator_config(model, num_classes, **options))
