@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from svsdata.cli.store import app
 from typer.testing import CliRunner
 
+from svsdata.cli.store import app
 from svsdata.errors import StoreError, StoreFormatError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
