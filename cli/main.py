@@ -1,5 +1,6 @@
 """The svsdata command: its table of commands and what happens around them."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from svsdata.cli import doctor
 from svsdata.cli.init import init
 from svsdata.cli.options import telling_errors
+from svsdata.cli.train import train
 
 app = typer.Typer(
     name="svsdata",
@@ -17,7 +19,7 @@ app = typer.Typer(
     help="Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos.",
 )
 
-COMMANDS = {"init": init}
+COMMANDS: dict[str, Callable[..., None]] = {"init": init, "train": train}
 GROUPS = {"doctor": doctor.app}
 
 for name, command in COMMANDS.items():

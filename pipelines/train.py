@@ -29,9 +29,12 @@ from svsdata.checkpoints.training_state import (
     save_checkpoint,
 )
 from svsdata.checkpoints.weights import save_generator
+from svsdata.errors import ConfigError
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.video_discriminator import remembered
-from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
+from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
 from svsdata.pipelines.training_plan import (
     TrainingPlan,
     autocast_dtype,
@@ -40,8 +43,9 @@ from svsdata.pipelines.training_plan import (
     build_optimizers,
     checkpoint_info,
     plan_training,
+    torch_device,
 )
-from svsdata.progress import Progress
+from svsdata.progress import Progress, Silent
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import Image
 from svsdata.training.chunks import Chunk, by_clip, chunk_of, perturb, reference, to_device
@@ -101,8 +105,13 @@ class _Learner:
         return torch.autocast(self.device_type, self.dtype, enabled=self.dtype is not None)
 
 
-def run_train(config: TrainConfig, progress: Progress) -> TrainResult:
+def run_train(config: TrainConfig, progress: Progress, *, overwrite: bool = False) -> TrainResult:
     """Train, or go on training, as the config says.
+
+    Args:
+        config: What to train on what, and how.
+        progress: Hears of steps, assumptions, and what the run will take.
+        overwrite: Set a run of another config aside that lies in the same directory.
 
     Raises:
         SvsDataError: Of any kind that bad stores, configs, weights and checkpoints raise.
@@ -110,10 +119,12 @@ def run_train(config: TrainConfig, progress: Progress) -> TrainResult:
     """
     # What there is to learn from, and when
     plan = plan_training(config, progress)
-    config.run.mkdir(parents=True, exist_ok=True)
+    open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
     pixel_counts = _pixel_counts(config.run, plan, progress)
 
     # What learns, from the last checkpoint where there is one
+    if not checkpoint_folders(config.run):
+        progress.note(estimate_train(config, Silent()).in_words())
     learner = _build(config, plan, progress)
     first_step, past = _resume(config.run, learner)
     total = plan.total_steps
@@ -163,6 +174,24 @@ def run_train(config: TrainConfig, progress: Progress) -> TrainResult:
         steps_done_now=max(total - first_step, 0),
         checkpoint=checkpoint_folders(config.run)[-1],
         figures=figures,
+    )
+
+
+def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
+    """Measure what the run would take, on networks that are then thrown away.
+
+    Raises:
+        SvsDataError: As ``run_train`` does.
+    """
+    plan = plan_training(config, progress)
+    learner = _build(config, plan, progress)
+    _set_rate(learner, 0.0, 0.0)
+    return estimate_training(
+        plan,
+        learner.state,
+        lambda chunk, past: _train_step(learner, chunk, past, 0, config),
+        backprop_frames=config.backprop_frames,
+        keep_checkpoints=config.keep_checkpoints,
     )
 
 
@@ -234,7 +263,7 @@ def _build(config: TrainConfig, plan: TrainingPlan, progress: Progress) -> _Lear
         copy.deepcopy(networks.generator).eval(),
         build_optimizers(networks),
         build_objective(config, progress),
-        torch.device(config.device).type,
+        torch_device(config.device).type,
         autocast_dtype(config),
     )
 
@@ -260,7 +289,7 @@ def _steps(
 
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
     for round_, batch in prefetched(load, left):
-        clips = to_device(batch, torch.device(config.device))
+        clips = to_device(batch, torch_device(config.device))
         for step in range(max(round_.first_step, first_step), round_.end_step):
             yield step, round_, clips
 
@@ -298,15 +327,22 @@ def _preview(learner: _Learner, plan: TrainingPlan, size_hw: tuple[int, int]) ->
 
 def _pixel_counts(run: Path, plan: TrainingPlan, progress: Progress) -> dict[str, int]:
     """Count the training pixels of each class, once a run."""
-    path = run / "pixel_counts.json"
+    path, store_id = run / "pixel_counts.json", plan.store_id
     if not path.exists():
         num_frames = sum(recording.num_frames for recording in plan.recordings)
         progress.start("count classes", num_frames)
         counts = count_pixels(plan.reader, plan.recordings, progress)
         labels = plan.reader.info.label_set.labels
-        path.write_text(json.dumps({label.name: int(counts[label.id]) for label in labels}))
-    counted: dict[str, int] = json.loads(path.read_text())
-    return counted
+        by_name = {label.name: int(counts[label.id]) for label in labels}
+        path.write_text(json.dumps({"store_id": store_id, "pixel_counts": by_name}))
+    counted = json.loads(path.read_text())
+    if counted["store_id"] != store_id:
+        raise ConfigError(
+            f"the store's sequences are not those that '{run}' was begun with; "
+            "name another run directory, or add --overwrite to set this one aside"
+        )
+    pixel_counts: dict[str, int] = counted["pixel_counts"]
+    return pixel_counts
 
 
 @contextmanager

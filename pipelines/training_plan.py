@@ -41,6 +41,15 @@ class TrainingPlan:
     uses_flow: bool
 
     @property
+    def store_id(self) -> str:
+        """Hash over the content of the recordings, wherever the store lies."""
+        records = hashlib.sha256()
+        for recording in self.recordings:
+            for part in self.reader.record(recording.sequence_id).parts:
+                records.update(part.sha256.encode())
+        return records.hexdigest()
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.spans[-1].end_step
@@ -117,11 +126,18 @@ def build_networks(config: TrainConfig, plan: TrainingPlan) -> Networks:
             ),
         )
     for network in networks.by_name.values():
-        place(network, config.device)
+        place(network, torch_device(config.device))
     return networks
 
 
-def place(network: nn.Module, device: str) -> None:
+def torch_device(name: str) -> torch.device:
+    """Return the device of a config; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def place(network: nn.Module, device: torch.device) -> None:
     """Move a network to its device, weights in the order that its convolutions like."""
     network.to(device=device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -149,14 +165,14 @@ def build_objective(config: TrainConfig, progress: Progress) -> Objective:
         progress.note("no perceptual weights given: trained without the perceptual loss")
     else:
         perceptual_net = vgg_from_state_dict(read_state_dict(config.perceptual_weights))
-        place(perceptual_net, config.device)
+        place(perceptual_net, torch_device(config.device))
     return Objective(weights, config.video_gan, config.max_class_weight, perceptual_net)
 
 
 def autocast_dtype(config: TrainConfig) -> torch.dtype | None:
     """Return bf16 where it is asked for, or is faster than float32; None is float32."""
     if config.precision == "auto":
-        if config.device == "cpu":
+        if torch_device(config.device).type == "cpu":
             fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         else:
             fast = torch.cuda.is_bf16_supported()
@@ -168,10 +184,6 @@ def checkpoint_info(
     config: TrainConfig, plan: TrainingPlan, *, step: int, pixel_counts: dict[str, int]
 ) -> CheckpointInfo:
     """Describe the generator of a step."""
-    records = hashlib.sha256()
-    for recording in plan.recordings:
-        for part in plan.reader.record(recording.sequence_id).parts:
-            records.update(part.sha256.encode())
     return CheckpointInfo(
         model=config.model,
         label_set=plan.reader.info.label_set,
@@ -181,7 +193,7 @@ def checkpoint_info(
         step=step,
         reference_free=config.reference_free > 0,
         uses_instances=plan.uses_edges,
-        store_id=records.hexdigest(),
+        store_id=plan.store_id,
     )
 
 

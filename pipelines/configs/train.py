@@ -33,6 +33,12 @@ class LossWeights(StageConfig):
     """Consistency of the image discriminator under LabelMix (OASIS); not in the paper."""
 
 
+def _paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
+    """Lengths 6, 12, 24, 30 over 20 epochs, then 20 epochs of falling rate (svs-gan 4.1)."""
+    growing = [Phase(5, frames, size_hw, 2e-4) for frames in (6, 12, 24, 30)]
+    return (*growing, Phase(20, 30, size_hw, 2e-4, 0.0))
+
+
 class TrainConfig(StageConfig):
     """One training run; defaults are the paper's (docs/training.md)."""
 
@@ -42,7 +48,7 @@ class TrainConfig(StageConfig):
     """Run directory: config, checkpoints, figures, previews."""
     model: str = "C"
     """Network: see ``svsdata model table``."""
-    phases: tuple[Phase, ...] = Field(min_length=1)
+    phases: tuple[Phase, ...] = Field(_paper_phases((256, 512)), min_length=1)
     """Lengths, sizes and learning rates by epochs."""
     steps: int | None = Field(None, ge=1)
     """Scale the phases to this many steps; None: as many as the epochs hold."""
@@ -73,8 +79,8 @@ class TrainConfig(StageConfig):
     """Clip each network's gradient to this length; None: off."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """``auto``: bf16 autocast where the processor computes in bf16, else float32."""
-    device: str = "cpu"
-    """Device of torch."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
     seed: int = Field(0, ge=0)
     """Of initial weights, clips and noise."""
     checkpoint_steps: int = Field(500, ge=1)
@@ -85,10 +91,14 @@ class TrainConfig(StageConfig):
     """Steps between lines of stats.jsonl; each is the mean over them."""
     preview_steps: int = Field(250, ge=1)
     """Steps between preview strips."""
-    overwrite: bool = False
-    """Replace a different run in the same directory."""
-    dry_run: bool = False
-    """Say what it would cost, and stop."""
+
+
+MAY_DIFFER = (
+    "store", "run", "device",
+    "checkpoint_steps", "keep_checkpoints", "log_steps", "preview_steps",
+)  # fmt: skip
+"""Fields that may change between the calls of one run: paths (a store is known by its content) and
+what is shown and saved."""
 
 
 def train_preset(name: str) -> dict[str, object]:
@@ -106,23 +116,24 @@ def train_preset(name: str) -> dict[str, object]:
     raise ConfigError(f"unknown preset '{name}' of train; known: demo, cityscapes, kitti360")
 
 
-def _paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
-    """Lengths 6, 12, 24, 30 over 20 epochs, then 20 epochs of falling rate (svs-gan 4.2)."""
-    growing = [Phase(5, frames, size_hw, 2e-4) for frames in (6, 12, 24, 30)]
-    return (*growing, Phase(20, 30, size_hw, 2e-4, 0.0))
-
-
 def _demo() -> dict[str, object]:
-    """About an hour on two cores: small frames first, clips that grow, then full size."""
-    small, full = (128, 256), (256, 512)
+    """About an hour on two cores: half size first, clips that grow, then full size."""
+    half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
-            Phase(1, 4, small, 4e-4, batch_size=4),
-            Phase(1, 8, small, 4e-4, batch_size=4),
-            Phase(1, 8, full, 2e-4, batch_size=1),
-            Phase(1, 14, full, 2e-4, 2e-5, batch_size=1),
+            Phase(_epochs(0.2, 4, 4), 4, half, 4e-4, batch_size=4),
+            Phase(_epochs(0.3, 10, 4), 10, half, 4e-4, batch_size=4),
+            Phase(_epochs(0.2, 6, 1), 6, full, 4e-4, 2e-4),
+            Phase(_epochs(0.3, 16, 1), 16, full, 2e-4, 1e-5),
         ),
         "steps": 4000,
-        "loss_weights": LossWeights(pixel=10.0),
+        "loss_weights": LossWeights(pixel=10.0, perceptual=0.0),
+        "max_class_weight": 20.0,
+        "perturbed_feedback": 0.2,
     }
+
+
+def _epochs(share: float, clip_frames: int, batch_size: int) -> float:
+    """Return the epochs that give a phase its share of the steps."""
+    return share * batch_size / (clip_frames - 1)
