@@ -29,9 +29,11 @@ def encode_flow(flow: Flow, validity: Mask | None = None) -> bytes:
     valid = inside[..., 0] & inside[..., 1]
     if validity is not None:
         valid &= validity != 0
-    coded = np.zeros((*flow.shape[:2], 3), np.uint16)
-    steps = np.rint(np.where(valid[..., None], flow, 0.0) * _SCALE)
-    coded[..., :2] = (steps + _ZERO) * valid[..., None]
+    codes = np.where(valid[..., None], flow, -_ZERO / _SCALE) * _SCALE
+    np.rint(codes, out=codes)
+    codes += _ZERO
+    coded = np.empty((*flow.shape[:2], 3), np.uint16)
+    coded[..., :2] = codes
     coded[..., 2] = valid
     return encode_png(coded)
 

@@ -22,6 +22,8 @@ def main(path: str, num_frames: int, part_frames: int, pause_ms: int) -> None:
     if "s" in writer.committed:
         return
     with writer.sequence("s", source="noise", fps=10.0, stateful=True) as sequence:
+        sys.stdout.write("writing\n")
+        sys.stdout.flush()
         # The picture depends on all before it, as in a rollout: only the saved state can go on.
         image = np.zeros((*SIZE_HW, 3), np.float32)
         if sequence.state is not None:
