@@ -127,6 +127,11 @@ def ground_points(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.flo
     return np.concatenate([points[..., :2], depth[..., None]], axis=-1)
 
 
+def ground_homography(camera: Camera) -> NDArray[np.float64]:
+    """Return the (3, 3) matrix that takes (x, y, 1) of the ground to z-depth times (u, v, 1)."""
+    return camera.intrinsics @ camera.cam_T_vehicle[:3, [0, 1, 3]]
+
+
 def horizon_row(camera: Camera) -> float:
     """Return the image row of the horizon at the principal column."""
     normal = camera.cam_T_vehicle[:3, 2]

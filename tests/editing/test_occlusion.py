@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from svsdata.editing.occlusion import GroundDepth, Rect, depth_of_labels, feet_of_things
+from svsdata.geometry.camera import assumed_camera, ground_points
+from svsdata.labels import CITYSCAPES
+
+ids = {label.name: label.id for label in CITYSCAPES.labels}
+
+
+def depths(maps, camera, rect=None):
+    height, width = maps[0].shape
+    return depth_of_labels(
+        *maps,
+        rect or Rect(0, 0, width, height),
+        feet=feet_of_things(maps[1]),
+        ground=GroundDepth(camera),
+        label_set=CITYSCAPES,
+    )
+
+
+def test_ground_depth_is_that_of_the_camera():
+    camera = assumed_camera((96, 176))
+    pixels = np.array([[10.0, 60.0], [100.0, 90.0], [170.0, 55.0]])
+    np.testing.assert_allclose(
+        GroundDepth(camera).at(pixels[:, 0], pixels[:, 1]),
+        ground_points(camera, pixels)[:, 2],
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(("name", "instance"), [("car", 26_003), ("building", 11), ("pole", 17)])
+def test_what_stands_on_the_ground_is_as_far_as_its_foot(camera, road_frame, paint, name, instance):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids[name], instance, ahead_m=14.0, left_m=1.0, width_m=1.6, height_m=2.0)
+    found = depths(maps, camera)[frame.semantic == ids[name]]
+    # 12.5 m from the camera; a row is 0.8 m of ground there, a thin one counts as 0.5 m nearer.
+    assert np.ptp(found) < 0.6
+    assert found.mean() == pytest.approx(12.5 - 0.5 * (name == "pole"), abs=0.8)
+
+
+def test_ground_and_sky_are_behind_everything_and_the_ego_vehicle_before(camera, road_frame):
+    frame = road_frame(0)
+    frame.semantic[-8:] = ids["ego vehicle"]
+    found = depths((frame.semantic, frame.instance), camera)
+    assert np.isinf(found[:-8]).all()
+    assert (found[-8:] == 0).all()
+
+
+def test_a_sign_on_a_pole_is_as_near_as_the_pole(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=40.0, left_m=0.0, width_m=30.0, height_m=9.0)
+    paint(maps, ids["pole"], 17, ahead_m=11.5, left_m=-2.0, width_m=0.1, height_m=2.0)
+    columns = np.flatnonzero((maps[0] == ids["pole"]).any(axis=0))
+    top = np.flatnonzero((maps[0] == ids["pole"]).any(axis=1))[0]
+    maps[0][top - 6 : top, columns[0] - 3 : columns[-1] + 4] = ids["traffic sign"]
+    found = depths(maps, camera)
+    assert found[maps[0] == ids["traffic sign"]].max() < 11.0
+    assert found[maps[0] == ids["building"]].min() > 25.0
+
+
+def test_a_building_behind_a_car_is_as_far_as_beside_it(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=31.5, left_m=0.0, width_m=30.0, height_m=9.0)
+    paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    found = depths(maps, camera)[maps[0] == ids["building"]]
+    assert found.min() > 24.0
+
+
+def test_a_rider_is_as_near_as_the_bicycle(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["rider"], 25_001, ahead_m=9.5, left_m=0.0, width_m=0.6, height_m=1.7)
+    paint(maps, ids["bicycle"], 33_001, ahead_m=9.5, left_m=0.0, width_m=0.6, height_m=0.8)
+    found = depths(maps, camera)
+    assert found[maps[0] == ids["rider"]].max() == found[maps[0] == ids["bicycle"]].max()
+
+
+def test_a_part_of_the_frame_gives_what_the_whole_gives(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    paint(maps, ids["pole"], 17, ahead_m=8.5, left_m=-1.5, width_m=0.15, height_m=3.0)
+    rect = Rect(70, 30, 110, 60)
+    np.testing.assert_array_equal(depths(maps, camera, rect), depths(maps, camera)[30:60, 70:110])

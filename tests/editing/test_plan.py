@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from svsdata.editing.language import load_preset, parse_edits, preset_names
+from svsdata.editing.placement import ego_poses
+from svsdata.editing.plan import RESERVED_INDEX, plan_edits
+from svsdata.editing.scene import Sighting
+from svsdata.errors import EditPlanError
+from svsdata.records import EgoMotion
+
+TRUCK_ID = 27
+
+
+def one(text: str):
+    return parse_edits(f"version: 1\nedits:\n  - {text}", "test").edits
+
+
+def test_the_same_plan_twice_is_identical_and_another_seed_is_another(road_scene):
+    scene, edits = road_scene(300), load_preset("add_truck").edits
+    assert plan_edits(edits, scene, 1).hash == plan_edits(edits, scene, 1).hash
+    assert plan_edits(edits, scene, 1).hash != plan_edits(edits, scene, 2).hash
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_works_on_a_straight_road(road_scene, name):
+    plan = plan_edits(load_preset(name).edits, road_scene(400), 3)
+    assert any(row.status == "applied" for row in plan.rows)
+    assert all(row.reason and row.note for row in plan.rows if row.status != "applied")
+
+
+def test_nothing_is_in_view_at_the_reference_frame_unless_asked(road_scene):
+    scene = road_scene(300)
+    plan = plan_edits(load_preset("add_truck").edits, scene, 1)
+    assert not plan.changes_reference
+    assert min(row.first_frame for row in plan.rows if row.status == "applied") > 0
+    near = "at: {left_m: -3, ahead_m: 20}"
+    (row,) = plan_edits(one(f"{{id: a, op: add, class: car, {near}}}"), road_scene(12), 1).rows
+    assert (row.status, row.reason) == ("rejected", "REFERENCE")
+    asked = one(f"{{id: a, op: add, class: car, enter: reference, {near}}}")
+    assert plan_edits(asked, road_scene(12), 1).changes_reference
+
+
+def test_removing_from_the_reference_frame_on_changes_it(road_scene, paint):
+    def draw(maps):
+        paint(maps, 26, 26_001, ahead_m=12, left_m=0, width_m=1.8, height_m=1.5)
+
+    plan = plan_edits(load_preset("remove_cars").edits, road_scene(5, draw), 0)
+    assert plan.changes_reference
+    assert plan.class_names == ()
+
+
+def test_new_ids_are_the_smallest_that_nobody_has(road_scene):
+    scene = replace(road_scene(400), used_ids=frozenset({27_001, 27_003, 24_001}))
+    plan = plan_edits(load_preset("add_truck").edits, scene, 1)
+    ids = [i for row in plan.rows for i in row.instance_ids]
+    expected = [27_002, *range(27_004, 27_004 + len(ids) - 1)]
+    assert ids == expected
+    assert len({row.track_id for row in plan.rows}) == len(ids)
+
+
+def test_where_not_all_ids_are_known_new_ones_keep_to_the_reserved_range(road_scene):
+    scene = replace(road_scene(100), knows_all_ids=False)
+    plan = plan_edits(load_preset("add_truck").edits, scene, 1)
+    used = [i for row in plan.rows for i in row.instance_ids]
+    assert min(used) == TRUCK_ID * 1000 + RESERVED_INDEX
+
+
+def test_running_out_of_ids_is_an_error(road_scene):
+    scene = replace(road_scene(200), used_ids=frozenset(range(27_001, 28_000)))
+    with pytest.raises(EditPlanError, match="no instance id of class 'truck'"):
+        plan_edits(load_preset("add_truck").edits, scene, 1)
+
+
+def test_a_static_object_keeps_its_place_in_the_world(road_scene, standing_truck, turning_motions):
+    scene = replace(road_scene(120), motions=tuple(turning_motions))
+    (row,) = plan_edits(standing_truck, scene, 1).rows
+    ego = ego_poses(scene.motions, scene.fps)[row.first_frame : row.last_frame + 1]
+    cosine, sine = np.cos(ego[:, 2]), np.sin(ego[:, 2])
+    x = ego[:, 0] + cosine * row.poses[:, 0] - sine * row.poses[:, 1]
+    y = ego[:, 1] + sine * row.poses[:, 0] + cosine * row.poses[:, 1]
+    assert np.ptp(x) < 1e-4
+    assert np.ptp(y) < 1e-4
+
+
+def test_a_place_that_is_taken_is_not_used(road_scene):
+    scene = road_scene(200)
+    free = plan_edits(one("{id: a, op: add, class: car, enter: far, at: {left_m: 3}}"), scene, 1)
+    (row,) = free.rows
+    passing = tuple(
+        Sighting(frame, 26_007, float(x), float(y))
+        for frame, (x, y, _) in enumerate(row.poses, start=row.first_frame)
+        if x < 60
+    )
+    taken = plan_edits(
+        one("{id: a, op: add, class: car, enter: far, at: {left_m: 3}}"),
+        replace(scene, sightings=passing),
+        1,
+    )
+    assert taken.rows[0].first_frame > row.first_frame
+    everywhere = tuple(
+        Sighting(f, 26_007, float(x), 3.0) for f in range(0, 200, 4) for x in range(4, 60, 2)
+    )
+    (blocked,) = plan_edits(
+        one("{id: a, op: add, class: car, enter: far, at: {left_m: 3}}"),
+        replace(scene, sightings=everywhere),
+        1,
+    ).rows
+    assert (blocked.status, blocked.reason) == ("rejected", "COLLIDE")
+
+
+def test_an_object_in_the_way_of_the_vehicle_is_rejected(road_scene):
+    (row,) = plan_edits(
+        one("{id: a, op: add, class: truck, enter: reference, at: {left_m: 0, ahead_m: 25}}"),
+        road_scene(60),
+        1,
+    ).rows
+    assert (row.status, row.reason) == ("rejected", "COLLIDE")
+    assert "vehicle itself" in row.note
+
+
+def test_objects_of_one_plan_keep_apart(road_scene):
+    both = "at: {left_m: -3}, repeat: {gap_m: 1}"
+    plan = plan_edits(
+        one(f"{{id: a, op: add, class: truck, enter: far, {both}}}"), road_scene(200), 1
+    )
+    assert len(plan.rows) > 3
+    for frame in range(200):
+        ahead = sorted(
+            row.poses[frame - row.first_frame, 0]
+            for row in plan.rows
+            if row.first_frame <= frame <= row.last_frame
+        )
+        assert (np.diff(ahead) > 7).all()
+
+
+def test_a_standing_vehicle_never_meets_what_stands_far_away(road_scene, standing_truck):
+    scene = replace(road_scene(50), motions=tuple([EgoMotion(0.0, 0.0, "assumed")] * 50))
+    (row,) = plan_edits(standing_truck, scene, 1).rows
+    assert row.status == "rejected"
+    assert row.reason
+
+
+def test_a_track_that_is_not_there_cannot_be_removed(road_scene):
+    edits = one("{id: a, op: remove, target: {class: car, track: 26009}}")
+    (row,) = plan_edits(edits, road_scene(3), 1).rows
+    assert (row.status, row.reason) == ("rejected", "NO_TARGET")
+
+
+def test_an_unknown_class_is_told(road_scene):
+    with pytest.raises(EditPlanError, match="cannot add a 'dragon'; it can add: car, truck"):
+        plan_edits(one("{id: a, op: add, class: dragon, at: {left_m: 1}}"), road_scene(3), 1)
+
+
+def test_classes_that_are_drawn_are_named(road_scene):
+    edits = one("{id: a, op: add, class: bicycle, enter: far, at: {left_m: -3}}")
+    assert plan_edits(edits, road_scene(200), 1).class_names == ("bicycle", "rider")
