@@ -4,7 +4,9 @@ It is an ordinary ``transformers`` model: a folder with ``config.json`` and safe
 the same adapter as the published segmenters, its classes named in ``id2label``.
 """
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +21,8 @@ from svsdata.records import Image, SemanticMap
 from svsdata.store.reader import StoreReader
 
 # ImageNet's, which SegFormer's image processors apply to RGB in [0, 1].
-_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-_DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
 
 
 def small_segformer() -> SegformerForSemanticSegmentation:
@@ -100,6 +102,13 @@ def train_segmenter(
     model.eval()
 
 
+def save_segmenter(model: SegformerForSemanticSegmentation, folder: Path) -> None:
+    """Write a folder that ``estimation.segmenter_checkpoints.load_network`` reads."""
+    model.save_pretrained(folder)
+    settings = {"image_mean": _MEAN, "image_std": _STD, "do_resize": False}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
 def segmentation_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the mean cross-entropy at full size.
 
@@ -119,4 +128,5 @@ def _batch(frames: Iterator[tuple[Image, SemanticMap]], batch_size: int) -> tupl
 
 
 def _normalized(images: Tensor) -> Tensor:
-    return (images.float() / 255 - _MEAN) / _DEVIATION
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+    return (images.float() / 255 - mean) / std

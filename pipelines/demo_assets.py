@@ -1,0 +1,67 @@
+"""Make what the demo ships: its generator and its judge, both trained on the street world.
+
+Run as ``python -m svsdata.pipelines.demo_assets FOLDER``; about an hour and a half on two cores.
+FOLDER then holds ``bundled/``, whose files lie in ``svsdata/checkpoints/bundled`` in this project.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from svsdata.pipelines.configs.base import make_config
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.label import run_label
+from svsdata.pipelines.train import run_train
+from svsdata.progress import Progress, Silent
+from svsdata.store.reader import StoreReader
+from svsdata.training.segmenter import (
+    save_segmenter,
+    small_segformer,
+    train_segmenter,
+    training_frames,
+)
+
+STREETS = range(1000, 1048)
+"""Seeds to learn from; the demo shows another one."""
+FRAMES_A_STREET = 48
+GENERATOR_STEPS = 3000
+SEGMENTER_STEPS = 2000
+
+
+def make_demo_assets(folder: Path, progress: Progress) -> Path:
+    """Label streets, train both networks, and return the folder of the files to ship.
+
+    Labelling and the generator's training go on where an earlier run stopped.
+    """
+    # Streets with exact labels
+    store = folder / "store"
+    for seed in STREETS:
+        source = f"street:seed={seed},frames={FRAMES_A_STREET}"
+        run_label(LabelConfig(source=source, store=str(store)), progress)
+
+    # The generator
+    paths = {"store": store, "run": folder / "run"}
+    config = make_config(TrainConfig, train_preset("demo"), paths, {"steps": GENERATOR_STEPS})
+    trained = run_train(config, progress)
+
+    # The judge, which sees the same streets and never a generated frame
+    torch.manual_seed(0)
+    judge = small_segformer()
+    frames = training_frames(StoreReader(store), seed=0, size_hw=(256, 512))
+    train_segmenter(
+        judge, frames, steps=SEGMENTER_STEPS, batch_size=2, learning_rate=1e-3, progress=progress
+    )
+
+    bundled = folder / "bundled"
+    save_segmenter(judge, bundled / "demo-segmenter")
+    shutil.copyfile(
+        trained.checkpoint / "generator.safetensors", bundled / "demo-generator.safetensors"
+    )
+    return bundled
+
+
+if __name__ == "__main__":
+    make_demo_assets(Path(sys.argv[1]), Silent())
