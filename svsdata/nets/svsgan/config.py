@@ -64,7 +64,7 @@ class GeneratorConfig:
     extra_image_stem: bool = True
     """Extra blocks see the previous image at their own size; else only what the base keeps."""
     correct_warp: bool = False
-    """The decoder's output corrects the visible part of the warped image instead of replacing it."""
+    """The decoder corrects the visible part of the warped image instead of replacing it."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
