@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli import doctor
+from svsdata.cli import doctor, store
 from svsdata.cli.init import init
 from svsdata.cli.options import telling_errors
 from svsdata.cli.train import train
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {"init": init, "train": train}
-GROUPS = {"doctor": doctor.app}
+GROUPS = {"doctor": doctor.app, "store": store.app}
 
 for name, command in COMMANDS.items():
     app.command(name)(telling_errors(command))
