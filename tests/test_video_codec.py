@@ -36,7 +36,10 @@ def test_a_written_video_reads_back_in_order_with_its_times(tmp_path: Path):
 
 def test_reading_from_a_frame_on_gives_the_same_frames_and_times(tmp_path: Path):
     write(tmp_path / "a.mp4", 6)
-    whole, tail = list(read_video(tmp_path / "a.mp4")), list(read_video(tmp_path / "a.mp4", start=4))
+    whole, tail = (
+        list(read_video(tmp_path / "a.mp4")),
+        list(read_video(tmp_path / "a.mp4", start=4)),
+    )
     assert [time for time, _ in tail] == [time for time, _ in whole[4:]]
     np.testing.assert_array_equal(tail[0][1], whole[4][1])
     assert list(read_video(tmp_path / "a.mp4", start=99)) == []

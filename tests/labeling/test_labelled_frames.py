@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from svsdata.errors import SourceError
+from svsdata.estimation.flow_estimators import FlowEstimate
 from svsdata.geometry.camera import assumed_camera
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, NoFlow
 from svsdata.labeling.labelers import ExactLabels
 from svsdata.labeling.labelled_frames import BadFrames, Chain, Start, fitted
 from svsdata.labeling.sources.recording import BadFrame
 from svsdata.labeling.sources.street import street_recording
-from svsdata.estimation.flow_estimators import FlowEstimate
 from svsdata.labels import CITYSCAPES
 from svsdata.records import EncodedImage, Frame
 
@@ -50,8 +50,7 @@ class BatchesOfTwo:
     def label(self, frames: Sequence[Frame]) -> list[Frame]:
         self.batches.append([frame.source_frame or 0 for frame in frames])
         return [
-            replace(frame, semantic=np.full(SIZE, frame.source_frame, np.uint8))
-            for frame in frames
+            replace(frame, semantic=np.full(SIZE, frame.source_frame, np.uint8)) for frame in frames
         ]
 
 

@@ -93,10 +93,22 @@ def test_ids_outside_the_label_set_name_the_map_and_the_ids():
 
 
 def test_maps_are_found_by_the_name_of_the_frame_whatever_word_ends_it(tmp_path):
-    put(tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_labelIds.png", np.full((2, 4), 7, np.uint8))
-    put(tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_instanceIds.png", np.full((2, 4), 7, np.uint16))
-    put(tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_color.png", np.zeros((2, 4, 3), np.uint8))
-    put(tmp_path / "train" / "ulm" / "ulm_000000_000020_gtFine_labelIds.png", np.full((2, 4), 8, np.uint8))
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_labelIds.png",
+        np.full((2, 4), 7, np.uint8),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_instanceIds.png",
+        np.full((2, 4), 7, np.uint16),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_color.png",
+        np.zeros((2, 4, 3), np.uint8),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000020_gtFine_labelIds.png",
+        np.full((2, 4), 8, np.uint8),
+    )
     source = "leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png"
     (labelled,) = labels(tmp_path, tmp_path).label([frame(source)])
     assert (labelled.semantic == 7).all()
