@@ -8,6 +8,7 @@ import typer
 
 from svsdata.cli import doctor
 from svsdata.cli.init import init
+from svsdata.cli.label import label
 from svsdata.cli.options import telling_errors
 from svsdata.cli.train import train
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     help="Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos.",
 )
 
-COMMANDS: dict[str, Callable[..., None]] = {"init": init, "train": train}
+COMMANDS: dict[str, Callable[..., None]] = {"init": init, "label": label, "train": train}
 GROUPS = {"doctor": doctor.app}
 
 for name, command in COMMANDS.items():

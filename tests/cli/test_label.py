@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from svsdata.cli.label import label
 from typer import Typer
 from typer.testing import CliRunner
 
+from svsdata.cli.label import label
 from svsdata.errors import ConfigError
 
 app = Typer()

@@ -29,7 +29,9 @@ def test_a_car_of_200_pixels_keeps_200_pixels():
     car = torch.full(SIZE, -1.0)
     car[5:15, 5:25] = 5.0
     road = torch.full(SIZE, -6.0)
-    found = instance_segments(class_logits(CAR, ROAD), torch.stack([car, road]), SIZE, things=THINGS)
+    found = instance_segments(
+        class_logits(CAR, ROAD), torch.stack([car, road]), SIZE, things=THINGS
+    )
     assert int((found.segments == 1).sum()) == 200
     assert int((found.segments == 0).sum()) == 40 * 60 - 200
     assert found.classes == (CAR,)

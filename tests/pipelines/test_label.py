@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.label import plan_label, run_label
 
 from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
 from svsdata.images import encode_jpeg, encode_png
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.label import plan_label, run_label
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
@@ -22,7 +22,7 @@ class Interrupting(Silent):
     def __init__(self, after: int) -> None:
         self._left = after
 
-    def advance(self, count: int = 1, **figures: float) -> None:
+    def advance(self, count: int = 1, **_: float) -> None:
         self._left -= count
         if self._left <= 0:
             raise KeyboardInterrupt
@@ -141,7 +141,9 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert run_label(both, Silent()).frames == 0
     with pytest.raises(StoreError, match="was made with modalities"):
         run_label(precomputed(recorded, tmp_path / "store"), Silent())
-    assert run_label(precomputed(recorded, tmp_path / "store"), Silent(), overwrite=True).frames == 14
+    assert (
+        run_label(precomputed(recorded, tmp_path / "store"), Silent(), overwrite=True).frames == 14
+    )
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
@@ -230,3 +232,47 @@ def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):
     with pytest.raises(SourceError, match="another aspect ratio; choose a size such as 40x20"):
         run_label(precomputed(recorded, tmp_path / "s", size=(40, 40)), Silent())
     assert not list((tmp_path / "s" / "sequences").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    """A random SegFormer of Cityscapes' classes."""
+    import torch
+    import transformers
+
+    from svsdata.labels import CITYSCAPES_TRAIN
+
+    transformers.utils.logging.disable_progress_bar()
+    folder = tmp_path_factory.mktemp("segformer")
+    names = dict(enumerate(label.name for label in CITYSCAPES_TRAIN.labels))
+    torch.manual_seed(0)
+    transformers.SegformerForSemanticSegmentation(
+        transformers.SegformerConfig(
+            hidden_sizes=[8] * 4,
+            depths=[1] * 4,
+            num_attention_heads=[1] * 4,
+            decoder_hidden_size=8,
+            id2label=names,
+            label2id={name: index for index, name in names.items()},
+        )
+    ).save_pretrained(folder)
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_network_labels_with_confidence_and_a_stopped_run_sees_the_same_batches(
+    tmp_path, recorded, network
+):
+    fields = {
+        "segmenter": "oneformer", "weights": str(network), "batch_size": 3, "part_frames": 2,
+        "sequences": ("ulm_000000",), "device": "cpu",
+    }  # fmt: skip
+    run_label(config(recorded, tmp_path / "whole", **fields), Silent())
+    with pytest.raises(KeyboardInterrupt):
+        run_label(config(recorded, tmp_path / "stopped", **fields), Interrupting(4))
+    assert run_label(config(recorded, tmp_path / "stopped", **fields), Silent()).frames == 4
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    stored = frames(tmp_path / "whole", "ulm_000000")
+    assert all(frame.confidence is not None and frame.instance is None for frame in stored)
+    assert f"{network} sha256=" in stored[0].models["semantic"]
