@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli import doctor, store
+from svsdata.cli import doctor
 from svsdata.cli.init import init
+from svsdata.cli.label import label
 from svsdata.cli.options import telling_errors
 from svsdata.cli.train import train
 
@@ -19,8 +20,8 @@ app = typer.Typer(
     help="Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos.",
 )
 
-COMMANDS: dict[str, Callable[..., None]] = {"init": init, "train": train}
-GROUPS = {"doctor": doctor.app, "store": store.app}
+COMMANDS: dict[str, Callable[..., None]] = {"init": init, "label": label, "train": train}
+GROUPS = {"doctor": doctor.app}
 
 for name, command in COMMANDS.items():
     app.command(name)(telling_errors(command))
