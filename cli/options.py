@@ -1,22 +1,14 @@
-"""Options that commands share, and what happens around every command."""
+"""Options that commands share, and how their results are printed."""
 
-import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from svsdata.errors import SvsDataError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from svsdata.pipelines.workspace import Workspace
-
-P = ParamSpec("P")
 
 Settings = Annotated[
     list[str] | None,
@@ -42,23 +34,6 @@ Overwrite = Annotated[
 ]
 
 
-def telling_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Tell bad input in one line with exit code 1, and an interrupt with 130."""
-
-    @wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SvsDataError as error:
-            print(f"svsdata: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt as error:
-            print("svsdata: interrupted; the same command goes on from here", file=sys.stderr)
-            raise typer.Exit(130) from error
-
-    return told
-
-
 def workspace() -> "Workspace":
     """Return the workspace of the current folder."""
     from svsdata.pipelines.workspace import find_workspace
@@ -68,10 +43,10 @@ def workspace() -> "Workspace":
 
 def print_result(result: "BaseModel", *, as_json: bool) -> None:
     """Print a stage's result: JSON for programs, a line a field for people."""
-    values = result.model_dump(mode="json")
     if as_json:
-        print(json.dumps(values))
+        print(result.model_dump_json())
         return
+    values = result.model_dump(mode="json")
     width = max(map(len, values), default=0)
     for key, value in values.items():
         if value not in (None, {}, []):
