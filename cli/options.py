@@ -1,7 +1,7 @@
 """Options that commands share, and how their results are printed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,16 +46,34 @@ def print_result(result: "BaseModel", *, as_json: bool) -> None:
     if as_json:
         print(result.model_dump_json())
         return
-    values = result.model_dump(mode="json")
-    width = max(map(len, values), default=0)
-    for key, value in values.items():
-        if value not in (None, {}, []):
-            print(f"{key.replace('_', ' '):<{width}}  {_shown(value)}")
+    _print_fields(result.model_dump(mode="json"), indent="")
+
+
+def _print_fields(values: dict[str, Any], indent: str) -> None:
+    shown = {key: value for key, value in values.items() if value not in (None, {}, [])}
+    names = {key: key.removesuffix("_bytes").replace("_", " ") for key in shown}
+    width = max(map(len, names.values()), default=0)
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            print(f"{indent}{names[key]}")
+            _print_fields(value, indent + "  ")
+        elif key.endswith("bytes"):
+            print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
+        else:
+            print(f"{indent}{names[key]:<{width}}  {_shown(value)}")
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _with_unit(num_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} TB"
