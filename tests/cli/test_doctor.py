@@ -1,9 +1,9 @@
 import json
 
-from svsdata.cli.main import app
 from typer.testing import CliRunner
 
 from svsdata import __version__
+from svsdata.cli.main import app
 
 
 def test_doctor_reports_to_people():

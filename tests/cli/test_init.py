@@ -1,7 +1,8 @@
 import json
 
-from svsdata.cli.main import app
 from typer.testing import CliRunner
+
+from svsdata.cli.main import app
 
 
 def test_init_writes_a_workspace_and_says_what_comes_next(tmp_path):

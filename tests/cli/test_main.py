@@ -3,10 +3,10 @@ import sys
 from types import ModuleType
 
 import pytest
-from svsdata.cli.main import COMMANDS, app, load_command
 from typer.testing import CliRunner
 
 from svsdata import __version__
+from svsdata.cli.main import COMMANDS, app, load_command
 from svsdata.errors import StoreError
 
 

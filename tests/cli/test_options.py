@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+
 from svsdata.cli.main import COMMANDS, load_command
 from svsdata.cli.options import print_result
 

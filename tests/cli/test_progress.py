@@ -3,9 +3,9 @@ import logging
 import sys
 
 import pytest
+
 from svsdata.cli import progress as drawing
 from svsdata.cli.progress import Bars, Lines, shown_progress
-
 from svsdata.progress import Silent
 
 

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from svsdata.pipelines.configs.base import StageConfig
-from svsdata.pipelines.run_dir import open_run_dir
 
 from svsdata.errors import ConfigError
+from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.run_dir import open_run_dir
 
 
 class Rates(StageConfig):

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from svsdata.pipelines.workspace import STAGES, find_workspace, make_workspace
 
 from svsdata.errors import ConfigError
+from svsdata.pipelines.workspace import STAGES, find_workspace, make_workspace
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, model_validator
-from svsdata.pipelines.configs.base import StageConfig, make_config, read_toml
 
 from svsdata.errors import ConfigError
+from svsdata.pipelines.configs.base import StageConfig, make_config, read_toml
 
 
 class Weights(StageConfig):
@@ -29,8 +29,8 @@ class TrainConfig(StageConfig):
     sequences: tuple[str, ...] = ()
     weights: Weights = Weights()
     extra: Weights | None = None
-    edits: dict[str, Edit] = {}
-    anything: dict[str, Any] = {}
+    edits: dict[str, Edit] = Field({})
+    anything: dict[str, Any] = Field({})
 
     @model_validator(mode="after")
     def _short_enough(self) -> "TrainConfig":
