@@ -17,9 +17,7 @@ Settings = Annotated[
 Preset = Annotated[
     str | None, typer.Option("--preset", help="demo, cityscapes or kitti360.", show_default=False)
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the library does.")]
 DryRun = Annotated[

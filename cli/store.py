@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson
-
 if TYPE_CHECKING:
     from svsdata.labels import LabelSet
     from svsdata.records import Frame
@@ -16,10 +14,11 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at a store, check it, put it right.", no_args_is_help=True)
 
 StorePath = Annotated[Path, typer.Argument(help="Folder of the store.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 @app.command()
-def info(store: StorePath, as_json: AsJson = False) -> None:
+def info(store: StorePath, as_json: Json = False) -> None:
     """Tell what a store holds.
 
     Example: svsdata store info store/
@@ -78,7 +77,7 @@ def verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip hashes and pictures: sizes, footers, order only.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Check every byte; exit code 1 if anything is wrong.
 
@@ -159,7 +158,7 @@ def repair(
     abandon: Annotated[
         str, typer.Option(metavar="SEQUENCE", help="Set this unfinished sequence aside instead.")
     ] = "",
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Finish interrupted commits and move what is damaged to quarantine/; nothing is deleted.
 

@@ -50,7 +50,7 @@ def open_run_dir(
             f"'{path}' {fault}; run the earlier command to go on with it, name another directory, "
             "or add --overwrite to set it aside"
         )
-    _set_aside(path)
+    set_aside(path)
     _write_config(path, config)
     return False
 
@@ -107,7 +107,8 @@ def _write_config(path: Path, config: StageConfig) -> None:
         raise ConfigError(f"cannot make '{path}': {error.strerror}; name another place") from error
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
+    """Rename a directory to ``PATH.old-N``."""
     number = 1
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1

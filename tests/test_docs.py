@@ -45,8 +45,9 @@ def command_page(name: str) -> str:
     for path, command in leaves(load_command(name), f"svsdata {name}"):
         if path != f"svsdata {name}":
             lines += ["", f"## {path}"]
-        text, _, example = command.help.partition("Example:")
-        lines += ["", text.strip(), "", "```bash", " ".join(example.split()), "```", ""]
+        text, *examples = command.help.split("Example:")
+        lines += ["", text.strip(), "", "```bash", *(" ".join(it.split()) for it in examples)]
+        lines += ["```", ""]
         lines += [row("argument or option", "meaning"), row("---", "---")]
         for param in command.params:
             lines.append(row(spelling(param), param.help + default(param)))
