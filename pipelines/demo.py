@@ -57,13 +57,13 @@ def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
             checkpoint=bundled / "demo-generator.safetensors",
             out=out / "synthetic",
             frames=num_frames,
-            edits=(config.edit,),
+            presets=(config.edit,),
             seed=config.seed,
         )
         synthesized = run_synthesize(request, progress)
         edited = _edited_shares(out / "synthetic")
         shown = int(np.argmax(edited[:BEFORE_AFTER_WITHIN]))
-        unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "edits": ()}
+        unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "presets": ()}
         run_synthesize(request.model_copy(update=unedited), progress)
 
         # Hand it over as people use it
