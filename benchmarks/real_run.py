@@ -1,0 +1,128 @@
+"""The whole line on recorded driving video: label, train, synthesize an unseen sequence, export.
+
+    python benchmarks/real_run.py CITYSCAPES_SAMPLE WORK_FOLDER [--steps 400]
+
+CITYSCAPES_SAMPLE holds ``leftImg8bit_sequence``, ``pseudo_labels`` and ``pseudo_instances``; its
+last sequence is synthesized from its first frame, the others are learned from. Nothing of it may
+be passed on, so WORK_FOLDER belongs outside the repository.
+"""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from svsdata.cli.progress import Lines
+from svsdata.pipelines.configs.base import make_config
+from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.export import run_export
+from svsdata.pipelines.label import run_label
+from svsdata.pipelines.synthesize import run_synthesize
+from svsdata.pipelines.train import run_train
+from svsdata.records import Image
+from svsdata.store.reader import StoreReader
+
+SIZE_HW = (256, 512)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--steps", type=int, default=400)
+    arguments = parser.parse_args()
+    data, work = arguments.data, arguments.work
+    progress = Lines()
+    figures: dict[str, object] = {}
+
+    # Label all but the last sequence for training, and the last one for the test
+    frames = data / "leftImg8bit_sequence"
+    names = sorted({path.name.rsplit("_", 2)[0] for path in frames.rglob("*_leftImg8bit.*")})
+    for store, sequences in (("train", names[:-1]), ("test", names[-1:])):
+        labelled = run_label(
+            LabelConfig(
+                source=str(data),
+                store=str(work / store),
+                sequences=tuple(sequences),
+                segmenter="precomputed",
+                semantic=str(data / "pseudo_labels"),
+                instance=str(data / "pseudo_instances"),
+                flow="dis",
+            ),
+            progress,
+        )
+        figures[f"label {store} frames/s"] = labelled.frames_per_s
+
+    # Train the demo-size model
+    half, full = (128, 256), SIZE_HW
+    phases = [
+        {"epochs": 1, "clip_frames": 6, "size_hw": half, "learning_rate": 4e-4, "batch_size": 2},
+        {"epochs": 1, "clip_frames": 12, "size_hw": half, "learning_rate": 4e-4, "batch_size": 2},
+        {
+            "epochs": 0.5, "clip_frames": 24, "size_hw": full, "learning_rate": 3e-4,
+            "final_learning_rate": 1e-5,
+        },
+    ]  # fmt: skip
+    config = make_config(
+        TrainConfig,
+        train_preset("demo"),
+        {"store": work / "train", "run": work / "run", "phases": phases, "steps": arguments.steps},
+        {"ema_start": arguments.steps // 4, "ema_decay": 0.99},
+    )
+    began = time.monotonic()
+    trained = run_train(config, progress)
+    figures["train steps/s"] = trained.steps_done_now / (time.monotonic() - began)
+    log = [json.loads(line) for line in (work / "run" / "stats.jsonl").read_text().splitlines()]
+    for name in ("loss/pixel", "loss/warp", "loss/flow", "loss/image_adversarial"):
+        figures[f"{name} first and last"] = (log[0][name], log[-1][name])
+
+    # Synthesize the unseen sequence from its first frame
+    made = run_synthesize(
+        SynthesizeConfig(store=work / "test", checkpoint=work / "run", out=work / "synthetic"),
+        progress,
+    )
+    figures["synthesize frames/s"] = made.frames_per_second
+    figures |= _psnr_figures(work / "test", work / "synthetic")
+
+    # Export it
+    for form in ("cityscapes", "video"):
+        request = {"store": work / "synthetic", "format": form, "out": work / form}
+        run_export(make_config(ExportConfig, request), progress)
+    figures["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(figures, indent=2))
+
+
+def _psnr_figures(real: Path, synthetic: Path) -> dict[str, float]:
+    """Compare every generated frame, and the repeated first frame, with the real one."""
+    pictures = [_images(StoreReader(store)) for store in (real, synthetic)]
+    first = pictures[0][0]
+    pairs = list(zip(*pictures, strict=True))[1:]
+    return {
+        "PSNR generated (dB)": float(np.mean([_psnr(a, b) for a, b in pairs])),
+        "PSNR first frame repeated (dB)": float(np.mean([_psnr(a, first) for a, _ in pairs])),
+        "PSNR generated, frame 2 (dB)": _psnr(*pairs[0]),
+        "PSNR generated, last frame (dB)": _psnr(*pairs[-1]),
+    }
+
+
+def _images(reader: StoreReader) -> list[Image]:
+    (sequence,) = reader.sequence_ids
+    frames = reader.read(
+        sequence, 0, reader.sequence(sequence).num_frames, layers=("image",), size_hw=SIZE_HW
+    )
+    return [frame.image for frame in frames if frame.image is not None]
+
+
+def _psnr(real: Image, other: Image) -> float:
+    error = np.mean((real.astype(np.float64) - other) ** 2)
+    return float(10 * np.log10(255**2 / error))
+
+
+if __name__ == "__main__":
+    main()
