@@ -1,4 +1,4 @@
-"""FlowNetC's correlation of two feature maps (Fischer et al. 2015, section 3), in products of matrices."""
+"""FlowNetC's correlation of two feature maps (Fischer et al. 2015, section 3)."""
 
 import torch
 import torch.nn.functional as F
@@ -45,9 +45,7 @@ def _grids(features: Tensor, even_hw: tuple[int, int], *, border: int) -> Tensor
     margin = STRIDE * border
     rest = (margin + even_hw[1] - width, margin + even_hw[0] - height)
     padded = F.pad(features, (margin, rest[0], margin, rest[1])).permute(0, 2, 3, 1)
-    split = padded.reshape(
-        batch, even_hw[0] // STRIDE + 2 * border, STRIDE, -1, STRIDE, channels
-    )
+    split = padded.reshape(batch, even_hw[0] // STRIDE + 2 * border, STRIDE, -1, STRIDE, channels)
     return split.permute(0, 2, 4, 1, 3, 5).contiguous()
 
 

@@ -1,7 +1,6 @@
 """FlowNet2 (Ilg et al. 2017): C, two S, SD and the fusion, as NVIDIA's weights expect them.
 
-Plain PyTorch; differences to the usual code are none within float32. Images are (B, 3, H, W) RGB,
-float, 0..255.
+Plain PyTorch, on any device. Images are (B, 3, H, W) RGB, float, 0..255.
 """
 
 import torch

@@ -48,11 +48,14 @@ def flownet2(weights: dict[str, Tensor]) -> FlowNet2:
 
 
 def _drawn(key: str, shape: tuple[int, ...], rules: dict[str, dict[str, float]]) -> Tensor:
-    uniform = np.random.RandomState(zlib.crc32(key.encode())).random_sample(prod(shape))  # noqa: NPY002
+    drawn = np.random.RandomState(zlib.crc32(key.encode())).random_sample(prod(shape))
     if len(shape) == 1:
-        return torch.from_numpy(((2 * uniform - 1) * 0.05).astype(np.float32))
+        return torch.from_numpy(((2 * drawn - 1) * 0.05).astype(np.float32))
     transposed = any(name in key for name in rules["transposed"])
     fan_in = shape[0] * prod(shape[2:]) / 4 if transposed else shape[1] * prod(shape[2:])
     gain = ([1.0] + [gain for part, gain in rules["gains"].items() if part in key])[-1]
-    drawn = (2 * uniform - 1) * gain * np.sqrt(6 / fan_in)
+    bound = gain * np.sqrt(6 / fan_in)
+    # In place: there are 162 million.
+    drawn *= 2 * bound
+    drawn -= bound
     return torch.from_numpy(drawn.astype(np.float32).reshape(shape))
