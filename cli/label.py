@@ -32,7 +32,7 @@ def label(
         typer.Option(help="oneformer, precomputed or exact; by the source if left out."),
     ] = None,
     flow: Annotated[
-        str | None, typer.Option(help="dis, exact or none; by the source if left out.")
+        str | None, typer.Option(help="dis, flownet2, exact or none; by the source if left out.")
     ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Size of the stored frames, such as 1024x512.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from svsdata.errors import ConfigError
-from svsdata.estimation.flow_estimators import flow_estimator
+from svsdata.estimation.flow_estimators import FlowEstimator, flow_estimator
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
 from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
 from svsdata.labeling.labelled_frames import Chain
@@ -129,14 +129,12 @@ def _labelers(
 
 def _network_labels(config: LabelConfig, label_set: LabelSet) -> NetworkLabels:
     # Imports torch, which labels that exist already do not need.
-    import torch
-
     from svsdata.estimation.segmenter_checkpoints import load_network
     from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 
-    usual = "cuda" if torch.cuda.is_available() else "cpu"
-    device = usual if config.device == "auto" else config.device
-    network = load_network(config.weights, label_set, device=device, download=config.download)
+    network = load_network(
+        config.weights, label_set, device=_device(config), download=config.download
+    )
     segmenter = TransformersSegmenter(
         network, label_set, input_height=config.input_height, precision=config.precision
     )
@@ -149,4 +147,33 @@ def _flow_labeler(config: LabelConfig, source: Source) -> FlowLabeler:
         return ExactFlow()
     if name == "none":
         return NoFlow()
+    if name == "flownet2":
+        return EstimatedFlow(_flownet2(config))
     return EstimatedFlow(flow_estimator(name, check=config.flow_check))
+
+
+def _flownet2(config: LabelConfig) -> FlowEstimator:
+    if config.flow_weights is None:
+        raise ConfigError(
+            "flow flownet2: flow_weights is missing; set it to the path of NVIDIA's "
+            "FlowNet2_checkpoint.pth.tar, or choose the flow dis, which needs none"
+        )
+    # Imports torch, as above.
+    from svsdata.estimation.flownet2_flow import FlowNet2Flow, load_flownet2, weights_digest
+
+    path = Path(config.flow_weights)
+    network = load_flownet2(
+        path,
+        contrast=config.flow_contrast,
+        precision=config.flow_precision,
+        device=_device(config),
+    )
+    source = f"{path.name} sha256={weights_digest(path)}"
+    return FlowNet2Flow(network, source, check=config.flow_check, fit=config.flow_fit)
+
+
+def _device(config: LabelConfig) -> str:
+    import torch
+
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    return usual if config.device == "auto" else config.device

@@ -21,8 +21,9 @@ class LabelConfig(StageConfig):
     """``oneformer``: a network of transformers. ``precomputed``: maps from ``semantic`` and
     ``instance``. ``exact``: what the street world knows. Left out: exact for a street world, else
     precomputed where ``semantic`` is given, else oneformer."""
-    flow: Literal["dis", "exact", "none"] | None = None
-    """``dis``: OpenCV's dense inverse search. ``exact``: what the street world knows. Left out:
+    flow: Literal["dis", "flownet2", "exact", "none"] | None = None
+    """``dis``: OpenCV's dense inverse search. ``flownet2``: a network, with ``flow_weights``;
+    dozens of times slower. ``exact``: what the street world knows. Left out:
     exact for a street world, else dis."""
     size: tuple[int, int] | None = None
     """Width and height of the stored frames, of the source's aspect ratio; left out, the
@@ -56,10 +57,20 @@ class LabelConfig(StageConfig):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """``oneformer``: of the network's convolutions and products."""
     device: str = "auto"
-    """``oneformer``: cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+    """``oneformer``, ``flownet2``: cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
 
     flow_check: bool = True
-    """``dis``: also estimate the forward flow; where the two disagree the pixel is occluded and
-    its flow not valid."""
+    """``dis``, ``flownet2``: also estimate the forward flow; where the two disagree the pixel is
+    occluded and its flow not valid."""
+    flow_weights: str | None = None
+    """``flownet2``: path of NVIDIA's FlowNet2_checkpoint.pth.tar."""
+    flow_fit: Literal["pad", "resize"] = "pad"
+    """``flownet2``: frames whose sides are no multiple of 64 are continued by their border, or
+    resized there and back."""
+    flow_precision: Literal["float32", "bfloat16"] = "float32"
+    """``flownet2``: of the network's features; flows are float32."""
+    flow_contrast: Literal["trained", "vid2vid"] = "trained"
+    """``flownet2``: vid2vid feeds the network twice the contrast it was trained with, which
+    changes the flow grossly; for comparisons with it only."""
     part_frames: int = Field(default=64, ge=1)
     """Frames after which a stopped run can go on; rounded up to whole batches."""

@@ -19,6 +19,18 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
     Raises:
         CheckpointError: Naming what is missing, unexpected or of another shape.
     """
+    faults = misfits(module, tensors)
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise CheckpointError(
+            f"'{where}' does not fit {type(module).__name__}: {', '.join(faults[:3])}{more}; "
+            "it was made for another network"
+        )
+    module.load_state_dict(dict(tensors))
+
+
+def misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return what keeps tensors from being a module's own: missing, unexpected, other shapes."""
     own = module.state_dict()
     faults = [f"missing {name}" for name in own if name not in tensors]
     faults += [f"unexpected {name}" for name in tensors if name not in own]
@@ -27,13 +39,7 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
         for name in own
         if name in tensors and tensors[name].shape != own[name].shape
     ]
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise CheckpointError(
-            f"'{where}' does not fit {type(module).__name__}: {', '.join(faults[:3])}{more}; "
-            "it was made for another network"
-        )
-    module.load_state_dict(dict(tensors))
+    return faults
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -71,6 +77,6 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, UnpicklingError, RuntimeError) as error:
+    except (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError) as error:
         raise WeightsError(f"cannot read weights '{path}': {error}") from error
     return state
