@@ -55,6 +55,10 @@ def _print_fields(values: dict[str, Any], indent: str) -> None:
         if isinstance(value, dict):
             print(f"{indent}{names[key]}")
             _print_fields(value, indent + "  ")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            print(f"{indent}{names[key]}")
+            for item in value:
+                print(f"{indent}  {_shown(item)}")
         elif key.endswith("bytes"):
             print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
         else:
@@ -64,6 +68,8 @@ def _print_fields(values: dict[str, Any], indent: str) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_shown(inner)}" for key, inner in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -56,6 +56,7 @@ class Result(BaseModel):
     nothing: int | None = None
     names: tuple[str, ...] = ("a", "b")
     inner: Inner = Inner()
+    parts: tuple[Inner, ...] = (Inner(frames=1, ratio=0.5), Inner(frames=2, ratio=0.25))
 
 
 def test_a_result_is_one_line_of_json_for_programs(capsys):
@@ -78,4 +79,7 @@ def test_a_result_is_a_line_a_field_for_people(capsys):
         "inner",
         "  frames  3",
         "  ratio   nan",
+        "parts",
+        "  frames 1, ratio 0.5",
+        "  frames 2, ratio 0.25",
     ]
