@@ -70,6 +70,7 @@ def label(
     places = workspace()
     config = make_config(
         LabelConfig,
+        places.fields("label"),
         {
             "source": places.require("source", source),
             "store": places.require("store", store),

@@ -72,6 +72,7 @@ def synthesize(
     place = workspace()
     chosen = make_config(
         SynthesizeConfig,
+        place.fields("synthesize"),
         {
             "store": place.require("store", store),
             "checkpoint": place.require("run", checkpoint),

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from svsdata import __version__
 from svsdata.cli.main import COMMANDS, app, load_command
 from svsdata.errors import StoreError
+from svsdata.pipelines.workspace import STAGES, make_workspace
 
 
 def invoke(*arguments):
@@ -132,3 +133,13 @@ def test_the_shell_completes_commands(words, offered):
         prog_name="svsdata",
     )
     assert offered in done.stdout.split()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_its_table_of_the_workspace(stage, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with make_workspace(tmp_path).open("a") as file:
+        file.write(f"\n[{stage}]\nno_such_field = 1\n")
+    done = invoke(stage)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"svsdata: config of {stage}: unknown key 'no_such_field'")
