@@ -8,7 +8,7 @@ import numpy as np
 from svsdata.editing.occlusion import feet_of_things
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import assumed_camera, ground_points
-from svsdata.geometry.ego_motion import estimate_ego_motion, smooth_ego_motions
+from svsdata.geometry.ego_motion import estimate_ego_motion, clean_ego_motions
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, EgoMotion, Frame
 
@@ -90,7 +90,7 @@ def scan_scene(
         fps=fps,
         num_frames=len(motions),
         camera=camera,
-        motions=tuple(smooth_ego_motions(motions)),
+        motions=tuple(clean_ego_motions(motions)),
         used_ids=frozenset(used_ids),
         knows_all_ids=num_maps == len(motions),
         sightings=tuple(sightings),

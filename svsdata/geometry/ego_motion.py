@@ -1,7 +1,10 @@
-"""Ego motion where no vehicle file tells it: from the flow of the road, and smoothing over time.
+"""Ego motion where no vehicle file tells it: from the flow of the road, and cleaning over time.
 
 Each road pixel's place on the ground is known, so its flow votes for the vehicle's step between
-two frames; a robust fit of speed, yaw rate and the camera's pitch step keeps what they agree on.
+two frames. What stands still anywhere in the frame tells the turn and the pitch step without any
+depth (``geometry.epipolar``); with those known, the road's votes for a speed are counted, and a
+robust fit around the winner keeps what agrees. Counting first is needed on real roads: bare
+asphalt, reflections and the bonnet seem to stand still, and often are the majority.
 """
 
 from collections.abc import Sequence
@@ -11,15 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.geometry.camera import camera_centre, ground_points, project
+from svsdata.geometry.epipolar import fit_rotation
 from svsdata.records import Camera, EgoMotion, Flow, Mask
 
-_MAX_VOTES = 3000
+_MAX_VOTES = 2000
 _MIN_VOTES = 50
-# Nearer than 60 m: beyond, one pixel of flow is worth metres of ground.
-_MAX_DEPTH_M = 60.0
-_ITERATIONS = 12
-# Residuals of flow estimators on roads are below a pixel; three pixels no longer count at all.
-_TUKEY_PX = 3.0
+# Nearer lie the bonnet and its reflections; beyond, one pixel of flow is worth metres of ground.
+_BANDS_M = np.array([8.0, 11.0, 15.0, 21.0, 30.0, 45.0])
+# Steps a frame that are tried, metres: 30 m/s at 10 frames a second.
+_TRIED_STEPS_M = np.arange(-0.5, 3.01, 0.25)
+_COUNTING_PX = 4.0
+_ITERATIONS = 10
+# Residuals of flow estimators on roads are below a pixel.
+_TUKEY_PX = 1.5
+_MIN_INLIER_SHARE = 0.18
+# Two frames of a recording with gaps may lie three steps apart, and the next two steps.
+_SPIKE_RATIO, _SPIKE_MPS = 1.8, 2.0
 
 
 @dataclass(frozen=True)
@@ -32,116 +42,140 @@ class GroundMotion:
     pitch_step_rad: float
     """How far the camera turned downwards since the previous frame."""
     inlier_share: float
-    """Share of the road pixels that agree with the fit, 0 to 1."""
+    """Share of the road, every band of distance counting alike, that agrees, 0 to 1."""
 
 
 def fit_ground_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -> GroundMotion:
-    """Fit speed, yaw rate and pitch step to the flow of road pixels.
+    """Fit speed, yaw rate and pitch step to a flow field.
 
     Args:
         flow: (H, W, 2) backward flow.
-        road_mask: (H, W), 1 where the flat ground is seen.
+        road_mask: (H, W), 1 where the flat ground is seen; a thousand pixels of it are enough.
         camera: Of frames of that size; its pitch is that of the current frame.
         fps: Frames per second.
 
     Returns:
-        The fit; all zeros, inlier share too, when fewer than 50 road pixels lie within 60 m.
+        The fit; all zeros, inlier share too, when fewer than 50 road pixels lie 8 to 45 m away.
     """
-    pixels, measured = _votes(flow, road_mask, camera)
-    if len(pixels) < _MIN_VOTES:
+    votes = _votes(flow, road_mask, camera)
+    if len(votes.pixels) < _MIN_VOTES:
         return GroundMotion(0.0, 0.0, 0.0, 0.0)
-    ground = ground_points(camera, pixels)[:, :2]
-    parameters = np.array([_initial_advance(ground, pixels + measured, camera), 0.0, 0.0])
-    weights = np.ones(len(pixels))
-    scale_px = 20.0
+    rotation = fit_rotation(flow, camera)
+    starts = [(rotation.turn_rad, rotation.pitch_step_rad)]
+    if rotation.inlier_share < 0.5:
+        starts.append((0.0, 0.0))
+    candidates = np.array([(step, *start) for start in starts for step in _TRIED_STEPS_M])
+    scores = [
+        float(votes.weights @ np.clip(1 - np.square(votes.errors_px(c) / _COUNTING_PX), 0, None))
+        for c in candidates
+    ]
+    parameters = candidates[int(np.argmax(scores))]
+    cutoff_px, agreeing = _COUNTING_PX, np.zeros(len(votes.pixels), bool)
     for _ in range(_ITERATIONS):
-        residual = measured - _ground_flow(camera, ground, pixels, parameters)
+        residual = votes.measured - _ground_flow(camera, votes.ground, votes.pixels, parameters)
         error = np.linalg.norm(residual, axis=1)
-        # The cut-off shrinks with the residuals, so that a poor start is not thrown away.
-        scale_px = max(_TUKEY_PX, min(scale_px, 4.7 * float(np.median(error))))
-        weights = np.square(np.clip(1 - np.square(error / scale_px), 0, None))
-        jacobian = _jacobian(camera, ground, pixels, parameters)
-        weighted = jacobian * weights[:, None, None]
-        normal = np.einsum("nij,nik->jk", weighted, jacobian)
-        gradient = np.einsum("nij,ni->j", weighted, residual)
-        parameters = parameters + np.linalg.solve(normal + 1e-6 * np.eye(3), gradient)
+        agreeing = error < cutoff_px
+        weights = votes.weights * np.square(np.clip(1 - np.square(error / cutoff_px), 0, None))
+        jacobian = _jacobian(camera, votes.ground, votes.pixels, parameters)
+        normal = np.einsum("nij,n,nik->jk", jacobian, weights, jacobian)
+        gradient = np.einsum("nij,n,ni->j", jacobian, weights, residual)
+        parameters = parameters + np.linalg.solve(normal + 1e-9 * np.eye(3), gradient)
+        cutoff_px = max(_TUKEY_PX, 0.8 * cutoff_px)
     advance, turn, pitch_step = parameters
-    return GroundMotion(
-        float(advance * fps), float(turn * fps), float(pitch_step), float(np.mean(weights > 0))
-    )
+    share = float(votes.weights[agreeing].sum())
+    return GroundMotion(float(advance * fps), float(turn * fps), float(pitch_step), share)
 
 
 def estimate_ego_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -> EgoMotion:
-    """Return the ego motion that the flow of the road tells.
+    """Return the ego motion that a flow field tells.
 
     Args:
         flow: (H, W, 2) backward flow.
-        road_mask: (H, W), 1 where the flat ground is seen.
+        road_mask: (H, W), 1 where the flat ground is seen; a thousand pixels of it are enough.
         camera: Of frames of that size.
         fps: Frames per second.
 
     Returns:
         Flagged ``estimated``; a standing vehicle flagged ``assumed`` where too little road is seen
-        or less than a third of it agrees.
+        or too little of it agrees.
     """
     motion = fit_ground_motion(flow, road_mask, camera, fps)
-    if motion.inlier_share < 1 / 3:
+    if motion.inlier_share < _MIN_INLIER_SHARE:
         return EgoMotion(0.0, 0.0, "assumed")
     return EgoMotion(motion.speed_mps, motion.yaw_rate_rps, "estimated")
 
 
-def smooth_ego_motions(motions: Sequence[EgoMotion], window: int = 5) -> list[EgoMotion]:
-    """Clean single-frame estimates: a running median, then a running mean.
+def clean_ego_motions(motions: Sequence[EgoMotion], window: int = 5) -> list[EgoMotion]:
+    """Fill gaps and replace spikes of single-frame estimates; all else stays as measured.
+
+    Nothing is smoothed: frames of a thinned recording lie unequally far apart, and an object must
+    move by the step that each frame really made.
 
     Args:
-        motions: One a frame. What is flagged ``given`` stays as it is; gaps (``assumed``) are
-            filled from their neighbours and flagged ``interpolated``, unless nothing is known.
-        window: Odd number of frames of both filters.
+        motions: One a frame. What is flagged ``given`` stays as it is. Gaps (``assumed``) and
+            speeds 1.8 times off the running median are interpolated from their neighbours and
+            flagged so, unless nothing is known.
+        window: Odd number of frames of the median.
     """
-    known = [index for index, motion in enumerate(motions) if motion.flag != "assumed"]
-    if not known:
+    known = np.array([motion.flag != "assumed" for motion in motions], bool)
+    if not known.any():
         return list(motions)
+    times = np.arange(len(motions))
     values = np.array([(motion.speed_mps, motion.yaw_rate_rps) for motion in motions])
-    for column in values.T:
-        column[:] = np.interp(np.arange(len(motions)), known, column[known])
+    filled = np.interp(times, times[known], values[known, 0])
     half = window // 2
-    for reduce in (np.median, np.mean):
-        padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)
-        values = reduce(windows, axis=-1)
+    usual = np.median(
+        np.lib.stride_tricks.sliding_window_view(np.pad(filled, half, mode="edge"), window), axis=1
+    )
+    low, high = np.sort([usual / _SPIKE_RATIO, usual * _SPIKE_RATIO], axis=0)
+    is_given = np.array([motion.flag == "given" for motion in motions], bool)
+    is_usual = (values[:, 0] >= low - _SPIKE_MPS) & (values[:, 0] <= high + _SPIKE_MPS)
+    kept = is_given | (known & is_usual)
+    if not kept.any():
+        return list(motions)
+    speeds, yaw_rates = (np.interp(times, times[kept], column[kept]) for column in values.T)
     return [
         motion
-        if motion.flag == "given"
-        else replace(
-            motion,
-            speed_mps=float(speed),
-            yaw_rate_rps=float(yaw_rate),
-            flag="interpolated" if motion.flag == "assumed" else motion.flag,
-        )
-        for motion, (speed, yaw_rate) in zip(motions, values, strict=True)
+        if keeps
+        else replace(motion, speed_mps=float(v), yaw_rate_rps=float(w), flag="interpolated")
+        for motion, keeps, v, w in zip(motions, kept, speeds, yaw_rates, strict=True)
     ]
 
 
-def _votes(
-    flow: Flow, road_mask: Mask, camera: Camera
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pixels (N, 2) of near road, thinned evenly, and their flow (N, 2)."""
+@dataclass(frozen=True)
+class _Votes:
+    """Road pixels at 8 to 45 m."""
+
+    camera: Camera
+    pixels: NDArray[np.float64]
+    """(N, 2)."""
+    measured: NDArray[np.float64]
+    """(N, 2) their flow."""
+    ground: NDArray[np.float64]
+    """(N, 2) their places."""
+    weights: NDArray[np.float64]
+    """(N,) with the sum 1: every band of distance counts alike."""
+
+    def errors_px(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far the flow of a motion is from that of each vote."""
+        predicted = _ground_flow(self.camera, self.ground, self.pixels, parameters)
+        return np.asarray(np.linalg.norm(self.measured - predicted, axis=1))
+
+
+def _votes(flow: Flow, road_mask: Mask, camera: Camera) -> _Votes:
     rows, columns = np.nonzero(road_mask)
-    thinned = slice(None, None, max(1, len(rows) // (2 * _MAX_VOTES)))
-    pixels = np.stack([columns[thinned], rows[thinned]], axis=1).astype(np.float64)
-    measured = flow[rows[thinned], columns[thinned]].astype(np.float64)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64)
+    ground = ground_points(camera, pixels)[:, :2]
     with np.errstate(invalid="ignore"):
-        is_near = ground_points(camera, pixels)[:, 2] < _MAX_DEPTH_M
-        is_near &= ground_points(camera, pixels + measured)[:, 2] < 2 * _MAX_DEPTH_M
-    return pixels[is_near], measured[is_near]
-
-
-def _initial_advance(
-    ground: NDArray[np.float64], previous_pixels: NDArray[np.float64], camera: Camera
-) -> float:
-    """Median forward step of the nearest half of the votes, in metres."""
-    steps = ground_points(camera, previous_pixels)[:, 0] - ground[:, 0]
-    return float(np.median(steps[ground[:, 0] <= np.median(ground[:, 0])]))
+        near = (ground[:, 0] > _BANDS_M[0]) & (ground[:, 0] < _BANDS_M[-1])
+    thinned = np.flatnonzero(near)[:: max(1, int(near.sum()) // _MAX_VOTES)]
+    rows, columns, ground = rows[thinned], columns[thinned], ground[thinned]
+    band = np.digitize(ground[:, 0], _BANDS_M)
+    counts = np.bincount(band, minlength=len(_BANDS_M) + 1)
+    # A band of a handful of pixels must not weigh as much as one of hundreds.
+    weights = 1 / np.maximum(counts[band], 0.03 * len(band))
+    measured = flow[rows, columns].astype(np.float64)
+    return _Votes(camera, pixels[thinned], measured, ground, weights / weights.sum())
 
 
 def _ground_flow(

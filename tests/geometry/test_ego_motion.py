@@ -11,9 +11,9 @@ from svsdata.geometry.camera import (
     project,
 )
 from svsdata.geometry.ego_motion import (
+    clean_ego_motions,
     estimate_ego_motion,
     fit_ground_motion,
-    smooth_ego_motions,
 )
 from svsdata.records import Camera, EgoMotion
 
@@ -99,18 +99,34 @@ def test_flow_that_fits_no_motion_is_not_believed():
     assert estimate_ego_motion(flow, mask, camera, FPS).flag == "assumed"
 
 
-def test_smoothing_fills_gaps_and_drops_spikes_but_keeps_what_was_given():
+def test_bare_asphalt_that_seems_to_stand_still_is_outvoted():
+    camera = assumed_camera(SIZE_HW)
+    flow, mask = ground_flow(camera, 12.0, 0.05, 0.002)
+    columns = np.arange(SIZE_HW[1])
+    flow[:, columns % 4 == 0] = 0
+    rows = np.flatnonzero(mask.any(axis=1))
+    flow[rows[len(rows) // 2] :] = 0  # more than half of the pixels, all of them near
+    motion = estimate_ego_motion(flow, mask, camera, FPS)
+    assert motion.speed_mps == pytest.approx(12.0, abs=0.1)
+    assert motion.yaw_rate_rps == pytest.approx(0.05, abs=0.005)
+
+
+def test_cleaning_fills_gaps_and_drops_spikes_but_keeps_what_was_given():
     motions = [EgoMotion(10.0, 0.0, "estimated") for _ in range(11)]
     motions[3] = EgoMotion(0.0, 0.0, "assumed")
     motions[6] = EgoMotion(90.0, 2.0, "estimated")
     motions[10] = EgoMotion(77.0, 0.0, "given")
-    smoothed = smooth_ego_motions(motions)
-    assert smoothed[3] == EgoMotion(10.0, 0.0, "interpolated")
-    assert smoothed[6] == EgoMotion(10.0, 0.0, "estimated")
-    assert smoothed[10] == motions[10]
+    cleaned = clean_ego_motions(motions)
+    assert cleaned[3] == cleaned[6] == EgoMotion(10.0, 0.0, "interpolated")
+    assert cleaned[10] == motions[10]
 
 
-def test_smoothing_leaves_a_sequence_of_which_nothing_is_known():
+def test_cleaning_keeps_the_steps_of_a_recording_with_gaps():
+    motions = [EgoMotion(10.0 + 5 * (i % 3 == 1), 0.01 * i, "estimated") for i in range(12)]
+    assert clean_ego_motions(motions) == motions
+
+
+def test_cleaning_leaves_a_sequence_of_which_nothing_is_known():
     motions = [EgoMotion(0.0, 0.0, "assumed")] * 3
-    assert smooth_ego_motions(motions) == motions
-    assert smooth_ego_motions([]) == []
+    assert clean_ego_motions(motions) == motions
+    assert clean_ego_motions([]) == []
