@@ -8,7 +8,7 @@ import numpy as np
 from svsdata.editing.occlusion import feet_of_things
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import assumed_camera, ground_points
-from svsdata.geometry.ego_motion import estimate_ego_motion, clean_ego_motions
+from svsdata.geometry.ego_motion import clean_ego_motions, estimate_ego_motion
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, EgoMotion, Frame
 
