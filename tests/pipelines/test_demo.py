@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from svsdata.pipelines.configs.demo import DemoConfig
+from svsdata.pipelines.demo import FRAMES, run_demo
+from svsdata.pipelines.demo_page import DemoResult
+from svsdata.progress import Silent
+from svsdata.store.reader import StoreReader
+from svsdata.store.verify import verify_store
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoConfig, DemoResult]:
+    config = DemoConfig(out=tmp_path_factory.mktemp("demo") / "out", frames=12)
+    return config, run_demo(config, Silent())
+
+
+def test_the_bundled_networks_draw_what_the_labels_say(
+    demo: tuple[DemoConfig, DemoResult],
+) -> None:
+    _, result = demo
+    assert result.rendered_pixel_accuracy > 0.8
+    assert result.pixel_accuracy > 0.6
+    assert result.frames == 12 < FRAMES
+    assert result.shortened
+
+
+def test_stores_and_folders_of_the_demo_are_whole(demo: tuple[DemoConfig, DemoResult]) -> None:
+    config, _ = demo
+    for name, frames in (("store", 12), ("synthetic", 12)):
+        reader = StoreReader(config.out / name)
+        assert [reader.sequence(one).num_frames for one in reader.sequence_ids] == [frames]
+        assert not verify_store(config.out / name).faults
+    pictures = list((config.out / "cityscapes").rglob("*_leftImg8bit.png"))
+    assert len(pictures) == 12
+    assert len(list((config.out / "video").glob("*.mp4"))) == 1
+
+
+def test_the_page_holds_video_and_figures(demo: tuple[DemoConfig, DemoResult]) -> None:
+    _, result = demo
+    text = result.page.read_text("utf-8")
+    assert "data:video/mp4;base64," in text
+    assert text.count("data:image/jpeg;base64,") == 4
+    assert f"{result.pixel_accuracy:.1%}" in text
+    json.loads(result.model_dump_json())
+
+
+def test_the_same_demo_again_only_measures(demo: tuple[DemoConfig, DemoResult]) -> None:
+    config, before = demo
+    parts = sorted((config.out / "synthetic").rglob("*.parquet"))
+    times = [part.stat().st_mtime_ns for part in parts]
+    again = run_demo(config, Silent())
+    assert [part.stat().st_mtime_ns for part in parts] == times
+    assert again.pixel_accuracy == before.pixel_accuracy
+    assert again.synthesize_frames_per_s == 0
