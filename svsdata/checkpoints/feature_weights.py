@@ -48,6 +48,11 @@ class Package:
     member: str
     convert: Callable[[bytes], dict[str, Tensor]]
 
+    @property
+    def told(self) -> str:
+        """What people call it."""
+        return self.requirement
+
 
 @dataclass(frozen=True)
 class Address:
@@ -57,12 +62,22 @@ class Address:
     sha256: str
     """Of the file; its first digits where the authors publish no more."""
 
+    @property
+    def told(self) -> str:
+        """What people call it."""
+        return self.url
+
 
 @dataclass(frozen=True)
 class ByHand:
     """A file that only a person can fetch, or whose hash nobody has published."""
 
     where: str
+
+    @property
+    def told(self) -> str:
+        """What people call it."""
+        return f"by hand: {self.where}"
 
 
 Origin: TypeAlias = Package | Address | ByHand
