@@ -1,18 +1,26 @@
 """``svsdata init``."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from svsdata.cli.options import AsJson
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Made where it is not there.")] = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Make a workspace: a svsdata.toml with the paths that the other commands then leave out.
+    """Make a workspace: a svsdata.toml with what the other commands then leave out.
 
-    Example: svsdata init && svsdata label && svsdata train
+    Example: svsdata init street && cd street && svsdata label && svsdata train
     """
     from svsdata.pipelines.workspace import make_workspace
 
-    print(f"wrote {make_workspace(folder)}; read it, then run 'svsdata label'")
+    path = make_workspace(folder)
+    if as_json:
+        print(json.dumps({"workspace": str(path)}))
+    else:
+        print(f"wrote {path}; read it, then run 'svsdata label' there")

@@ -1,52 +1,110 @@
-"""The svsdata command: its table of commands and what happens around them."""
+"""The svsdata command: which commands there are, and what happens around each of them."""
 
-from collections.abc import Callable
-from importlib.metadata import version
-from typing import Annotated
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from svsdata.cli import doctor
-from svsdata.cli.init import init
-from svsdata.cli.options import telling_errors
-from svsdata.cli.train import train
+import svsdata
+from svsdata.errors import SvsDataError
+
+COMMANDS = {
+    "init": "Make a workspace, whose commands need no paths.",
+    "label": "Label a recording into a store.",
+    "train": "Train SVS-GAN on a store.",
+    "synthesize": "Synthesize videos from label maps, edited or not.",
+    "evaluate": "Compare a synthetic store with a real one.",
+    "gate": "Find frames that do not show their labels.",
+    "evaluate-usefulness": "Measure what synthetic data adds to a segmenter.",
+    "export": "Write a store for other tools, or as video.",
+    "edit": "Plan, preview, apply and undo edits of labels.",
+    "store": "Look at a store, check it, put it right.",
+    "weights": "List and fetch the weights of networks.",
+    "model": "Tell the size and cost of the networks.",
+    "doctor": "Look at this machine, or at a folder of maps.",
+    "demo": "Run the whole line on the built-in street.",
+}
+"""Help by command. A command lives in ``svsdata.cli.<name>`` as the function ``<name>`` or, where
+it has commands of its own, as the typer app ``app``; it is imported when it is called."""
+
+
+class Commands(TyperGroup):
+    """Offers every command by name and help, imports the one that is called, tells its errors."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, summary in COMMANDS.items():
+            if find_spec(_module(name)):
+                self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the imported command in the place of its name."""
+        name, offered, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name and offered else offered, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Tell bad input in one line with exit code 1, and an interrupt with 130."""
+        try:
+            return super().invoke(ctx)
+        except SvsDataError as error:
+            print(f"svsdata: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            print("svsdata: interrupted; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(130) from error
+
+
+def load_command(name: str) -> Any:
+    """Import a command of the table and return it as typer runs it."""
+    module = import_module(_module(name))
+    holder = typer.Typer(rich_markup_mode=None)
+    if hasattr(module, "app"):
+        holder.add_typer(module.app, name=name)
+    else:
+        holder.command(name)(getattr(module, name.replace("-", "_")))
+    return get_group(holder).commands[name]
+
+
+def _module(name: str) -> str:
+    return f"svsdata.cli.{name.replace('-', '_')}"
+
 
 app = typer.Typer(
     name="svsdata",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos.",
 )
-
-COMMANDS: dict[str, Callable[..., None]] = {"init": init, "train": train}
-GROUPS = {"doctor": doctor.app}
-
-for name, command in COMMANDS.items():
-    app.command(name)(telling_errors(command))
-for name, group in GROUPS.items():
-    for registered in group.registered_commands:
-        if registered.callback:
-            registered.callback = telling_errors(registered.callback)
-    app.add_typer(group, name=name)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"svsdata {version('svsdata')}")
+        print(f"svsdata {svsdata.__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def svsdata(
+def main(
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Tell the version."),
     ] = False,
 ) -> None:
-    """Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos."""
+    """Labelled driving video: label recordings, train SVS-GAN, synthesize and edit videos.
+
+    Example: svsdata demo
+    """
 
 
 def run() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,22 +1,14 @@
-"""Options that commands share, and what happens around every command."""
+"""Options that commands share, and how their results are printed."""
 
-import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from svsdata.errors import SvsDataError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from svsdata.pipelines.workspace import Workspace
-
-P = ParamSpec("P")
 
 Settings = Annotated[
     list[str] | None,
@@ -25,9 +17,7 @@ Settings = Annotated[
 Preset = Annotated[
     str | None, typer.Option("--preset", help="demo, cityscapes or kitti360.", show_default=False)
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the library does.")]
 DryRun = Annotated[
@@ -42,23 +32,6 @@ Overwrite = Annotated[
 ]
 
 
-def telling_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Tell bad input in one line with exit code 1, and an interrupt with 130."""
-
-    @wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SvsDataError as error:
-            print(f"svsdata: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt as error:
-            print("svsdata: interrupted; the same command goes on from here", file=sys.stderr)
-            raise typer.Exit(130) from error
-
-    return told
-
-
 def workspace() -> "Workspace":
     """Return the workspace of the current folder."""
     from svsdata.pipelines.workspace import find_workspace
@@ -68,19 +41,37 @@ def workspace() -> "Workspace":
 
 def print_result(result: "BaseModel", *, as_json: bool) -> None:
     """Print a stage's result: JSON for programs, a line a field for people."""
-    values = result.model_dump(mode="json")
     if as_json:
-        print(json.dumps(values))
+        print(result.model_dump_json())
         return
-    width = max(map(len, values), default=0)
-    for key, value in values.items():
-        if value not in (None, {}, []):
-            print(f"{key.replace('_', ' '):<{width}}  {_shown(value)}")
+    _print_fields(result.model_dump(mode="json"), indent="")
+
+
+def _print_fields(values: dict[str, Any], indent: str) -> None:
+    shown = {key: value for key, value in values.items() if value not in (None, {}, [])}
+    names = {key: key.removesuffix("_bytes").replace("_", " ") for key in shown}
+    width = max(map(len, names.values()), default=0)
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            print(f"{indent}{names[key]}")
+            _print_fields(value, indent + "  ")
+        elif key.endswith("bytes"):
+            print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
+        else:
+            print(f"{indent}{names[key]:<{width}}  {_shown(value)}")
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _with_unit(num_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} TB"

@@ -3,82 +3,67 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
+from typing import TYPE_CHECKING
 
 from svsdata.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
 def shown_progress(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
-    """Yield the progress that fits the place where the command runs."""
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    """Yield the progress that fits the place where the command runs.
+
+    With ``verbose``, what the library logs is told among the notes.
+    """
     if quiet:
-        yield Silent()
+        with _logs_told(_say, verbose=verbose):
+            yield Silent()
     elif sys.stderr.isatty():
-        with Bars() as bars:
+        with Bars() as bars, _logs_told(bars.note, verbose=verbose):
             yield bars
     else:
-        yield Lines()
-
-
-class _Rate:
-    """Units a second since a task began, those of earlier runs left out."""
-
-    def __init__(self, done: int) -> None:
-        self.began, self.done, self.count = time.monotonic(), done, 0
-
-    def add(self, count: int) -> None:
-        self.count += count
-
-    @property
-    def per_second(self) -> float:
-        return self.count / max(time.monotonic() - self.began, 1e-9)
+        with _logs_told(_say, verbose=verbose):
+            yield Lines()
 
 
 class Lines:
-    """A plain line every ten seconds."""
+    """A plain line at the start of a task, every ten seconds, and at its end."""
 
-    def __init__(self) -> None:
-        self._task, self._total, self._unit = "", None, "frames"
-        self._rate, self._last = _Rate(0), 0.0
-
-    _total: int | None
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._task, self._unit = "", ""
+        self._total: int | None = None
+        self._earlier = self._count = 0
+        self._began = self._last = 0.0
 
     def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
-        """Begin a task."""
-        self._task, self._total, self._unit = task, total, unit
-        self._rate, self._last = _Rate(done), time.monotonic()
-        if done:
-            _say(f"{task}: {done} of {total or '?'} {unit} are there already")
+        """Say what begins."""
+        self._task, self._unit, self._total = task, unit, total
+        self._earlier, self._count = done, 0
+        self._began = self._last = self._clock()
+        amount = f"{total} {unit}" if total is not None else f"{unit} without a known end"
+        there = f", {done} are there already" if done else ""
+        _say(f"{task}: {amount}{there}")
 
     def advance(self, count: int = 1, **figures: float) -> None:
         """Say how far the task is, if the last line is ten seconds old or the task is done."""
-        self._rate.add(count)
-        done = self._rate.done + self._rate.count
-        now = time.monotonic()
+        self._count += count
+        done, now = self._earlier + self._count, self._clock()
         if done != self._total and now - self._last < SECONDS_BETWEEN_LINES:
             return
         self._last = now
-        rate = self._rate.per_second
-        parts = [f"{done}/{self._total or '?'} {self._unit}", f"{rate:.1f} {self._unit}/s"]
-        if self._total and rate and done < self._total:
-            parts.append(f"{_clock((self._total - done) / rate)} left")
-        parts += [f"{name} {value:.4g}" for name, value in figures.items()]
-        _say(f"{self._task}: {', '.join(parts)}")
+        rate = self._count / max(now - self._began, 1e-9)
+        total = "" if self._total is None else f"/{self._total}"
+        parts = [f"{done}{total} {self._unit}", f"{rate:.3g} {self._unit}/s"]
+        if self._total is not None and self._count and done < self._total:
+            parts.append(f"{_duration((self._total - done) / rate)} left")
+        _say(f"{self._task}: {', '.join([*parts, *_figures(figures)])}")
 
     def note(self, message: str) -> None:
         """Say it."""
@@ -86,21 +71,31 @@ class Lines:
 
 
 class Bars:
-    """A bar with rate, remaining time and the latest figures."""
+    """A bar a task with rate, remaining time and the latest figures."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         self._console = Console(stderr=True)
-        self._progress = RichProgress(
-            TextColumn("{task.description}"),
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             console=self._console,
         )
         self._task: TaskID | None = None
-        self._rate, self._unit = _Rate(0), "frames"
+        self._unit = ""
+        self._count, self._began = 0, 0.0
 
     def __enter__(self) -> "Bars":
         self._progress.start()
@@ -111,32 +106,64 @@ class Bars:
 
     def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
         """Begin a task's bar."""
-        self._rate, self._unit = _Rate(done), unit
-        self._task = self._progress.add_task(task, total=total, completed=done, rate="", figures="")
+        self._unit, self._count, self._began = unit, 0, time.monotonic()
+        self._task = self._progress.add_task(
+            task, total=total, completed=done, rate=unit, figures=""
+        )
 
     def advance(self, count: int = 1, **figures: float) -> None:
         """Move the bar on."""
         if self._task is None:
             raise ValueError("a task must start before it advances")
-        self._rate.add(count)
-        shown = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self._count += count
+        rate = self._count / max(time.monotonic() - self._began, 1e-9)
         self._progress.update(
             self._task,
             advance=count,
-            rate=f"{self._rate.per_second:.1f} {self._unit}/s",
-            figures=shown,
+            rate=f"{rate:.3g} {self._unit}/s",
+            figures=" ".join(_figures(figures)),
         )
 
     def note(self, message: str) -> None:
         """Print it above the bar."""
-        self._console.print(message, highlight=False, markup=False)
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+class _ToldLogs(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(self.format(record))
+
+
+@contextmanager
+def _logs_told(tell: Callable[[str], None], *, verbose: bool) -> Iterator[None]:
+    """Tell what svsdata logs: warnings, and with ``verbose`` every step."""
+    logger = logging.getLogger("svsdata")
+    handler = _ToldLogs(tell)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _clock(seconds: float) -> str:
+def _figures(figures: dict[str, float]) -> list[str]:
+    return [f"{name} {value:.4g}" for name, value in figures.items()]
+
+
+def _duration(seconds: float) -> str:
+    """Write seconds as m:ss or h:mm:ss."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

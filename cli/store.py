@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from svsdata.cli.options import AsJson, Quiet, workspace
+
 if TYPE_CHECKING:
     from svsdata.labels import LabelSet
     from svsdata.records import Frame
 
 app = typer.Typer(help="Look at a store, check it, put it right.", no_args_is_help=True)
 
-StorePath = Annotated[Path, typer.Argument(help="Folder of the store.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+StorePath = Annotated[
+    str | None,
+    typer.Argument(help="Folder of the store; the workspace's if left out.", show_default=False),
+]
 
 
 @app.command()
-def info(store: StorePath, as_json: Json = False) -> None:
+def info(store: StorePath = None, as_json: AsJson = False) -> None:
     """Tell what a store holds.
 
     Example: svsdata store info store/
@@ -29,12 +33,12 @@ def info(store: StorePath, as_json: Json = False) -> None:
     from svsdata.store.reader import StoreReader
     from svsdata.store.staging import staged_ids
 
-    reader = StoreReader(store)
+    reader = StoreReader(workspace().require("store", store))
     records = [reader.record(sequence_id) for sequence_id in reader.sequence_ids]
     sequences = [record.sequence for record in records]
     num_bytes = sum(part.num_bytes for record in records for part in record.parts)
     facts = {
-        "store": str(store),
+        "store": str(reader.path),
         "label_set": reader.info.label_set.name,
         "size_hw": reader.info.size_hw,
         "fps": reader.info.fps,
@@ -52,7 +56,7 @@ def info(store: StorePath, as_json: Json = False) -> None:
     height, width = reader.info.size_hw
     console = Console(soft_wrap=True, highlight=False)
     console.print(
-        f"{store}: {len(sequences)} sequences, {facts['frames']} frames "
+        f"{reader.path}: {len(sequences)} sequences, {facts['frames']} frames "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
         f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
         f"layers {', '.join(reader.info.modalities)}",
@@ -73,11 +77,12 @@ def info(store: StorePath, as_json: Json = False) -> None:
 
 @app.command()
 def verify(
-    store: StorePath,
+    store: StorePath = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip hashes and pictures: sizes, footers, order only.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
+    silent: Quiet = False,
 ) -> None:
     """Check every byte; exit code 1 if anything is wrong.
 
@@ -85,9 +90,12 @@ def verify(
     """
     from rich.console import Console
 
+    from svsdata.cli.progress import shown_progress
     from svsdata.store.verify import verify_store
 
-    report = verify_store(store, quick=quick)
+    place = workspace().require("store", store)
+    with shown_progress(quiet=silent, verbose=False) as progress:
+        report = verify_store(place, quick=quick, progress=progress)
     if as_json:
         faults = [fault.message for fault in report.faults]
         typer.echo(json.dumps(asdict(report) | {"faults": faults}))
@@ -108,7 +116,7 @@ def verify(
 
 @app.command()
 def show(
-    store: StorePath,
+    store: StorePath = None,
     sequence: Annotated[
         str, typer.Argument(help="Its id; the first one when left out.", show_default=False)
     ] = "",
@@ -125,11 +133,12 @@ def show(
     from svsdata.errors import StoreError
     from svsdata.images import encode_png
     from svsdata.store.contact_sheet import SHEET_LAYERS, contact_sheet
+    from svsdata.store.files import writing
     from svsdata.store.reader import StoreReader
 
-    reader = StoreReader(store)
+    reader = StoreReader(workspace().require("store", store))
     if not reader.sequence_ids:
-        raise StoreError(f"store '{store}' has no sequence yet; 'svsdata label' writes one")
+        raise StoreError(f"store '{reader.path}' has no sequence yet; 'svsdata label' writes one")
     chosen = reader.sequence(sequence or reader.sequence_ids[0])
     layers = tuple(layer for layer in SHEET_LAYERS if layer in reader.info.modalities)
     rows = min(rows, chosen.num_frames)
@@ -138,7 +147,8 @@ def show(
     height, width = chosen.size_hw
     cell_hw = (max(1, round(320 * height / width)), 320)
     sheet = contact_sheet(frames, reader.info.label_set, layers, cell_hw)
-    out.write_bytes(encode_png(sheet))
+    with writing(out):
+        out.write_bytes(encode_png(sheet))
     table = Table("frame", "seconds", "m/s", "camera", "largest classes", "things", "source")
     for frame in frames:
         classes, things = _contents(frame, reader.info.label_set)
@@ -154,11 +164,12 @@ def show(
 
 @app.command()
 def repair(
-    store: StorePath,
+    store: StorePath = None,
     abandon: Annotated[
         str, typer.Option(metavar="SEQUENCE", help="Set this unfinished sequence aside instead.")
     ] = "",
-    as_json: Json = False,
+    as_json: AsJson = False,
+    silent: Quiet = False,
 ) -> None:
     """Finish interrupted commits and move what is damaged to quarantine/; nothing is deleted.
 
@@ -166,13 +177,16 @@ def repair(
     """
     from rich.console import Console
 
+    from svsdata.cli.progress import shown_progress
     from svsdata.store import repair as repairing
 
+    place = workspace().require("store", store)
     if abandon:
-        place = repairing.abandon(store, abandon)
-        report = repairing.RepairReport((), (f"unfinished '{abandon}' lies in {place}",))
+        aside = repairing.abandon(place, abandon)
+        report = repairing.RepairReport((), (f"unfinished '{abandon}' lies in {aside}",))
     else:
-        report = repairing.repair_store(store)
+        with shown_progress(quiet=silent, verbose=False) as progress:
+            report = repairing.repair_store(place, progress=progress)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return

@@ -58,6 +58,7 @@ def train(
     chosen = make_config(
         TrainConfig,
         train_preset(name) if name else {},
+        place.fields("train"),
         read_toml(config) if config else {},
         {
             "store": place.require("store", store),
@@ -66,7 +67,7 @@ def train(
             "steps": steps,
             "device": device,
         },
-        settings=settings or [],
+        settings=settings,
     )
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (

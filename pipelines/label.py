@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.errors import SourceError
+from svsdata.errors import SourceError, StoreError
 from svsdata.labeling.labelled_frames import BadFrames, Start
 from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.track_table import TrackTable
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label_choices import LabelRun, prepare
+from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
+from svsdata.store.format import StoreInfo
 from svsdata.store.writer import SequenceWriter, StoreWriter
 
 PROBED_FRAMES = 8
@@ -66,11 +68,17 @@ class LabelPlan(BaseModel):
     seconds: float | None
 
 
-def run_label(config: LabelConfig, progress: Progress) -> LabelResult:
+def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = False) -> LabelResult:
     """Label every sequence of the source that the store lacks.
 
     A run that was stopped goes on behind the last whole part of each sequence, and the result is
     the same, byte for byte.
+
+    Args:
+        config: What to label, and how.
+        progress: Told every frame.
+        overwrite: Set a store that was made with other sizes, labels or layers aside, as
+            ``STORE.old-N``, instead of stopping.
 
     Raises:
         SourceError: If the source, a frame or a map cannot be read.
@@ -80,7 +88,7 @@ def run_label(config: LabelConfig, progress: Progress) -> LabelResult:
         WeightsError: If the segmenter's checkpoint cannot be used.
     """
     run = prepare(config, progress)
-    store = StoreWriter(Path(config.store), run.info)
+    store = _opened(Path(config.store), run.info, overwrite=overwrite)
     done = [it for it in run.recordings if it.sequence_id in store.committed]
     left = [it for it in run.recordings if it not in done]
     progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)
@@ -137,6 +145,16 @@ def plan_label(config: LabelConfig, progress: Progress) -> LabelPlan:
         disk_bytes=None if frames is None else frames * sum(sizes) // len(sizes),
         seconds=None if frames is None else round(frames * seconds_per_frame, 1),
     )
+
+
+def _opened(path: Path, info: StoreInfo, *, overwrite: bool) -> StoreWriter:
+    try:
+        return StoreWriter(path, info)
+    except StoreError:
+        if not overwrite or not path.is_dir():
+            raise
+    set_aside(path)
+    return StoreWriter(path, info)
 
 
 def _label_sequence(

@@ -44,7 +44,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     """Open the source and load what labels it; tells what it found and what it assumes."""
     source = open_source(config.source, fps=config.fps)
     recordings = _chosen(source, config.sequences)
-    progress.note(f"{config.source}: {source.kind}, {len(recordings)} sequences")
+    progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")
     for note in source.notes:
         progress.note(note)
     if any(recording.camera is None for recording in recordings):

@@ -5,7 +5,8 @@ differs, unless the old directory is to be set aside.
 """
 
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig
 
 CONFIG_NAME = "config.json"
+_UNFINISHED = f".{CONFIG_NAME}"
 
 
 def open_run_dir(
@@ -28,16 +30,16 @@ def open_run_dir(
         path: The directory.
         config: What the stage was told.
         overwrite: Set a different directory aside, as ``PATH.old-N``; nothing is deleted.
-        may_differ: Fields that do not change what is written.
+        may_differ: Fields that do not change what is written, such as ``device``.
 
     Returns:
         Whether an earlier run of the same config is there.
 
     Raises:
-        ConfigError: If the directory holds something else and is not to be set aside.
+        ConfigError: If the directory holds something else and is not to be set aside, or cannot
+            be made.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        path.mkdir(parents=True, exist_ok=True)
+    if _is_new(path):
         _write_config(path, config)
         return False
     fault = _difference(path, config, may_differ)
@@ -48,38 +50,65 @@ def open_run_dir(
             f"'{path}' {fault}; run the earlier command to go on with it, name another directory, "
             "or add --overwrite to set it aside"
         )
-    _set_aside(path)
-    path.mkdir(parents=True)
+    set_aside(path)
     _write_config(path, config)
     return False
 
 
+def _is_new(path: Path) -> bool:
+    """Tell whether nothing is there, or no more than a run left that died before it began."""
+    if not path.is_dir():
+        return not path.exists()
+    return all(entry.name == _UNFINISHED for entry in path.iterdir())
+
+
 def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) -> str | None:
     """Say in words what keeps the directory from being gone on with, or None."""
+    if not path.is_dir():
+        return "is a file"
     config_path = path / CONFIG_NAME
     if not config_path.is_file():
         return f"is not empty and has no {CONFIG_NAME}"
     try:
-        earlier: dict[str, Any] = json.loads(config_path.read_text(encoding="utf-8"))
+        earlier = json.loads(config_path.read_text(encoding="utf-8"))
     except ValueError:
         return f"has a damaged {CONFIG_NAME}"
-    now = config.resolved()
-    keys = [key for key in {**earlier, **now} if key not in may_differ]
-    differing = [key for key in keys if earlier.get(key) != now.get(key)]
+    before = {key: value for key, value in earlier.items() if key not in may_differ}
+    now = {key: value for key, value in config.resolved().items() if key not in may_differ}
+    differing = _differences(before, now)
     if not differing:
         return None
-    shown = ", ".join(f"{key} {earlier.get(key)!r} → {now.get(key)!r}" for key in differing[:3])
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"was made with another config ({shown}{more})"
+    return f"was made with another config ({', '.join(differing[:3])}{more})"
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """List what differs as ``key old → new``, nested fields by their dotted keys."""
+    differing = []
+    for key in {**before, **now}:
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            differing += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            differing.append(f"{prefix}{key} {json.dumps(old)} → {json.dumps(new)}")
+    return differing
 
 
 def _write_config(path: Path, config: StageConfig) -> None:
-    temporary = path / f".{CONFIG_NAME}"
-    temporary.write_text(json.dumps(config.resolved(), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path / CONFIG_NAME)
+    """Write config.json whole or not at all."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with (path / _UNFINISHED).open("w", encoding="utf-8") as file:
+            file.write(json.dumps(config.resolved(), indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        (path / _UNFINISHED).replace(path / CONFIG_NAME)
+    except OSError as error:
+        raise ConfigError(f"cannot make '{path}': {error.strerror}; name another place") from error
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
+    """Rename a directory to ``PATH.old-N``."""
     number = 1
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1

@@ -1,5 +1,7 @@
-"""A workspace: a folder whose svsdata.toml names the paths that commands leave out."""
+"""A workspace: a folder whose svsdata.toml says what commands may leave out."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,17 @@ from svsdata.pipelines.configs.base import read_toml
 
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset")
+STAGES = ("label", "train", "synthesize", "evaluate", "export")
 
 _TEMPLATE = """\
-# Paths that svsdata's commands take from here when they are left out.
-# Relative ones start at this folder.
+# What svsdata's commands take from here when it is left out.
+# Relative paths start at this folder.
 
-# What `svsdata label` reads: a folder of frames or videos, Cityscapes' or KITTI-360's layout,
-# or the built-in street.
+# What `svsdata label` reads: a folder of frames or videos, a video file, Cityscapes' or KITTI-360's
+# layout, or the built-in street.
 source = "street:seed=7,frames=240"
 
-# The store that `svsdata label` writes and `svsdata train` and `svsdata synthesize` read.
+# The store that `svsdata label` writes, and `svsdata train` and `svsdata synthesize` read.
 store = "store"
 
 # The training run, whose newest checkpoint `svsdata synthesize` uses.
@@ -27,8 +30,12 @@ run = "run"
 # The store that `svsdata synthesize` writes.
 out = "synthetic"
 
-# demo, cityscapes or kitti360
+# What `svsdata train` starts from: demo, cityscapes or kitti360.
 preset = "demo"
+
+# Any other field of a stage's config, under the stage's name; --set wins over it. For example:
+# [train]
+# seed = 1
 """
 
 
@@ -37,18 +44,21 @@ class Workspace:
     """What a workspace file says; without one, nothing."""
 
     path: Path | None
-    values: dict[str, str]
+    values: Mapping[str, Any]
 
-    def get(self, key: str, given: str | None = None) -> str | None:
-        """Return what was given, else the workspace's value with its path made whole, else None."""
-        value = given if given is not None else self.values.get(key)
-        if given is not None or value is None or self.path is None or key == "preset":
-            return value
-        if key == "source" and value.startswith("street:"):
-            return value
-        return str(self.path.parent / value)
+    def get(self, key: str, given: str | Path | None = None) -> str | None:
+        """Return what was given, else what the workspace says, else None.
 
-    def require(self, key: str, given: str | None = None) -> str:
+        Paths become absolute, so that a run is the same from wherever it is started: given ones
+        start at the current folder, those of the workspace at its own.
+        """
+        value = self.values.get(key) if given is None else str(given)
+        if value is None or key == "preset" or (key == "source" and value.startswith("street:")):
+            return value
+        base = Path() if given is not None or self.path is None else self.path.parent
+        return os.path.abspath(base / value)  # noqa: PTH100 resolve() would follow links
+
+    def require(self, key: str, given: str | Path | None = None) -> str:
         """Return as ``get`` does.
 
         Raises:
@@ -56,12 +66,20 @@ class Workspace:
         """
         value = self.get(key, given)
         if value is None:
-            place = f"'{self.path}' does not name it" if self.path else f"there is no {FILE_NAME}"
+            lack = (
+                f"'{self.path}' does not name it"
+                if self.path
+                else f"there is no {FILE_NAME} in this folder or above"
+            )
             raise ConfigError(
-                f"no {key} was given and {place} in this folder or above; name it on the command "
-                "line, or make a workspace with 'svsdata init'"
+                f"no {key} was given and {lack}; name it on the command line, or make a workspace "
+                "with 'svsdata init'"
             )
         return value
+
+    def fields(self, stage: str) -> Mapping[str, Any]:
+        """Return the fields of a stage's config that the workspace sets."""
+        return self.values.get(stage, {})
 
 
 def find_workspace(folder: Path) -> Workspace:
@@ -70,7 +88,7 @@ def find_workspace(folder: Path) -> Workspace:
     Raises:
         ConfigError: If the file is no TOML, or says something that workspaces do not know.
     """
-    for place in (folder.resolve(), *folder.resolve().parents):
+    for place in (folder.absolute(), *folder.absolute().parents):
         path = place / FILE_NAME
         if path.is_file():
             return Workspace(path, _checked(read_toml(path), path))
@@ -81,22 +99,28 @@ def make_workspace(folder: Path) -> Path:
     """Write a commented workspace file and return its path.
 
     Raises:
-        ConfigError: If there is one already.
+        ConfigError: If there is one already, or the folder cannot be written.
     """
     path = folder / FILE_NAME
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(_TEMPLATE)
     except FileExistsError as error:
-        raise ConfigError(f"'{path}' is there already; edit it, or name another folder") from error
+        taken = path if path.exists() else folder
+        raise ConfigError(f"'{taken}' is there already; edit it, or name another folder") from error
+    except OSError as error:
+        raise ConfigError(f"cannot write '{path}': {error.strerror}") from error
     return path
 
 
-def _checked(values: dict[str, Any], path: Path) -> dict[str, str]:
+def _checked(values: dict[str, Any], path: Path) -> dict[str, Any]:
     for key, value in values.items():
-        if key not in KEYS:
-            raise ConfigError(f"'{path}': unknown key '{key}'; known: {', '.join(KEYS)}")
-        if not isinstance(value, str):
+        if key in STAGES and not isinstance(value, dict):
+            raise ConfigError(f"'{path}': '{key}' must be a table, [{key}], got {value!r}")
+        if key not in (*KEYS, *STAGES):
+            known = f"{', '.join(KEYS)}, [{'], ['.join(STAGES)}]"
+            raise ConfigError(f"'{path}': unknown key '{key}'; known: {known}")
+        if key in KEYS and not isinstance(value, str):
             raise ConfigError(f"'{path}': '{key}' must be text in quotes, got {value!r}")
     return values

@@ -1,4 +1,4 @@
-"""What every stage's config is, and how one is put together from files, presets and words."""
+"""What every stage's config is, and how one is put together from presets, files and words."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -23,7 +23,7 @@ class StageConfig(BaseModel):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """Return the sha256 of the resolved config."""
+        """Return the sha256 of the resolved config, in hex."""
         text = json.dumps(self.resolved(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -34,27 +34,30 @@ Config = TypeVar("Config", bound=StageConfig)
 def make_config(
     kind: type[Config],
     *layers: Mapping[str, Any],
-    settings: Sequence[str] = (),
+    settings: Sequence[str] | None = None,
 ) -> Config:
     """Build a config from layers of fields, later ones over earlier ones.
 
     Args:
         kind: The stage's record.
-        layers: Fields of a preset, of a file, of the command line; values of None are left out.
-        settings: Words ``key=value`` of ``--set``; a dot reaches into a nested record, and values
-            are read as TOML where they can be, else as text.
+        layers: Fields of a preset, of a file, of the command line. None leaves a field as it was;
+            a nested record replaces only the fields it names.
+        settings: Words ``key=value`` of ``--set``, which win over every layer. A dot reaches into a
+            nested record; the value is read as the type of its field: ``none``, a list as ``1,2``
+            or as TOML.
 
     Raises:
         ConfigError: In one line: the key, what is wrong with it, and a near match if there is one.
     """
     fields: dict[str, Any] = {}
     for layer in layers:
-        fields |= {key: value for key, value in layer.items() if value is not None}
-    for setting in settings:
+        fields = _merged(fields, layer)
+    for setting in settings or ():
         key, separator, text = setting.partition("=")
-        if not separator or not key:
+        keys = key.strip().split(".")
+        if not separator or not all(keys):
             raise ConfigError(f"--set '{setting}': expected key=value, such as --set seed=7")
-        _place(fields, key.strip().split("."), _value(text.strip()), setting)
+        _place(fields, keys, _parsed(_field_type(kind, keys), text.strip()), setting)
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -65,7 +68,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read the fields of a config file.
 
     Raises:
-        ConfigError: If the file is missing or no TOML.
+        ConfigError: If the file cannot be read or is no TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -75,12 +78,29 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config '{path}' is no TOML: {error}") from error
 
 
+def _merged(fields: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(fields)
+    for key, value in layer.items():
+        below = _as_fields(merged.get(key))
+        above = _as_fields(value)
+        if isinstance(below, Mapping) and isinstance(above, Mapping):
+            merged[key] = _merged(below, above)
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
+def _as_fields(value: Any) -> Any:
+    """Turn a nested record into the fields that were set on it."""
+    if isinstance(value, BaseModel):
+        return {key: getattr(value, key) for key in value.model_fields_set}
+    return value
+
+
 def _place(fields: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:
     *outer, last = keys
     for key in outer:
-        inner = fields.get(key, {})
-        if isinstance(inner, BaseModel):
-            inner = inner.model_dump()
+        inner = _as_fields(fields.get(key, {}))
         if not isinstance(inner, Mapping):
             raise ConfigError(f"--set '{setting}': '{key}' has no fields of its own")
         fields[key] = dict(inner)
@@ -88,26 +108,68 @@ def _place(fields: dict[str, Any], keys: list[str], value: Any, setting: str) ->
     fields[last] = value
 
 
-def _value(text: str) -> Any:
+def _field_type(kind: Any, keys: list[str]) -> Any:
+    """Return the declared type of a dotted key; Any where there is none or it is unknown."""
+    for key in keys:
+        kinds = (kind, *get_args(kind))
+        records = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        mappings = [k for k in kinds if get_origin(k) in (dict, Mapping)]
+        if records:
+            field = records[0].model_fields.get(key)
+            kind = field.annotation if field else Any
+        else:
+            kind = get_args(mappings[0])[1] if mappings else Any
+    return kind
+
+
+def _parsed(kind: Any, text: str) -> Any:
+    """Read a word as a value of a type; what fits no reading is returned for validation to name."""
+    readings: list[Any] = [text, text.split(",")]
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        as_toml = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        as_toml = text
+    readings.insert(0 if kind is Any else 1, as_toml)
+    if text == "none" and text not in _words(kind):
+        readings.insert(0, None)
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    for reading in readings:
+        try:
+            adapter.validate_python(reading)
+        except ValidationError:
+            continue
+        return reading
+    return as_toml
+
+
+def _words(kind: Any) -> set[Any]:
+    """Collect the values of the literals of a type."""
+    return {word for part in get_args(kind) for word in ({part} | _words(part))}
 
 
 def _told(kind: type[BaseModel], error: ValidationError) -> str:
     """Tell pydantic's first finding in one line."""
-    finding = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in finding["loc"])
-    if finding["type"] == "extra_forbidden":
-        known = _field_names(kind)
-        near = get_close_matches(place, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        return f"{kind.__name__}: unknown key '{place}'; {hint}"
-    if finding["type"] == "missing":
-        return f"{kind.__name__}: '{place}' is not given"
-    got = "" if finding["type"] == "value_error" else f", got {_short(finding['input'])}"
-    return f"{kind.__name__}: '{place}': {finding['msg'][0].lower()}{finding['msg'][1:]}{got}"
+    findings = error.errors(include_url=False)
+    place = ".".join(str(part) for part in findings[0]["loc"])
+    stage = f"config of {kind.__name__.removesuffix('Config').lower()}"
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    match findings[0]["type"]:
+        case "extra_forbidden":
+            return f"{stage}: unknown key '{place}'; {_near(place, _field_names(kind))}{more}"
+        case "missing":
+            return f"{stage}: '{place}' is not given{more}"
+    message = findings[0]["msg"].removeprefix("Value error, ")
+    named = f"{stage}: '{place}'" if place else stage
+    got = f", got {_short(findings[0]['input'])}" if place else ""
+    return f"{named}: {message[0].lower()}{message[1:]}{got}{more}"
+
+
+def _near(place: str, known: list[str]) -> str:
+    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = get_close_matches(place, known, n=1) or [
+        by_last[last] for last in get_close_matches(place.rpartition(".")[2], by_last, n=1)
+    ]
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
 
 
 def _short(value: object) -> str:

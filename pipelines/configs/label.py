@@ -2,15 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from svsdata.pipelines.configs.base import StageConfig
 
 ONEFORMER = "shi-labs/oneformer_cityscapes_swin_large"
 
 
-class LabelConfig(BaseModel):
+class LabelConfig(StageConfig):
     """Every choice of a labelling run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: str
     """A folder (Cityscapes' or KITTI-360's layout, frames, folders of frames, videos), a video

@@ -122,10 +122,10 @@ def _demo() -> dict[str, object]:
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(0.2, 4, 4), 4, half, 4e-4, batch_size=4),
-            Phase(_epochs(0.3, 10, 4), 10, half, 4e-4, batch_size=4),
-            Phase(_epochs(0.2, 6, 1), 6, full, 4e-4, 2e-4),
-            Phase(_epochs(0.3, 16, 1), 16, full, 2e-4, 1e-5),
+            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(0.35, 32, 1), 32, full, 2e-4, 1e-5),
         ),
         "steps": 4000,
         "loss_weights": LossWeights(pixel=10.0, perceptual=0.0),

@@ -58,7 +58,9 @@ def instance_segments(
 
     Every pixel goes to the query with the highest score times mask probability, if it lies
     inside that query's own mask (probability at least 0.5). A query that keeps less than
-    ``overlap_threshold`` of its mask is dropped. Defaults are OneFormer's for Cityscapes.
+    ``overlap_threshold`` of its mask is dropped. Defaults are OneFormer's for Cityscapes, whose
+    own rule also counts what a query wins outside its mask: with stuff competing that is little,
+    here it would be the whole background.
 
     Args:
         class_logits: (Q, K + 1) of one frame.
@@ -83,7 +85,7 @@ def instance_segments(
         inside = masks[position] >= 0.5
         won = (winner == position) & inside
         area = int(won.sum())
-        if area and int((winner == position).sum()) >= overlap_threshold * int(inside.sum()):
+        if area and area >= overlap_threshold * int(inside.sum()):
             found.append(query)
             segments[won] = len(found)
     return Segments(segments, tuple(classes[found].tolist()), tuple(scores[found].tolist()))

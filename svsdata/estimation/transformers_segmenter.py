@@ -132,7 +132,7 @@ def task_outputs(network: Network, pixels: Tensor) -> dict[str, tuple[Tensor, Te
         decoded = model.transformer_module(
             multi_scale_features=pixel_level.decoder_features,
             mask_features=pixel_level.decoder_last_feature,
-            task_token=model.task_encoder(tokens.expand(len(pixels), -1)),
+            task_token=model.task_encoder(tokens.expand(len(pixels), -1).to(model.dtype)),
         )
         outputs[task] = (decoded.prediction_class, decoded.prediction_masks)
     return outputs

@@ -43,6 +43,15 @@ def mounted_camera(
     return Camera(np.asarray(intrinsics, np.float64), cam_T_vehicle, size_hw, flag)
 
 
+def yaw_pitch_roll(camera: Camera) -> tuple[float, float, float]:
+    """Return the rotations in radians that ``mounted_camera`` would build this camera from."""
+    vehicle_R_mount = camera.cam_T_vehicle[:3, :3].T @ _CAMERA_AXES
+    yaw = np.arctan2(vehicle_R_mount[1, 0], vehicle_R_mount[0, 0])
+    pitch = -np.arcsin(np.clip(vehicle_R_mount[2, 0], -1.0, 1.0))
+    roll = np.arctan2(vehicle_R_mount[2, 1], vehicle_R_mount[2, 2])
+    return float(yaw), float(pitch), float(roll)
+
+
 def assumed_camera(size_hw: tuple[int, int]) -> Camera:
     """Return the published Cityscapes camera for frames of that size, flagged ``assumed``.
 

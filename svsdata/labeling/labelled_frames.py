@@ -6,11 +6,7 @@ Every link runs in threads of its own, a few frames ahead of the next one.
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import isqrt
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
 from svsdata.flow import resize_flow
@@ -18,18 +14,16 @@ from svsdata.geometry.camera import assumed_camera
 from svsdata.geometry.ego_motion import estimate_ego_motion
 from svsdata.images import resize_image, resize_map
 from svsdata.labeling.flow_labelers import FlowLabeler
+from svsdata.labeling.ground_votes import ground_votes
 from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.overlap import ahead, in_background
 from svsdata.labeling.sources.recording import BadFrame, Recording
 from svsdata.labels import LabelSet
-from svsdata.records import Frame, Mask
+from svsdata.records import Frame
 
 READ_AHEAD = 4
 LABELLED_AHEAD = 4
 """Frames waiting between two links; a bound on memory."""
-
-EGO_POINTS = 1000
-"""Points of the road that tell the ego motion; three times as many tell it no better."""
 
 
 @dataclass
@@ -129,10 +123,11 @@ class Chain:
         camera = frame.camera or assumed_camera(self.size_hw)
         ego = frame.ego
         if ego is None and previous and frame.flow is not None and frame.semantic is not None:
-            road_mask = thinned(frame.semantic == self.label_set.by_name["road"].id)
             # Skipped frames and variable rates make a step longer than 1 / fps.
             steps_per_s = 1e6 / max(1, frame.timestamp_us - previous.timestamp_us)
-            ego = estimate_ego_motion(frame.flow, road_mask, camera, steps_per_s)
+            ego = estimate_ego_motion(
+                frame.flow, ground_votes(frame, self.label_set), camera, steps_per_s
+            )
         return replace(frame, camera=camera, ego=ego, models=models)
 
 
@@ -166,14 +161,6 @@ def fitted(frame: Frame, size_hw: tuple[int, int]) -> Frame:
         encoded_image=None,
         **maps,
     )
-
-
-def thinned(road: NDArray[np.bool_]) -> Mask:
-    """Keep about ``EGO_POINTS`` points of a (H, W) mask, evenly spread."""
-    stride = max(1, isqrt(int(np.count_nonzero(road)) // EGO_POINTS))
-    kept = np.zeros(road.shape, np.uint8)
-    kept[::stride, ::stride] = road[::stride, ::stride]
-    return kept
 
 
 def _readable(frames: Iterator[Frame | BadFrame], bad: BadFrames) -> Iterator[Frame]:

@@ -51,6 +51,12 @@ def test_info_tells_what_a_store_holds(store):
     assert facts["size_hw"] == [20, 40]
 
 
+def test_the_store_of_the_workspace_is_meant_when_none_is_named(store, monkeypatch):
+    (store.parent / "svsdata.toml").write_text('store = "store"')
+    monkeypatch.chdir(store / "frames")
+    assert "5 frames" in invoke("info").stdout
+
+
 def test_verify_says_so_when_all_is_well(store):
     result = invoke("verify", store)
     assert (result.exit_code, "no fault in 1 sequences, 5 frames" in result.stdout) == (0, True)
@@ -74,6 +80,11 @@ def test_show_draws_a_sheet_and_lists_the_frames(store, tmp_path):
     sheet = decode_image((tmp_path / "x.png").read_bytes(), "sheet")
     assert sheet.shape == (3 * 160, 2 * 320, 3)
     assert sheet[-1, 0].tolist() == [200, 200, 200]  # the last row is the last frame
+
+
+def test_a_sheet_that_cannot_be_written_is_one_line(store, tmp_path):
+    with pytest.raises(StoreError, match=r"nowhere/x\.png: cannot write: No such file"):
+        invoke("show", store, "--out", tmp_path / "nowhere" / "x.png")
 
 
 def test_show_of_an_empty_store_says_what_to_do(tmp_path):

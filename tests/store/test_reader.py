@@ -1,6 +1,7 @@
 import json
 import pickle
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -291,6 +292,26 @@ def test_every_flipped_bit_in_pages_is_found_by_reading(store):
         part.write_bytes(damaged)
         with pytest.raises(CorruptShardError, match="part-00000"):
             list(StoreReader(store).read("a", layers=FRAME_LAYERS))
+
+
+def test_memory_stays_flat_over_many_frames(tmp_path, frame):
+    info = StoreInfo(CITYSCAPES, (64, 96), 10.0, ("image",))
+    image = frame(0, (64, 96)).image
+    with StoreWriter(tmp_path, info).sequence("s", source="x", fps=1.0) as sequence:
+        for index in range(240):
+            sequence.append(Frame(index, index, image=image))
+        sequence.commit()
+
+    def peak(num_frames: int) -> int:
+        tracemalloc.start()
+        for _ in StoreReader(tmp_path).read("s", 0, num_frames, layers=("image",)):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(16)
+    assert peak(240) - peak(24) < 8 * image.nbytes
 
 
 @pytest.mark.parametrize("keep", [0, 100, -1])

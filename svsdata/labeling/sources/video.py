@@ -31,7 +31,7 @@ class VideoRecording:
     camera: Camera | None = None
 
     def frames(self, start: int) -> Iterator[Frame | BadFrame]:
-        """Yield the frames from ``start`` on; a video that breaks ends with one bad frame."""
+        """Yield the frames from ``start`` on; a broken or cut video ends with a bad frame."""
         return in_background(self._decoded(start), capacity=DECODED_AHEAD)
 
     def _decoded(self, start: int) -> Iterator[Frame | BadFrame]:
@@ -49,6 +49,14 @@ class VideoRecording:
                 position += 1
         except SourceError as error:
             yield BadFrame(position, str(error))
+            return
+        # Headers may count a few frames that are never shown; a cut file lacks more.
+        if self.num_frames is not None and position < self.num_frames - self.fps:
+            yield BadFrame(
+                position,
+                f"{self.path}: ends after {position} of {self.num_frames} frames; "
+                "the file is cut, fetch it again",
+            )
 
 
 def video_recording(path: Path, *, folders: tuple[str, ...] = ()) -> VideoRecording:

@@ -63,8 +63,8 @@ class GeneratorConfig:
     """Output of each extra SPADE block; each doubles the size of frames."""
     extra_image_stem: bool = True
     """Extra blocks see the previous image at their own size; else only what the base keeps."""
-    output_blend: bool = False
-    """Copy warped pixels where nothing is occluded, as vid2vid does."""
+    correct_warp: bool = False
+    """The decoder corrects the visible part of the warped image instead of replacing it."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -178,8 +178,7 @@ def generator_config(
             decoder_widths=(160, 96, 48, 32, 32),
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
-            output_blend=True,
-            interpolation="bicubic",
+            correct_warp=True,
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
 

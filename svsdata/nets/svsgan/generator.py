@@ -183,8 +183,8 @@ class Generator(nn.Module):
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
         image = torch.tanh(self._decode(pyramid, features))
         occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
-        if config.output_blend:
-            image = warped.lerp(image, occlusion_mask).clamp(-1, 1)
+        if config.correct_warp:
+            image = (warped * (1 - occlusion_mask) + image).clamp(-1, 1)
         return GeneratorOutput(image, warped, flow, occlusion_mask)
 
     def _decode(self, pyramid: list[Tensor], features: LabelFeatures) -> Tensor:

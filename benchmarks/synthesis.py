@@ -1,0 +1,161 @@
+"""Measure synthesis: frames a second, peak memory, and where the time of a frame goes.
+
+    python benchmarks/synthesis.py STORE CHECKPOINT [--frames 200] [--edit add_truck] [--threads 2]
+
+The base sequence is the store's first; each length runs in a process of its own, so that its peak
+memory is its own. Without STORE and CHECKPOINT a street of 40 frames and an untrained ``demo``
+generator are made: its pictures mean nothing, its cost is that of a trained one.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from svsdata.checkpoints.weights import CheckpointInfo, save_generator
+from svsdata.images import encode_png
+from svsdata.labels import CITYSCAPES
+from svsdata.nets.svsgan.config import generator_config
+from svsdata.nets.svsgan.generator import Generator
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.synthesis_plan import prepare
+from svsdata.pipelines.synthesize import run_synthesize
+from svsdata.progress import Silent
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import StoreWriter
+from svsdata.street_world.scene import StreetWorld
+
+SIZE_HW = (256, 512)
+
+
+def make_inputs(folder: Path) -> tuple[Path, Path]:
+    """Make a street store and an untrained checkpoint."""
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", "semantic", "instance"))
+    world = StreetWorld(7, size_hw=SIZE_HW, fps=10.0)
+    source = f"street:seed=7,frames=40,fps=10,size={SIZE_HW[1]}x{SIZE_HW[0]}"
+    with StoreWriter(folder / "store", info).sequence("street-7", source=source, fps=10.0) as rows:
+        for index in range(40):
+            street = world.render(index)
+            rows.append(
+                Frame(
+                    index,
+                    index * 100_000,
+                    image=street.image,
+                    semantic=street.semantic,
+                    instance=street.instance,
+                    camera=world.camera,
+                    ego=street.ego,
+                )
+            )
+        rows.commit(instance_scope="sequence")
+    torch.manual_seed(1)
+    generator = Generator(generator_config("demo", CITYSCAPES.num_classes, edges=True))
+    checkpoint = CheckpointInfo(
+        model="demo",
+        label_set=CITYSCAPES,
+        size_hw=SIZE_HW,
+        fps=10.0,
+        pixel_counts={label.name: 1 for label in CITYSCAPES.labels},
+        step=0,
+        reference_free=False,
+        uses_instances=True,
+        store_id="benchmark",
+    )
+    save_generator(folder / "generator.safetensors", generator, checkpoint)
+    return folder / "store", folder / "generator.safetensors"
+
+
+def run_whole(config: SynthesizeConfig) -> dict[str, float]:
+    """Run the stage as a user would, and tell its rate and this process's peak memory."""
+    started = time.monotonic()
+    result = run_synthesize(config, Silent())
+    return {
+        "frames_per_second": result.frames_per_second,
+        "seconds": time.monotonic() - started,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def in_own_process(arguments: list[str], *, frames: int) -> dict[str, float]:
+    command = [sys.executable, __file__, *arguments, "--frames", str(frames), "--one-run"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures: dict[str, float] = json.loads(output)
+    return figures
+
+
+def milliseconds(action: Callable[[], object], repeats: int) -> float:
+    started = time.perf_counter()
+    for _ in range(repeats):
+        action()
+    return (time.perf_counter() - started) / repeats * 1000
+
+
+def measure_parts(config: SynthesizeConfig, frames: int = 48) -> dict[str, float]:
+    """Time each link of the chain alone, in milliseconds a frame."""
+    synthesis = prepare(config)
+    stream, drawn = synthesis.videos[0].labels, synthesis.video_maker
+    labelled = list(stream.frames(0, frames))
+    list(drawn.render(labelled[:9], None))
+    parts = {
+        "labels": milliseconds(lambda: list(stream.frames(0, frames)), 1) / frames,
+        "network": milliseconds(lambda: list(drawn.render(labelled, None)), 1) / (frames - 1),
+    }
+    image = labelled[0].image
+    assert image is not None
+    picture = np.ascontiguousarray(image)
+    parts["image_png"] = milliseconds(lambda: encode_png(picture), 20)
+    maps = [one for one in (labelled[0].semantic, labelled[0].instance) if one is not None]
+    parts["map_pngs"] = milliseconds(lambda: [encode_png(one) for one in maps], 20)
+    return parts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store", nargs="?", type=Path)
+    parser.add_argument("checkpoint", nargs="?", type=Path)
+    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--edit", action="append", default=[])
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--chunk-length", type=int, default=8)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--one-run", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.store is None:
+            options.store, options.checkpoint = make_inputs(Path(folder))
+        config = SynthesizeConfig(
+            store=options.store,
+            checkpoint=options.checkpoint,
+            out=Path(folder) / "out",
+            sequences=(StoreReader(options.store).sequence_ids[0],),
+            frames=options.frames,
+            presets=tuple(options.edit),
+            chunk_length=options.chunk_length,
+            precision=options.precision,
+        )
+        if options.one_run:
+            print(json.dumps(run_whole(config)))
+            return
+        arguments = [str(options.store), str(options.checkpoint)]
+        arguments += ["--threads", str(options.threads), "--precision", options.precision]
+        arguments += ["--chunk-length", str(options.chunk_length)]
+        arguments += [word for edit in options.edit for word in ("--edit", edit)]
+        print("milliseconds a frame, each alone:", measure_parts(config))
+        for frames in (100, options.frames):
+            print(f"{frames} frames:", in_own_process(arguments, frames=frames))
+
+
+if __name__ == "__main__":
+    main()

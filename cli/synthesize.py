@@ -1,0 +1,96 @@
+"""``svsdata synthesize``."""
+
+from typing import Annotated
+
+import typer
+
+from svsdata.cli.options import (
+    AsJson,
+    Device,
+    DryRun,
+    Overwrite,
+    Quiet,
+    Settings,
+    Verbose,
+    print_result,
+    workspace,
+)
+
+
+def synthesize(
+    store: Annotated[
+        str | None,
+        typer.Argument(help="Store with labels and reference frames.", show_default=False),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="Training run, checkpoint or generator file.", show_default=False),
+    ] = None,
+    out: Annotated[str | None, typer.Argument(help="Store to write.", show_default=False)] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(help="Frames a video; as many as the sequence has if left out."),
+    ] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(help="Edit preset, such as add_truck; repeatable.", show_default=False),
+    ] = None,
+    edit_file: Annotated[
+        list[str] | None,
+        typer.Option(help="File in the edit language; repeatable.", show_default=False),
+    ] = None,
+    sequence: Annotated[
+        list[str] | None, typer.Option(help="Only this sequence; repeatable.", show_default=False)
+    ] = None,
+    variants: Annotated[
+        int | None, typer.Option(help="Videos a sequence, each with edits drawn anew.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the edits' choices.")] = None,
+    allow_unseen: Annotated[
+        bool, typer.Option("--allow-unseen", help="Draw classes that training never showed.")
+    ] = False,
+    settings: Settings = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Synthesize videos from label maps, edited or not; the same command again goes on.
+
+    Example: svsdata synthesize store/ run/ synthetic/ --frames 1000 --edit add_truck
+
+    Example: svsdata synthesize --edit add_truck --set edits.truck.at.left_m=-3.5
+    """
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.configs.base import make_config
+    from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+    from svsdata.pipelines.synthesis_estimate import estimate_synthesize
+    from svsdata.pipelines.synthesize import run_synthesize
+
+    place = workspace()
+    chosen = make_config(
+        SynthesizeConfig,
+        {
+            "store": place.require("store", store),
+            "checkpoint": place.require("run", checkpoint),
+            "out": place.require("out", out),
+            "frames": frames,
+            "presets": edit,
+            "edit_files": edit_file,
+            "sequences": sequence,
+            "variants": variants,
+            "seed": seed,
+            "allow_unseen": allow_unseen or None,
+            "device": device,
+        },
+        settings=settings or [],
+    )
+    with shown_progress(quiet=quiet, verbose=verbose) as progress:
+        result = (
+            estimate_synthesize(chosen)
+            if dry_run
+            else run_synthesize(chosen, progress, overwrite=overwrite)
+        )
+    print_result(result, as_json=as_json)

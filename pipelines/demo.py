@@ -1,0 +1,136 @@
+"""Show the whole line on the street world: label, edit, synthesize, export, measure, one page."""
+
+import resource
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from svsdata.estimation.segmenter_checkpoints import load_network
+from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+from svsdata.evaluation.segmentation import Confusion
+from svsdata.labels import CITYSCAPES
+from svsdata.pipelines.configs.demo import DemoConfig
+from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.demo_page import DemoResult, write_demo_page
+from svsdata.pipelines.export import run_export
+from svsdata.pipelines.label import run_label
+from svsdata.pipelines.synthesize import run_synthesize
+from svsdata.progress import Progress
+from svsdata.store.reader import StoreReader
+
+FRAMES = 1000
+FRAMES_ON_SLOW_PROCESSORS = 300
+RECORDED_FRAMES = 100
+"""Frames of the street that are labelled; synthesis renders its labels on beyond them."""
+BEFORE_AFTER_WITHIN = 200
+"""The frames that are also drawn without the edit, to show what it changed."""
+VISIBLE_SHARE = 0.001
+"""Of a frame's pixels, from which on an edit counts as visible."""
+JUDGED_EVERY = 5
+"""Frames between two that the segmenter judges."""
+
+
+def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
+    """Make the demo; run again it goes on where it stopped.
+
+    Raises:
+        SvsDataError: Of any kind that its stages raise.
+    """
+    began = time.monotonic()
+    out = config.out
+    num_frames = config.frames or _affordable_frames(progress)
+
+    # Record a stretch of street, with its exact labels
+    source = f"street:seed={config.seed},frames={min(RECORDED_FRAMES, num_frames)}"
+    labelled = run_label(LabelConfig(source=source, store=str(out / "store")), progress)
+
+    # Edit its labels and draw the video, far beyond what was recorded
+    with as_file(files("svsdata.checkpoints").joinpath("bundled")) as bundled:
+        request = SynthesizeConfig(
+            store=out / "store",
+            checkpoint=bundled / "demo-generator.safetensors",
+            out=out / "synthetic",
+            frames=num_frames,
+            presets=(config.edit,),
+            seed=config.seed,
+        )
+        synthesized = run_synthesize(request, progress)
+        edited = _edited_shares(out / "synthetic")
+        shown = int(np.argmax(edited[:BEFORE_AFTER_WITHIN]))
+        unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "presets": ()}
+        run_synthesize(request.model_copy(update=unedited), progress)
+
+        # Hand it over as people use it
+        run_export(
+            ExportConfig(store=out / "synthetic", format="cityscapes", out=out / "cityscapes"),
+            progress,
+        )
+        run_export(
+            ExportConfig(store=out / "synthetic", format="video", out=out / "video"), progress
+        )
+
+        # Ask a segmenter whether the pictures show what the labels say
+        network = load_network(str(bundled / "demo-segmenter"), CITYSCAPES)
+        judge = TransformersSegmenter(network, CITYSCAPES)
+        generated = _agreement(out / "synthetic", judge, progress)
+        rendered = _agreement(out / "store", judge, progress)
+
+    # Tell it on one page
+    result = DemoResult(
+        page=out / "index.html",
+        frames=num_frames,
+        shortened=num_frames < FRAMES,
+        label_frames_per_s=labelled.frames_per_s,
+        synthesize_frames_per_s=round(synthesized.frames_per_second, 2),
+        edited_frames_share=round(float(np.mean(edited > VISIBLE_SHARE)), 4),
+        pixel_accuracy=round(generated.pixel_accuracy(), 4),
+        mean_iou=round(generated.mean_iou(), 4),
+        rendered_pixel_accuracy=round(rendered.pixel_accuracy(), 4),
+        rendered_mean_iou=round(rendered.mean_iou(), 4),
+        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        seconds=round(time.monotonic() - began, 1),
+    )
+    write_demo_page(config, result, shown=shown, generated=generated, rendered=rendered)
+    return result
+
+
+def _affordable_frames(progress: Progress) -> int:
+    """Return how many frames three minutes hold on this machine."""
+    if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported():
+        return FRAMES
+    progress.note(
+        f"no GPU and no AMX: the video is shortened to {FRAMES_ON_SLOW_PROCESSORS} of {FRAMES} "
+        f"frames; 'svsdata demo --frames {FRAMES}' makes all of them"
+    )
+    return FRAMES_ON_SLOW_PROCESSORS
+
+
+def _edited_shares(store: Path) -> NDArray[np.float64]:
+    """Return each frame's share of pixels that an edit has set."""
+    reader = StoreReader(store)
+    (sequence_id,) = reader.sequence_ids
+    stop = reader.sequence(sequence_id).num_frames
+    frames = reader.read(sequence_id, 0, stop, layers=("provenance",))
+    return np.array([0.0 if it.provenance is None else np.mean(it.provenance > 0) for it in frames])
+
+
+def _agreement(store: Path, judge: TransformersSegmenter, progress: Progress) -> Confusion:
+    """Count how every few frames of a store are segmented, against their labels."""
+    reader = StoreReader(store)
+    (sequence_id,) = reader.sequence_ids
+    places = range(0, reader.sequence(sequence_id).num_frames, JUDGED_EVERY)
+    total = Confusion.empty(reader.info.label_set)
+    progress.start(f"judge {store.name}", len(places))
+    for index in places:
+        for frame in reader.read(sequence_id, index, index + 1):
+            if frame.image is not None and frame.semantic is not None:
+                (labels,) = judge.segment([frame.image])
+                total += Confusion.of(frame.semantic, labels.semantic, reader.info.label_set)
+        progress.advance()
+    return total

@@ -1,0 +1,155 @@
+"""Export a store: its sequences, one by one, as files of another format."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from svsdata.errors import ExportError
+from svsdata.export.cityscapes import CityscapesExporter
+from svsdata.export.exporter import Exporter
+from svsdata.export.manifest import claim_folder, finish, is_finished, writing
+from svsdata.export.video import VideoExporter
+from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.run_dir import set_aside
+from svsdata.progress import Progress
+from svsdata.records import Frame, Sequence
+from svsdata.store.columns import ENCODED_IMAGE
+from svsdata.store.format import StoreInfo, record_path
+from svsdata.store.reader import StoreReader
+
+
+class ExportResult(BaseModel):
+    """What an export left behind."""
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path
+    format: str
+    sequences: tuple[str, ...]
+    """Written by this run."""
+    already_done: tuple[str, ...]
+    """Left by an earlier run."""
+    num_frames: int
+    """Written by this run."""
+
+
+class ExportEstimate(BaseModel):
+    """What an export will take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path
+    format: str
+    sequences: tuple[str, ...]
+    num_frames: int
+    disk_bytes: int
+    """About what the store's own files take; a video takes far less."""
+
+
+def run_export(
+    config: ExportConfig, progress: Progress, *, overwrite: bool = False
+) -> ExportResult:
+    """Export a store; run again it goes on with the first unfinished sequence.
+
+    Args:
+        config: What to export, and how.
+        progress: Told every frame.
+        overwrite: Set a folder that holds something else aside, as ``OUT.old-N``, instead of
+            stopping.
+
+    Raises:
+        StoreError: If the store cannot be read.
+        ExportError: If its sequences do not fit the format, or the folder holds something else.
+    """
+    reader, exporter, sequences = _prepared(config)
+    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id) for one in sequences}
+    with writing(config.out):
+        finished = _finished(config, reader.info, hashes, overwrite=overwrite)
+        unfinished = [one for one in sequences if one.sequence_id not in finished]
+        num_frames = sum(one.num_frames for one in unfinished)
+        done = sum(one.num_frames for one in sequences) - num_frames
+        progress.start("export", done + num_frames, done=done)
+        for sequence in unfinished:
+            frames = _frames(reader, sequence.sequence_id, exporter.layers)
+            facts = exporter.write(sequence, _counted(frames, progress))
+            finish(config.out, sequence, hashes[sequence.sequence_id], facts=facts)
+    return ExportResult(
+        out=config.out,
+        format=config.format,
+        sequences=tuple(one.sequence_id for one in unfinished),
+        already_done=finished,
+        num_frames=num_frames,
+    )
+
+
+def estimate_export(config: ExportConfig) -> ExportEstimate:
+    """Tell what an export will take, from the store's records; nothing is written.
+
+    Raises:
+        As ``run_export``, for what is refused before the first frame.
+    """
+    reader, _, sequences = _prepared(config)
+    parts = [part for one in sequences for part in reader.record(one.sequence_id).parts]
+    return ExportEstimate(
+        out=config.out,
+        format=config.format,
+        sequences=tuple(one.sequence_id for one in sequences),
+        num_frames=sum(one.num_frames for one in sequences),
+        disk_bytes=sum(part.num_bytes for part in parts),
+    )
+
+
+def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
+    reader = StoreReader(config.store)
+    sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
+    if not sequences:
+        raise ExportError(f"store '{config.store}' has no sequences; nothing to export")
+    exporter = _exporter(config, reader.info)
+    exporter.check(sequences)
+    return reader, exporter, sequences
+
+
+def _finished(
+    config: ExportConfig, info: StoreInfo, hashes: Mapping[str, str], *, overwrite: bool
+) -> tuple[str, ...]:
+    """Make or open the folder; returns the sequences that an earlier run exported whole."""
+    settings = {"format": config.format, "split": config.split, "frames": config.image_folder}
+    try:
+        claim_folder(config.out, info, settings)
+        return tuple(one for one in hashes if is_finished(config.out, one, hashes[one]))
+    except ExportError:
+        if not overwrite or not config.out.is_dir():
+            raise
+    set_aside(config.out)
+    claim_folder(config.out, info, settings)
+    return ()
+
+
+def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
+    if config.format == "video":
+        return VideoExporter(config.out, info.label_set)
+    return CityscapesExporter(
+        config.out, info.label_set, split=config.split, image_folder=config.image_folder
+    )
+
+
+def _content_hash(reader: StoreReader, sequence_id: str) -> str:
+    """Return what identifies a sequence's content: its record holds the hashes of its parts."""
+    return hashlib.sha256(record_path(reader.path, sequence_id).read_bytes()).hexdigest()
+
+
+def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> Iterator[Frame]:
+    """Read what the format wants and the store has."""
+    held = {*reader.info.modalities}
+    if "image" in held:
+        held.add(ENCODED_IMAGE)
+    present = tuple(layer for layer in layers if layer in held)
+    return reader.read(sequence_id, layers=present)
+
+
+def _counted(frames: Iterator[Frame], progress: Progress) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        progress.advance()

@@ -1,0 +1,54 @@
+"""The mark of machine-made pictures: IPTC's digital source type, as XMP in PNG and MP4 files.
+
+Sources: IPTC Photo Metadata Standard (Digital Source Type), XMP specification part 3 (where the
+packet lies in PNG and in MPEG-4 files). No pixel changes.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from svsdata.records import Frame
+
+SourceType: TypeAlias = Literal["trainedAlgorithmicMedia", "algorithmicMedia"]
+"""IPTC's terms for media made by a model trained on other media, and by an untrained algorithm."""
+
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+    "<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/{}"
+    "</Iptc4xmpExt:DigitalSourceType>"
+    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+)
+_PNG_HEADER_END = 33  # 8 bytes of signature, then IHDR: 4 length, 4 type, 13 data, 4 check
+_XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+
+
+def source_type(frame: Frame) -> SourceType | None:
+    """Return how the frame's picture came to be; None for a recorded one."""
+    if not frame.is_synthetic:
+        return None
+    return "trainedAlgorithmicMedia" if "image" in frame.models else "algorithmicMedia"
+
+
+def marked_png(png: bytes, kind: SourceType) -> bytes:
+    """Return the PNG file with the mark in an iTXt chunk right after its header."""
+    # Keyword, no compression, no language, no translated keyword.
+    body = b"iTXt" + b"XML:com.adobe.xmp" + b"\0\0\0\0\0" + _packet(kind)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:_PNG_HEADER_END] + chunk + png[_PNG_HEADER_END:]
+
+
+def mark_mp4(path: Path, kind: SourceType) -> None:
+    """Append the mark to an MP4 file as a top-level ``uuid`` box, which players skip."""
+    box = b"uuid" + _XMP_UUID + _packet(kind)
+    with path.open("ab") as file:
+        file.write(struct.pack(">I", len(box) + 4) + box)
+
+
+def _packet(kind: SourceType) -> bytes:
+    return _PACKET.format(kind).encode()

@@ -1,0 +1,121 @@
+"""What lies beside exported files: where they come from, under which terms, and which are whole.
+
+export.json                  the export as a whole: format, settings, label set, licences
+sequences/<sequence_id>.json one finished sequence: names, provenance, tracks; written last
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from svsdata.errors import ExportError
+from svsdata.records import Sequence
+from svsdata.store.format import StoreInfo
+
+_EXPORT_FILE = "export.json"
+
+
+def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> None:
+    """Make the folder, or make sure that it holds the same export.
+
+    Args:
+        folder: Where to export to.
+        info: The store's.
+        settings: Whatever the files depend on, such as the format and the split.
+
+    Raises:
+        ExportError: If the folder holds something else.
+    """
+    wanted = {
+        "settings": dict(settings),
+        "label_set": info.label_set.name,
+        "size_hw": list(info.size_hw),
+        "licences": dict(info.licences),
+    }
+    path = folder / _EXPORT_FILE
+    if path.exists():
+        found = _read(path)
+        differing = [key for key in wanted if found.get(key) != wanted[key]]
+        if differing:
+            key = differing[0]
+            raise ExportError(
+                f"'{folder}' holds another export: its {key} is {found.get(key)}, got "
+                f"{wanted[key]}; export to another folder"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ExportError(f"'{folder}' is not empty and no export; export to another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(path, wanted)
+
+
+def is_finished(folder: Path, sequence_id: str, content_hash: str) -> bool:
+    """Tell whether a sequence was exported whole.
+
+    Raises:
+        ExportError: If a sequence of that id but of other content was.
+    """
+    path = _record_path(folder, sequence_id)
+    if not path.exists():
+        return False
+    found = _read(path).get("content_hash")
+    if found != content_hash:
+        raise ExportError(
+            f"{path}: the sequence was exported from other content ({found}, the store now holds "
+            f"{content_hash}); export to another folder"
+        )
+    return True
+
+
+def finish(
+    folder: Path, sequence: Sequence, content_hash: str, *, facts: Mapping[str, str]
+) -> None:
+    """Record a sequence whose files are all written.
+
+    Args:
+        folder: The export's.
+        sequence: Its provenance and tracks go into the record.
+        content_hash: What identifies its content in the store.
+        facts: What the format says of it.
+    """
+    record = {"exported": dict(facts), "content_hash": content_hash, **asdict(sequence)}
+    _record_path(folder, sequence.sequence_id).parent.mkdir(exist_ok=True)
+    _write(_record_path(folder, sequence.sequence_id), record)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one clear line.
+
+    Raises:
+        ExportError: Naming the folder and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ExportError(
+            f"'{folder}': cannot write: {error.strerror or error}; finished sequences are safe, "
+            "make room or mend it and run the same command again"
+        ) from error
+
+
+def _record_path(folder: Path, sequence_id: str) -> Path:
+    return folder / "sequences" / f"{sequence_id}.json"
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ExportError(f"{path}: damaged ({error}); export to another folder") from error
+    if not isinstance(content, dict):
+        raise ExportError(f"{path}: damaged (no JSON object); export to another folder")
+    return content
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=1, default=dict) + "\n", encoding="utf-8")
+    partial.replace(path)

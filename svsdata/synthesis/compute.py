@@ -1,0 +1,37 @@
+"""Where and how precisely the generator is run."""
+
+from typing import Literal
+
+import torch
+
+from svsdata.errors import ConfigError
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ConfigError: If there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device '{name}' cannot be used: {reason}") from error
+    return device
+
+
+def chosen_dtype(
+    precision: Literal["auto", "bf16", "float32"], device: torch.device
+) -> torch.dtype:
+    """Return what the generator's features are computed in; ``auto``: bf16 where it is fast."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bf16" else torch.float32
+    if device.type == "cpu":
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,78 @@
+"""The labelled frames that a video is made from: read from a store, rendered on beyond its end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from svsdata.records import Frame, Sequence
+from svsdata.store.reader import StoreReader, resize_frame
+from svsdata.street_world.scene import StreetWorld
+
+
+@dataclass(frozen=True)
+class LabelStream:
+    """The labels of one sequence at the network's size."""
+
+    reader: StoreReader
+    sequence: Sequence
+    size_hw: tuple[int, int]
+    layers: tuple[str, ...] = ("semantic", "instance")
+    """Read for every frame; frame 0 always brings its image."""
+    world: StreetWorld | None = None
+    """What the sequence was rendered from, if it was."""
+
+    def frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield frames ``start`` to ``stop - 1``, holding one at a time.
+
+        Raises:
+            SequenceNotFoundError: If the sequence ends before and there is no world to go on with.
+        """
+        recorded = self.sequence.num_frames if self.world else stop
+        if start == 0 < stop:
+            yield from self._read(0, 1, ("image", *self.layers))
+        yield from self._read(max(start, 1), min(stop, recorded), self.layers)
+        for index in range(max(start, recorded), stop):
+            yield self._rendered(index)
+
+    def glance(self, stop: int) -> Iterator[Frame]:
+        """Yield what planning needs of frames 0 to ``stop - 1``.
+
+        Recorded frames come with their maps, and their flow where the ego motion is not known;
+        frames beyond the recorded end with their ego motion alone.
+        """
+        recorded = min(stop, self.sequence.num_frames) if self.world else stop
+        layers = [layer for layer in self.layers if layer != "image"]
+        record = self.reader.record(self.sequence.sequence_id)
+        if record.pose_flag is None and "flow" in self.reader.info.modalities:
+            layers.append("flow")
+        yield from self._read(0, recorded, tuple(layers))
+        for index in range(recorded, stop):
+            assert self.world is not None
+            yield Frame(index, self._timestamp_us(index), ego=self.world.ego_motion(index))
+
+    def _read(self, start: int, stop: int, layers: tuple[str, ...]) -> Iterator[Frame]:
+        if start < stop:
+            sequence_id, layers = self.sequence.sequence_id, tuple(dict.fromkeys(layers))
+            yield from self.reader.read(
+                sequence_id, start, stop, layers=layers, size_hw=self.size_hw
+            )
+
+    def _rendered(self, index: int) -> Frame:
+        assert self.world is not None
+        street = self.world.render(index, image="image" in self.layers)
+        frame = Frame(
+            frame_index=index,
+            timestamp_us=self._timestamp_us(index),
+            image=street.image,
+            semantic=street.semantic,
+            instance=street.instance if "instance" in self.layers else None,
+            camera=self.world.camera,
+            ego=street.ego,
+            source=self.sequence.source,
+            source_frame=index,
+        )
+        world_hw, store_hw = street.semantic.shape, self.sequence.size_hw
+        in_store = resize_frame(frame, (world_hw[0], world_hw[1]), store_hw)
+        return resize_frame(in_store, store_hw, self.size_hw)
+
+    def _timestamp_us(self, index: int) -> int:
+        return round(index * 1e6 / self.sequence.fps)

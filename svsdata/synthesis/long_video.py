@@ -1,0 +1,188 @@
+"""Label maps in, frames out, at any length: the generator run chunk by chunk in flat memory.
+
+Chunks end at multiples of their length, so that a run stopped at a border goes on with the same
+bytes. The state between chunks is a value and holds all that the next frame depends on.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from svsdata.errors import StoreError
+from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
+from svsdata.records import Frame, Image, InstanceMap, SemanticMap
+from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
+from svsdata.synthesis.repair import repaired
+from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+
+REPAIRED = 252
+"""Provenance of pixels of a reference frame that were drawn to fit edited labels."""
+
+
+@dataclass(frozen=True)
+class VideoState:
+    """Where a video stands."""
+
+    image: NDArray[np.float32]
+    """(3, H, W) in [-1, 1]: the last frame as the network left it, never the 8-bit picture."""
+    semantic: SemanticMap
+    instance: InstanceMap | None
+    colours: ClassColours
+    """Of the last reference frame: what colours are pulled to."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the state as named arrays, for a store to keep."""
+        named: dict[str, NDArray[Any]] = {"image": self.image, "semantic": self.semantic}
+        if self.instance is not None:
+            named["instance"] = self.instance
+        return named | {f"colours.{name}": value for name, value in vars(self.colours).items()}
+
+    @classmethod
+    def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> "VideoState":
+        """Return the state that ``arrays`` named.
+
+        Raises:
+            StoreError: If they are not those of a video.
+        """
+        try:
+            colours = ClassColours(
+                **{name: named[f"colours.{name}"] for name in ClassColours.__dataclass_fields__}
+            )
+            return cls(named["image"], named["semantic"], named.get("instance"), colours)
+        except KeyError as error:
+            raise StoreError(
+                f"the state of the unfinished sequence lacks {error}; another version of svsdata "
+                "wrote it: set it aside with 'svsdata store repair' and synthesize again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One frame of the video."""
+
+    frame: Frame
+    """The labelled frame with its image."""
+    is_reference: bool
+    """The image is the frame's own, not generated."""
+    state: VideoState | None
+    """After the last frame of a chunk; else None."""
+
+
+@dataclass(frozen=True)
+class LongVideo:
+    """A generator and how it is run over a long video."""
+
+    generator: Generator
+    """From ``inference_copy``, on the device to compute on."""
+    name: str
+    """Goes into ``models["image"]`` of what it draws."""
+    chunk_length: int = 8
+    """Frames whose label features are computed in one batch."""
+    cut_below: float = 0.0
+    """Label agreement under which a frame begins a new scene; 0 = never looked at."""
+    colour_pull: float = 0.0
+    """How far the colours of a chunk's last frame go back to the reference's; 0 = off."""
+
+    def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
+        """Generate the images of a stream of labelled frames.
+
+        Args:
+            frames: In order. Frame 0 and, with ``cut_below``, the first frame of every scene
+                bring an image, the reference; where their provenance says that labels were
+                edited it is repaired. Images of other frames are replaced.
+            state: Where an earlier run stopped, at a multiple of ``chunk_length``; None at the
+                video's beginning.
+
+        Raises:
+            ValueError: If a reference frame has no image.
+        """
+        for chunk in self._chunks(frames):
+            if state is None or self._is_cut(state.semantic, chunk[0]):
+                reference = self._reference(chunk.pop(0))
+                state = self._state_of(reference)
+                yield Rendered(reference, is_reference=True, state=None if chunk else state)
+            for rendered in self._generated(chunk, state):
+                state = rendered.state or state
+                yield rendered
+
+    def _chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+        """Split before cuts and at multiples of the chunk length."""
+        chunk: list[Frame] = []
+        for frame in frames:
+            if chunk and self._is_cut(_semantic(chunk[-1]), frame):
+                yield chunk
+                chunk = []
+            chunk.append(frame)
+            if (frame.frame_index + 1) % self.chunk_length == 0:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def _is_cut(self, previous: SemanticMap, frame: Frame) -> bool:
+        maps = (torch.from_numpy(one)[None] for one in (previous, _semantic(frame)))
+        return self.cut_below > 0 and is_cut(*maps, threshold=self.cut_below)
+
+    def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
+        image = self._tensor(state.image)[None]
+        begin = RolloutState(image, self._labels(state.semantic, state.instance))
+        labels = [self._labels(_semantic(frame), frame.instance) for frame in chunk]
+        outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
+        for frame, output in zip(chunk, outputs, strict=True):
+            drawn = self._drawn(frame, tensor_to_image(output.image[0]))
+            after = None
+            if frame is chunk[-1]:
+                after = self._state_after(frame, output.image[0], state.colours)
+            yield Rendered(drawn, is_reference=False, state=after)
+
+    def _reference(self, frame: Frame) -> Frame:
+        """Return the frame with an image that shows its labels, edited ones too."""
+        if frame.image is None:
+            raise ValueError(f"frame {frame.frame_index} begins a scene and has no image")
+        if frame.provenance is None or not frame.provenance.any():
+            return frame
+        changed = frame.provenance != 0
+        image = repaired(
+            self.generator, frame.image, _semantic(frame), frame.instance, changed=changed
+        )
+        provenance = np.where(changed, REPAIRED, frame.provenance).astype(np.uint8)
+        return self._drawn(replace(frame, provenance=provenance), image)
+
+    def _drawn(self, frame: Frame, image: Image) -> Frame:
+        models = {**frame.models, "image": self.name}
+        return replace(frame, image=image, models=models, is_synthetic=True)
+
+    def _state_of(self, reference: Frame) -> VideoState:
+        assert reference.image is not None
+        image, semantic = image_to_tensor(reference.image).numpy(), _semantic(reference)
+        colours = class_colours(image, semantic, self.generator.config.num_classes)
+        return VideoState(image, semantic, reference.instance, colours)
+
+    def _state_after(self, frame: Frame, drawn: Tensor, colours: ClassColours) -> VideoState:
+        image, semantic = drawn.cpu().numpy(), _semantic(frame)
+        if self.colour_pull:
+            image = pulled_to(colours, image, semantic, strength=self.colour_pull)
+        return VideoState(image, semantic, frame.instance, colours)
+
+    def _labels(self, semantic: SemanticMap, instance: InstanceMap | None) -> LabelMaps:
+        borders = None
+        if self.generator.config.edges:
+            if instance is None:
+                raise ValueError("the generator takes instance borders, a frame has no instances")
+            borders = edges(self._tensor(instance.astype(np.int32))[None])
+        return LabelMaps(self._tensor(semantic)[None], borders)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(next(self.generator.parameters()).device)
+
+
+def _semantic(frame: Frame) -> SemanticMap:
+    if frame.semantic is None:
+        raise ValueError(f"frame {frame.frame_index} has no semantic map")
+    return frame.semantic

@@ -1,0 +1,41 @@
+import json
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from svsdata.cli.label import label
+from svsdata.errors import ConfigError
+
+app = Typer()
+app.command()(label)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(it) for it in arguments], catch_exceptions=False)
+
+
+def test_the_result_is_one_json_object_on_standard_output(tmp_path):
+    words = ("street:frames=3,size=64x32", tmp_path / "store", "--json")
+    result = invoke(*words)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["frames"] == 3
+    assert json.loads(invoke(*words).stdout)["sequences_before"] == 1
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    result = invoke("street:frames=3,size=64x32", tmp_path / "store", "--dry-run", "--json")
+    assert json.loads(result.stdout)["frames"] == 3
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_size_that_is_none_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="--size big: expected width x height"):
+        invoke("street:frames=3", tmp_path / "store", "--size", "big")
+
+
+def test_any_field_can_be_set(tmp_path):
+    words = ("street:frames=3,size=64x32", tmp_path / "store", "--set", "flow=none", "--json")
+    assert json.loads(invoke(*words).stdout)["frames"] == 3
+    with pytest.raises(ConfigError, match="unknown key 'flaw'; did you mean 'flow'"):
+        invoke("street:frames=3", tmp_path / "store", "--set", "flaw=none")

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from svsdata.errors import SourceError
+from svsdata.images import encode_png
+from svsdata.labeling.sources.recognise import open_source
+from svsdata.video_codec import VideoWriter
+
+PICTURE = np.zeros((32, 64, 3), np.uint8)
+
+
+def write_video(path, count=2):
+    with VideoWriter(path, (32, 64), 10.0) as video:
+        for _ in range(count):
+            video.append(PICTURE)
+
+
+def test_each_kind_of_source_is_recognised_and_named(tmp_path):
+    assert open_source("street:frames=2").kind == "street world"
+    (tmp_path / "clips").mkdir()
+    write_video(tmp_path / "clips" / "a.mp4")
+    write_video(tmp_path / "clips" / "b.mp4")
+    assert open_source(str(tmp_path / "clips" / "a.mp4")).kind == "video file"
+    videos = open_source(str(tmp_path / "clips"))
+    assert (videos.kind, len(videos.recordings)) == ("folder of videos", 2)
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "1.png").write_bytes(encode_png(PICTURE))
+    assert open_source(str(tmp_path / "frames")).kind == "folder of frames"
+    (tmp_path / "city" / "leftImg8bit" / "val" / "ulm").mkdir(parents=True)
+    name = "city/leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png"
+    (tmp_path / name).write_bytes(encode_png(PICTURE))
+    assert open_source(str(tmp_path / "city")).kind == "Cityscapes layout"
+    rect = tmp_path / "kitti" / "data_2d_raw" / "drive" / "image_00" / "data_rect"
+    rect.mkdir(parents=True)
+    (rect / "0000000000.png").write_bytes(encode_png(PICTURE))
+    assert open_source(str(tmp_path / "kitti")).kind == "KITTI-360 layout"
+
+
+def test_an_assumed_frame_rate_is_told_and_a_given_one_is_used(tmp_path):
+    (tmp_path / "1.png").write_bytes(encode_png(PICTURE))
+    assumed, given = open_source(str(tmp_path)), open_source(str(tmp_path), fps=25.0)
+    assert "10 frames/s assumed" in assumed.notes[0]
+    assert (assumed.recordings[0].fps, given.recordings[0].fps) == (10.0, 25.0)
+    assert given.notes == ()
+
+
+def test_nothing_there_and_two_sequences_of_one_name_are_errors(tmp_path):
+    with pytest.raises(SourceError, match="no such file or folder"):
+        open_source(str(tmp_path / "nowhere"))
+    for name in ("a b", "a_b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(encode_png(PICTURE))
+    with pytest.raises(SourceError, match="would both be sequence 'a_b'"):
+        open_source(str(tmp_path))
+
+
+def test_a_video_that_is_cut_ends_with_a_bad_frame(tmp_path):
+    rng = np.random.default_rng(0)
+    with VideoWriter(tmp_path / "a.mp4", (32, 64), 5.0) as video:
+        for _ in range(40):
+            video.append(rng.integers(0, 255, (32, 64, 3), dtype=np.uint8))
+    whole = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: (len(whole) + whole.index(b"mdat")) // 2])
+    (recording,) = open_source(str(tmp_path / "cut.mp4")).recordings
+    *frames, last = recording.frames(0)
+    assert 10 < len(frames) < 30
+    assert "cut.mp4" in last.reason
+    (whole_recording,) = open_source(str(tmp_path / "a.mp4")).recordings
+    assert [frame.source_frame for frame in whole_recording.frames(38)] == [38, 39]

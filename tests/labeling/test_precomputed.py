@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+
+from svsdata.errors import LabelSetError, SourceError
+from svsdata.images import encode_png
+from svsdata.labeling.precomputed import (
+    INSTANCE_WORDS,
+    SEMANTIC_WORDS,
+    MapFolder,
+    PrecomputedLabels,
+    instance_ids,
+    label_ids,
+)
+from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, KITTI360
+from svsdata.records import Frame
+
+ROAD, CAR, TRUCK, PERSON = 7, 26, 27, 24
+
+
+def put(path, values) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(np.asarray(values)))
+
+
+def frame(source, number=0, size_hw=(2, 4)) -> Frame:
+    image = np.zeros((*size_hw, 3), np.uint8)
+    return Frame(0, 0, image=image, source=source, source_frame=number)
+
+
+def labels(semantic, instance=None, *, encoding="label_ids", folders=(), label_set=CITYSCAPES):
+    return PrecomputedLabels(
+        MapFolder(semantic, SEMANTIC_WORDS),
+        None if instance is None else MapFolder(instance, INSTANCE_WORDS),
+        label_set=label_set,
+        encoding=encoding,
+        folders=folders,
+    )
+
+
+def test_classless_indices_take_the_class_of_most_pixels_and_only_things_get_ids():
+    semantic = np.array([[CAR, CAR, TRUCK, ROAD], [ROAD, ROAD, PERSON, PERSON]], np.uint8)
+    indices = np.array([[3, 3, 3, 255], [0, 0, 7, 7]], np.uint8)
+    ids = instance_ids(indices, semantic, CITYSCAPES)
+    # 3 is a car (two of three pixels), 0 lies on the road, 7 is a person; the truck's pixel
+    # keeps its own class.
+    np.testing.assert_array_equal(ids, [[26000, 26000, 27, 7], [7, 7, 24000, 24000]])
+    assert ids.dtype == np.uint16
+
+
+def test_objects_of_one_class_count_from_zero_and_all_254_indices_are_possible():
+    semantic = np.full((1, 255), CAR, np.uint8)
+    ids = instance_ids(np.arange(255, dtype=np.uint8)[None], semantic, CITYSCAPES)
+    np.testing.assert_array_equal(ids[0], 26000 + np.arange(255))
+
+
+def test_a_frame_without_objects_has_label_ids_alone():
+    semantic = np.full((2, 3), CAR, np.uint8)
+    ids = instance_ids(np.full((2, 3), 255, np.uint8), semantic, CITYSCAPES)
+    np.testing.assert_array_equal(ids, np.full((2, 3), CAR))
+
+
+def test_16_bit_ids_stay_where_the_semantic_map_agrees():
+    semantic = np.array([[CAR, CAR, ROAD, CAR, ROAD]], np.uint8)
+    stored = np.array([[26003, 26, 26003, 24001, 7]], np.uint16)
+    ids = instance_ids(stored, semantic, CITYSCAPES)
+    np.testing.assert_array_equal(ids, [[26003, 26, 7, 26, 7]])
+
+
+def test_kitti_360_codes_stuff_with_indices_too_and_they_are_dropped():
+    semantic = np.array([[ROAD, 11]], np.uint8)
+    ids = instance_ids(np.array([[7001, 11004]], np.uint16), semantic, KITTI360)
+    np.testing.assert_array_equal(ids, [[7, 11004]])
+
+
+def test_train_ids_become_label_ids_and_255_becomes_unlabeled():
+    stored = np.array([[0, 13, 18, 255]], np.uint8)
+    ids = label_ids(stored, "map", CITYSCAPES, encoding="train_ids")
+    np.testing.assert_array_equal(ids, [[7, 26, 33, 0]])
+    with pytest.raises(LabelSetError, match=r"map: ids \[19\] are outside label set"):
+        label_ids(np.array([[19]], np.uint8), "map", CITYSCAPES, encoding="train_ids")
+
+
+def test_ids_outside_the_label_set_name_the_map_and_the_ids():
+    with pytest.raises(LabelSetError, match=r"map: ids \[35, 255\] are outside .*'cityscapes'"):
+        label_ids(np.array([[35, 255, 3]], np.uint8), "map", CITYSCAPES, encoding="label_ids")
+    plate = label_ids(np.array([[255, 44]], np.uint8), "map", KITTI360, encoding="label_ids")
+    np.testing.assert_array_equal(plate, [[45, 44]])
+    with pytest.raises(LabelSetError, match="must have 8 bits"):
+        label_ids(np.array([[3]], np.uint16), "map", CITYSCAPES, encoding="label_ids")
+    assert label_ids(
+        np.array([[18]], np.uint8), "map", CITYSCAPES_TRAIN, encoding="train_ids"
+    ) == np.uint8(18)
+
+
+def test_maps_are_found_by_the_name_of_the_frame_whatever_word_ends_it(tmp_path):
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_labelIds.png",
+        np.full((2, 4), 7, np.uint8),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_instanceIds.png",
+        np.full((2, 4), 7, np.uint16),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000019_gtFine_color.png",
+        np.zeros((2, 4, 3), np.uint8),
+    )
+    put(
+        tmp_path / "train" / "ulm" / "ulm_000000_000020_gtFine_labelIds.png",
+        np.full((2, 4), 8, np.uint8),
+    )
+    source = "leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png"
+    (labelled,) = labels(tmp_path, tmp_path).label([frame(source)])
+    assert (labelled.semantic == 7).all()
+    assert (labelled.instance == 7).all()
+
+
+def test_equal_names_are_told_apart_by_the_folder_of_the_sequence(tmp_path):
+    for value, drive in ((7, "one"), (8, "two")):
+        put(tmp_path / drive / "0001.png", np.full((2, 4), value, np.uint8))
+    (labelled,) = labels(tmp_path, folders=("two",)).label([frame("two/0001.png")])
+    assert (labelled.semantic == 8).all()
+    with pytest.raises(SourceError, match=r"expected one map .* found 0001\.png and 0001\.png"):
+        labels(tmp_path).label([frame("0001.png")])
+    with pytest.raises(SourceError, match="found none"):
+        labels(tmp_path, folders=("three",)).label([frame("three/0001.png")])
+
+
+def test_frames_of_a_video_are_found_by_their_number(tmp_path):
+    for number in (0, 1):
+        put(tmp_path / f"map_{number:05d}.png", np.full((2, 4), number, np.uint8))
+    (labelled,) = labels(tmp_path).label([frame("drive.mp4", 1)])
+    assert (labelled.semantic == 1).all()
+
+
+def test_maps_of_another_size_are_fitted_and_of_another_shape_refused(tmp_path):
+    put(tmp_path / "1.png", np.array([[7, 7, 8, 8]] * 2, np.uint8))
+    (labelled,) = labels(tmp_path).label([frame("1.png", size_hw=(4, 8))])
+    np.testing.assert_array_equal(labelled.semantic, np.array([[7] * 4 + [8] * 4] * 4))
+    with pytest.raises(SourceError, match=r"map of 4x2 for a frame of 9x3"):
+        labels(tmp_path).label([frame("1.png", size_hw=(3, 9))])
+
+
+def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):
+    with pytest.raises(SourceError, match="no label maps"):
+        labels(tmp_path)
+    put(tmp_path / "1.png", np.zeros((2, 4, 3), np.uint8))
+    with pytest.raises(SourceError, match=r"1\.png: a map must be a grayscale PNG"):
+        labels(tmp_path).label([frame("1.png")])

@@ -1,0 +1,152 @@
+import json
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from svsdata.errors import ExportError, SequenceNotFoundError
+from svsdata.labels import CITYSCAPES
+from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.export import estimate_export, run_export
+from svsdata.progress import Silent
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.writer import StoreWriter
+
+SIZE_HW = (16, 24)
+
+
+def frame(index: int) -> Frame:
+    semantic = np.full(SIZE_HW, 7, np.uint8)
+    semantic[4:9, index : index + 6] = 26
+    instance = np.where(semantic == 26, 26_000, 7).astype(np.uint16)
+    image = CITYSCAPES.colorize(semantic)
+    return Frame(index, index * 100_000, image=image, semantic=semantic, instance=instance)
+
+
+def make_store(path: Path, *, sequences: dict[str, int]) -> Path:
+    info = StoreInfo(
+        CITYSCAPES, SIZE_HW, 10.0, ("image", "semantic", "instance"), {"test": "CC0-1.0"}
+    )
+    writer = StoreWriter(path, info)
+    for sequence_id, num_frames in sequences.items():
+        with writer.sequence(sequence_id, source="made in this test", fps=10.0) as rows:
+            for index in range(num_frames):
+                rows.append(frame(index))
+            rows.commit(details={"base": "none"})
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return make_store(tmp_path / "store", sequences={"aachen_000001": 3, "street-7": 2})
+
+
+def export(store: Path, out: Path, **settings: object) -> tuple[ExportConfig, list[Path]]:
+    config = ExportConfig.model_validate({"store": store, "out": out} | settings)
+    run_export(config, Silent())
+    return config, sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def test_cityscapes_folders_hold_what_the_store_holds(store: Path, tmp_path: Path) -> None:
+    export(store, tmp_path / "out", format="cityscapes", split="val")
+    folder = tmp_path / "out/gtFine/val/aachen"
+    label_ids = cv2.imread(str(folder / "aachen_000001_000002_gtFine_labelIds.png"), -1)
+    np.testing.assert_array_equal(label_ids, frame(2).semantic)
+    assert len(list((tmp_path / "out/leftImg8bit_sequence/val").rglob("*.png"))) == 5
+    about = json.loads((tmp_path / "out/export.json").read_text())
+    assert about["licences"] == {"test": "CC0-1.0"}
+    record = json.loads((tmp_path / "out/sequences/street-7.json").read_text())
+    assert record["exported"]["city"] == "street-7"
+    assert (record["source"], record["num_frames"]) == ("made in this test", 2)
+
+
+def test_videos_have_every_frame_of_every_sequence(store: Path, tmp_path: Path) -> None:
+    export(store, tmp_path / "out", format="video")
+    for name, num_frames in (("aachen_000001", 3), ("street-7", 2)):
+        with av.open(str(tmp_path / f"out/{name}.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) == num_frames
+
+
+def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:
+    export(store, tmp_path / "out", format="video", sequences=("street-7",))
+    assert [path.name for path in (tmp_path / "out").glob("*.mp4")] == ["street-7.mp4"]
+    with pytest.raises(SequenceNotFoundError, match="street-8"):
+        export(store, tmp_path / "out", format="video", sequences=("street-8",))
+
+
+def test_an_export_goes_on_where_it_stopped(store: Path, tmp_path: Path) -> None:
+    config, whole = export(store, tmp_path / "out", format="cityscapes")
+    expected = {path: path.read_bytes() for path in whole}
+    assert run_export(config, Silent()).sequences == ()
+    (tmp_path / "out/sequences/street-7.json").unlink()
+    (half,) = (tmp_path / "out").rglob("street-7_000000_000001_gtFine_labelIds.png")
+    half.write_bytes(b"cut short")
+    result = run_export(config, Silent())
+    assert (result.sequences, result.already_done) == (("street-7",), ("aachen_000001",))
+    assert {path: path.read_bytes() for path in whole} == expected
+
+
+def test_a_folder_with_something_else_is_refused(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    with pytest.raises(ExportError, match="is not empty and no export"):
+        export(store, tmp_path / "out", format="video")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_another_export_in_the_folder_is_refused(store: Path, tmp_path: Path) -> None:
+    export(store, tmp_path / "out", format="cityscapes")
+    with pytest.raises(ExportError, match="holds another export: its settings"):
+        export(store, tmp_path / "out", format="cityscapes", split="val")
+
+
+def test_a_sequence_of_the_same_name_with_other_content_is_refused(
+    store: Path, tmp_path: Path
+) -> None:
+    export(store, tmp_path / "out", format="video", sequences=("street-7",))
+    other = make_store(tmp_path / "other", sequences={"street-7": 4})
+    with pytest.raises(ExportError, match="exported from other content"):
+        export(other, tmp_path / "out", format="video")
+
+
+def test_an_empty_store_is_an_error(tmp_path: Path) -> None:
+    empty = make_store(tmp_path / "empty", sequences={})
+    with pytest.raises(ExportError, match="has no sequences"):
+        export(empty, tmp_path / "out", format="video")
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot write"):
+        export(store, tmp_path / "file/out", format="video")
+
+
+def test_a_store_without_labels_cannot_be_exported(tmp_path: Path) -> None:
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image",))
+    with StoreWriter(tmp_path / "store", info).sequence("a", source="", fps=10.0) as rows:
+        rows.append(Frame(0, 0, image=np.zeros((*SIZE_HW, 3), np.uint8)))
+        rows.commit()
+    with pytest.raises(ExportError, match="label the store first"):
+        export(tmp_path / "store", tmp_path / "out", format="cityscapes")
+
+
+def test_a_folder_with_something_else_is_set_aside_when_told_to(
+    store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    config = ExportConfig(store=store, format="video", out=tmp_path / "out")
+    assert len(run_export(config, Silent(), overwrite=True).sequences) == 2
+    assert (tmp_path / "out.old-1/notes.txt").read_text() == "mine"
+
+
+def test_an_estimate_counts_and_writes_nothing(store: Path, tmp_path: Path) -> None:
+    config = ExportConfig(store=store, format="cityscapes", out=tmp_path / "out")
+    estimate = estimate_export(config)
+    assert (estimate.num_frames, len(estimate.sequences)) == (5, 2)
+    parts = store.rglob("*.parquet")
+    assert estimate.disk_bytes == sum(path.stat().st_size for path in parts)
+    assert not config.out.exists()

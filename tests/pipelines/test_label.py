@@ -1,0 +1,278 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
+from svsdata.images import encode_jpeg, encode_png
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.label import plan_label, run_label
+from svsdata.progress import Silent
+from svsdata.store.reader import StoreReader
+from svsdata.street_world.scene import StreetWorld
+from svsdata.video_codec import VideoWriter
+
+STREET = "street:seed=3,frames=10,size=64x32"
+
+
+class Interrupting(Silent):
+    """Stops the run as Ctrl-C does, after so many frames."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def advance(self, count: int = 1, **_: float) -> None:
+        self._left -= count
+        if self._left <= 0:
+            raise KeyboardInterrupt
+
+
+class Noting(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """Two short recordings of the street with maps, in Cityscapes' layout."""
+    root = tmp_path_factory.mktemp("cityscapes")
+    for sequence in (0, 1):
+        world = StreetWorld(sequence, size_hw=(32, 64))
+        for number in range(7):
+            frame = world.render(number)
+            name = f"train/ulm/ulm_{sequence:06d}_{number:06d}"
+            indices = (np.unique(frame.instance, return_inverse=True)[1] % 255).astype(np.uint8)
+            for path, data in (
+                (f"leftImg8bit_sequence/{name}_leftImg8bit.jpg", encode_jpeg(frame.image, 95)),
+                (f"semantic/{name}_labelIds.png", encode_png(frame.semantic)),
+                (f"instance/{name}_instance.png", encode_png(indices)),
+            ):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_bytes(data)
+    return root
+
+
+def config(source: Path | str, store: Path, **fields) -> LabelConfig:
+    return LabelConfig(source=str(source), store=str(store), **fields)
+
+
+def precomputed(source: Path, store: Path, **fields) -> LabelConfig:
+    maps = {"semantic": str(source / "semantic"), "instance": str(source / "instance")}
+    return config(source, store, **(maps | fields))
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    files = [path for path in store.rglob("*") if path.is_file() and path.name != "README.md"]
+    return {path.relative_to(store).as_posix(): path.read_bytes() for path in files}
+
+
+def frames(store: Path, sequence_id: str):
+    reader = StoreReader(store)
+    layers = (*reader.info.modalities, "encoded_image")
+    return list(reader.read(sequence_id, 0, reader.sequence(sequence_id).num_frames, layers=layers))
+
+
+def test_a_street_world_is_stored_with_all_it_knows(tmp_path):
+    result = run_label(config(STREET, tmp_path / "store"), Silent())
+    assert (result.frames, result.sequences, result.skipped) == (10, 1, {})
+    sequence = StoreReader(tmp_path / "store").sequence("street-3")
+    assert sequence.source == "street:seed=3,frames=10,fps=10,size=64x32"
+    assert sequence.instance_scope == "sequence"
+    world = StreetWorld(3, size_hw=(32, 64))
+    stored = frames(tmp_path / "store", "street-3")
+    for index, frame in enumerate(stored):
+        truth = world.render(index)
+        np.testing.assert_array_equal(frame.image, truth.image)
+        np.testing.assert_array_equal(frame.instance, truth.instance)
+        assert (frame.camera.flag, frame.ego.flag) == ("given", "given")
+        if index:
+            np.testing.assert_allclose(frame.flow, truth.flow, atol=1 / 64)
+    spans = {track.instance_id: (track.first_frame, track.last_frame) for track in sequence.tracks}
+    seen = [set(np.unique(frame.instance[frame.instance >= 1000])) for frame in stored]
+    assert set(spans) == set.union(*seen)
+    for instance_id, (first, last) in spans.items():
+        present = [index for index, ids in enumerate(seen) if instance_id in ids]
+        assert (first, last) == (present[0], present[-1])
+
+
+@pytest.mark.parametrize("after", [1, 4, 5, 8])
+def test_a_run_stopped_anywhere_and_gone_on_with_writes_the_same_bytes(tmp_path, after):
+    run_label(config(STREET, tmp_path / "whole", part_frames=4, flow="dis"), Silent())
+    stopped = config(STREET, tmp_path / "stopped", part_frames=4, flow="dis")
+    with pytest.raises(KeyboardInterrupt):
+        run_label(stopped, Interrupting(after))
+    assert StoreReader(tmp_path / "stopped").sequence_ids == []
+    result = run_label(stopped, Silent())
+    assert result.frames == 10 - after // 4 * 4
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_precomputed_maps_jpeg_bytes_and_flow_go_into_the_store(tmp_path, recorded):
+    progress = Noting()
+    result = run_label(precomputed(recorded, tmp_path / "store"), progress)
+    assert (result.sequences, result.frames) == (2, 14)
+    assert any("assumed" in note for note in progress.notes)
+    reader = StoreReader(tmp_path / "store")
+    assert reader.info.modalities == ("image", "semantic", "instance", "flow", "occlusion")
+    assert (reader.info.fps, reader.info.size_hw) == (17.0, (32, 64))
+    assert reader.sequence("ulm_000001").instance_scope == "frame"
+    for number, frame in enumerate(frames(tmp_path / "store", "ulm_000001")):
+        source = recorded / frame.source
+        assert source.name == f"ulm_000001_{number:06d}_leftImg8bit.jpg"
+        assert frame.encoded_image.data == source.read_bytes()
+        truth = StreetWorld(1, size_hw=(32, 64)).render(number)
+        np.testing.assert_array_equal(frame.semantic, truth.semantic)
+        label_of = np.where(frame.instance >= 1000, frame.instance // 1000, frame.instance)
+        np.testing.assert_array_equal(label_of, frame.semantic)
+        assert frame.models["semantic"] == "precomputed label_ids"
+        assert frame.camera.flag == "assumed"
+
+
+def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
+    one = precomputed(recorded, tmp_path / "store", flow="none", sequences=("ulm_000001",))
+    assert run_label(one, Silent()).sequences == 1
+    both = precomputed(recorded, tmp_path / "store", flow="none")
+    again = run_label(both, Silent())
+    assert (again.sequences, again.sequences_before, again.frames) == (1, 1, 7)
+    assert run_label(both, Silent()).frames == 0
+    with pytest.raises(StoreError, match="was made with modalities"):
+        run_label(precomputed(recorded, tmp_path / "store"), Silent())
+    assert (
+        run_label(precomputed(recorded, tmp_path / "store"), Silent(), overwrite=True).frames == 14
+    )
+    assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
+
+
+def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorded):
+    small = precomputed(recorded, tmp_path / "store", size=(32, 16), sequences=("ulm_000000",))
+    run_label(small, Silent())
+    for frame in frames(tmp_path / "store", "ulm_000000"):
+        assert frame.image.shape == (16, 32, 3)
+        assert frame.encoded_image.data.startswith(b"\x89PNG")
+        assert frame.camera.size_hw == (16, 32)
+
+
+def spoiled(recorded: Path, copy: Path) -> Path:
+    import shutil
+
+    shutil.copytree(recorded, copy)
+    broken = copy / "leftImg8bit_sequence/train/ulm/ulm_000000_000003_leftImg8bit.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    (copy / "semantic/train/ulm/ulm_000000_000005_labelIds.png").unlink()
+    return copy
+
+
+def test_bad_frames_stop_a_strict_run_and_are_recorded_by_a_lenient_one(tmp_path, recorded):
+    source = spoiled(recorded, tmp_path / "source")
+    strict = precomputed(source, tmp_path / "store", part_frames=2)
+    with pytest.raises(SourceError, match=r"ulm_000000_000003_leftImg8bit\.jpg: .*cut short"):
+        run_label(strict, Silent())
+    assert StoreReader(tmp_path / "store").sequence_ids == []
+    lenient = strict.model_copy(update={"skip_bad": True})
+    result = run_label(lenient, Silent())
+    assert list(result.skipped["ulm_000000"]) == [3, 5]
+    stored = frames(tmp_path / "store", "ulm_000000")
+    assert [frame.frame_index for frame in stored] == [0, 1, 2, 3, 4]
+    assert [frame.source_frame for frame in stored] == [0, 1, 2, 4, 6]
+    details = StoreReader(tmp_path / "store").sequence("ulm_000000").details
+    assert list(json.loads(details["skipped"])) == ["3", "5"]
+    whole = precomputed(source, tmp_path / "at_once", part_frames=2, skip_bad=True)
+    run_label(whole, Silent())
+    assert contents(tmp_path / "store") == contents(tmp_path / "at_once")
+
+
+def test_ids_outside_the_label_set_stop_with_the_name_of_the_map(tmp_path, recorded):
+    maps = tmp_path / "maps"
+    for path in (recorded / "semantic").rglob("*.png"):
+        maps.mkdir(exist_ok=True)
+        (maps / path.name).write_bytes(encode_png(np.full((32, 64), 99, np.uint8)))
+    wrong = precomputed(recorded, tmp_path / "store", semantic=str(maps), skip_bad=True)
+    with pytest.raises(LabelSetError, match=r"ulm_000000_000000_labelIds\.png: ids \[99\] are out"):
+        run_label(wrong, Silent())
+
+
+def test_a_video_is_labelled_by_maps_of_its_frame_numbers(tmp_path):
+    with VideoWriter(tmp_path / "drive.mp4", (32, 64), 8.0) as video:
+        for number in range(4):
+            video.append(np.full((32, 64, 3), 40 * number, np.uint8))
+    (tmp_path / "maps").mkdir()
+    for number in range(4):
+        data = encode_png(np.full((32, 64), number, np.uint8))
+        (tmp_path / "maps" / f"{number:04d}.png").write_bytes(data)
+    source, maps = tmp_path / "drive.mp4", str(tmp_path / "maps")
+    run_label(config(source, tmp_path / "store", semantic=maps), Silent())
+    stored = frames(tmp_path / "store", "drive")
+    assert [int(frame.semantic[0, 0]) for frame in stored] == [0, 1, 2, 3]
+    assert [frame.timestamp_us for frame in stored] == [0, 125_000, 250_000, 375_000]
+    assert StoreReader(tmp_path / "store").sequence("drive").instance_scope == "none"
+
+
+def test_a_plan_tells_frames_disk_and_time_and_writes_nothing(tmp_path, recorded):
+    plan = plan_label(precomputed(recorded, tmp_path / "store"), Silent())
+    assert (plan.sequences, plan.frames, plan.probed_frames) == (2, 14, 7)
+    assert plan.disk_bytes == pytest.approx(14 * plan.bytes_per_frame, abs=14)
+    assert plan.seconds == pytest.approx(14 / plan.frames_per_s, rel=0.1, abs=0.2)
+    assert not (tmp_path / "store").exists()
+    run_label(precomputed(recorded, tmp_path / "store"), Silent())
+    parts = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.parquet"))
+    assert plan.disk_bytes < parts < plan.disk_bytes + 40_000  # columns and footers
+
+
+def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):
+    with pytest.raises(ConfigError, match="name the folder of the semantic maps"):
+        run_label(config(recorded, tmp_path / "s", segmenter="precomputed"), Silent())
+    with pytest.raises(ConfigError, match="no sequence ulm_9 in the source; it has: ulm_000000"):
+        run_label(precomputed(recorded, tmp_path / "s", sequences=("ulm_9",)), Silent())
+    with pytest.raises(ConfigError, match="the street world's labels are in cityscapes"):
+        run_label(config(STREET, tmp_path / "s", label_set="kitti360"), Silent())
+    with pytest.raises(SourceError, match="another aspect ratio; choose a size such as 40x20"):
+        run_label(precomputed(recorded, tmp_path / "s", size=(40, 40)), Silent())
+    assert not list((tmp_path / "s" / "sequences").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    """A random SegFormer of Cityscapes' classes."""
+    import torch
+    import transformers
+
+    from svsdata.labels import CITYSCAPES_TRAIN
+
+    transformers.utils.logging.disable_progress_bar()
+    folder = tmp_path_factory.mktemp("segformer")
+    names = dict(enumerate(label.name for label in CITYSCAPES_TRAIN.labels))
+    torch.manual_seed(0)
+    transformers.SegformerForSemanticSegmentation(
+        transformers.SegformerConfig(
+            hidden_sizes=[8] * 4,
+            depths=[1] * 4,
+            num_attention_heads=[1] * 4,
+            decoder_hidden_size=8,
+            id2label=names,
+            label2id={name: index for index, name in names.items()},
+        )
+    ).save_pretrained(folder)
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_network_labels_with_confidence_and_a_stopped_run_sees_the_same_batches(
+    tmp_path, recorded, network
+):
+    fields = {
+        "segmenter": "oneformer", "weights": str(network), "batch_size": 3, "part_frames": 2,
+        "sequences": ("ulm_000000",), "device": "cpu",
+    }  # fmt: skip
+    run_label(config(recorded, tmp_path / "whole", **fields), Silent())
+    with pytest.raises(KeyboardInterrupt):
+        run_label(config(recorded, tmp_path / "stopped", **fields), Interrupting(4))
+    assert run_label(config(recorded, tmp_path / "stopped", **fields), Silent()).frames == 4
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    stored = frames(tmp_path / "whole", "ulm_000000")
+    assert all(frame.confidence is not None and frame.instance is None for frame in stored)
+    assert f"{network} sha256=" in stored[0].models["semantic"]

@@ -1,0 +1,386 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from svsdata.checkpoints.weights import CheckpointInfo, save_generator
+from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
+from svsdata.images import resize_map
+from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
+from svsdata.nets.svsgan.generator import Generator
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.synthesis_estimate import estimate_synthesize
+from svsdata.pipelines.synthesis_plan import chosen_edits
+from svsdata.pipelines.synthesize import SynthesizeResult, run_synthesize
+from svsdata.progress import Silent
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import StoreWriter
+from svsdata.street_world.scene import StreetWorld
+
+STORE_HW, NETWORK_HW = (64, 128), (32, 64)
+STREET = "street:seed=7,frames={},fps=10,size=128x64"
+
+
+def street_frames(num_frames: int) -> Iterator[Frame]:
+    world = StreetWorld(7, size_hw=STORE_HW, fps=10.0)
+    for index in range(num_frames):
+        street = world.render(index)
+        yield Frame(
+            index,
+            index * 100_000,
+            image=street.image,
+            semantic=street.semantic,
+            instance=street.instance,
+            camera=world.camera,
+            ego=street.ego,
+            source="street",
+            source_frame=index,
+            is_synthetic=True,
+        )
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A street of 20 frames that goes on, and the first 12 of them as a recording that ends."""
+    path = tmp_path_factory.mktemp("base") / "store"
+    info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, ("image", "semantic", "instance"), {"own": "CC0"})
+    writer = StoreWriter(path, info)
+    frames = list(street_frames(20))
+    for sequence_id, source, kept in (
+        ("street-7", STREET.format(20), frames),
+        ("recorded", "a folder", frames[:12]),
+    ):
+        with writer.sequence(sequence_id, source=source, fps=10.0) as rows:
+            for frame in kept:
+                rows.append(frame)
+            rows.commit(instance_scope="sequence")
+    return path
+
+
+def write_checkpoint(path: Path, **changes: object) -> Path:
+    torch.manual_seed(3)
+    config = GeneratorConfig(
+        CITYSCAPES.num_classes,
+        edges=True,
+        label_embedding=4,
+        motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
+        image_widths=(4, 8, 8),
+        semantic_stem=(4, 4),
+        decoder_widths=(8, 4, 4),
+        modulation_kernels=(3, 1, 1),
+    )
+    info = CheckpointInfo(
+        model="tiny",
+        label_set=CITYSCAPES,
+        size_hw=NETWORK_HW,
+        fps=10.0,
+        pixel_counts={label.name: 100 for label in CITYSCAPES.labels},
+        step=0,
+        reference_free=False,
+        uses_instances=True,
+        store_id="made in this test",
+    )
+    save_generator(path, Generator(config), replace(info, **changes))  # type: ignore[arg-type]
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "generator.safetensors")
+
+
+class StoppedError(Exception):
+    """Thrown in the middle of a run."""
+
+
+class StopAfter(Silent):
+    """A progress that stops the run after some frames."""
+
+    def __init__(self, frames: int) -> None:
+        self.left = frames
+
+    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
+        self.left -= count
+        if self.left < 0:
+            raise StoppedError
+
+
+class Notes(Silent):
+    """Keeps what a person would have been told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def configured(base: Path, checkpoint: Path, out: Path, **settings: object) -> SynthesizeConfig:
+    given = {"store": base, "checkpoint": checkpoint, "out": out, "device": "cpu"}
+    return SynthesizeConfig.model_validate(given | settings)
+
+
+def synthesize(
+    base: Path, checkpoint: Path, out: Path, **settings: object
+) -> tuple[SynthesizeResult, StoreReader]:
+    result = run_synthesize(configured(base, checkpoint, out, **settings), Silent())
+    return result, StoreReader(out)
+
+
+def rows(reader: StoreReader, sequence_id: str) -> list[Frame]:
+    layers = reader.info.modalities
+    return list(reader.read(sequence_id, layers=layers))
+
+
+def shards(out: Path) -> dict[str, bytes]:
+    return {path.parent.name + path.name: path.read_bytes() for path in out.rglob("*.parquet")}
+
+
+def test_every_sequence_is_drawn_with_its_labels_as_long_as_it_is(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    result, made = synthesize(base, checkpoint, tmp_path / "out")
+    assert result.sequences == ("recorded", "street-7")
+    assert result.num_frames == 32
+    assert made.info.licences == {"own": "CC0"}
+    source = StoreReader(base)
+    for sequence_id in result.sequences:
+        drawn = rows(made, sequence_id)
+        truth = list(
+            source.read(sequence_id, layers=("image", "semantic", "instance"), size_hw=NETWORK_HW)
+        )
+        assert len(drawn) == len(truth)
+        for mine, theirs in zip(drawn, truth, strict=True):
+            np.testing.assert_array_equal(mine.semantic, theirs.semantic)
+            np.testing.assert_array_equal(mine.instance, theirs.instance)
+            assert mine.camera is not None
+            assert theirs.camera is not None
+            np.testing.assert_allclose(mine.camera.intrinsics, theirs.camera.intrinsics)
+            assert mine.ego is not None
+            assert theirs.ego is not None
+            assert mine.ego.speed_mps == theirs.ego.speed_mps
+            assert mine.timestamp_us == theirs.timestamp_us
+        np.testing.assert_array_equal(drawn[0].image, truth[0].image)
+        assert "image" not in drawn[0].models
+        assert all(one.models["image"].startswith("svsgan tiny sha256:") for one in drawn[1:])
+        assert (drawn[5].image != truth[5].image).any()
+
+
+def test_a_street_is_rendered_on_beyond_the_end_of_the_store(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    _, made = synthesize(
+        base, checkpoint, tmp_path / "out", sequences=("street-7",), frames=26, chunk_length=4
+    )
+    drawn = rows(made, "street-7")
+    assert [frame.frame_index for frame in drawn] == list(range(26))
+    world = StreetWorld(7, size_hw=STORE_HW, fps=10.0)
+    beyond = resize_map(world.render(25, image=False).semantic, NETWORK_HW)
+    np.testing.assert_array_equal(drawn[25].semantic, beyond)
+    assert drawn[25].ego is not None
+    assert drawn[25].timestamp_us == 2_500_000
+    sequence = made.sequence("street-7")
+    assert sequence.source == "synthesized:street-7"
+    seen = {int(one) for frame in drawn for one in np.unique(frame.instance) if one >= 1000}
+    assert {track.instance_id for track in sequence.tracks} == seen
+
+
+def test_a_recording_that_is_too_short_names_those_that_are_not(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreError, match=r"'recorded' has 12 frames, 13 were asked for.*street-7"):
+        synthesize(base, checkpoint, tmp_path / "out", frames=13)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("presets", [(), ("add_truck",)])
+def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(
+    base: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    presets: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr("svsdata.pipelines.synthesize.PART_FRAMES", 8)
+    settings = {"sequences": ("street-7",), "frames": 60, "chunk_length": 4, "presets": presets}
+    synthesize(base, checkpoint, tmp_path / "whole", **settings)
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
+    for frames in (13, 40):
+        with pytest.raises(StoppedError):
+            run_synthesize(stopped, StopAfter(frames))
+        assert not StoreReader(tmp_path / "stopped").sequence_ids
+    result = run_synthesize(stopped, Silent())
+    assert 0 < result.num_frames < 40
+    assert shards(tmp_path / "stopped") == shards(tmp_path / "whole")
+    again = run_synthesize(stopped, Silent())
+    assert (again.sequences, again.num_frames) == ((), 0)
+    assert len(again.already_done) == 1
+    records = [
+        (tmp_path / name / "sequences").glob("*.json").__next__().read_text()
+        for name in ("whole", "stopped")
+    ]
+    assert records[0] == records[1]
+
+
+def test_an_added_truck_has_one_id_and_is_marked_in_every_row(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    result, made = synthesize(
+        base,
+        checkpoint,
+        tmp_path / "out",
+        sequences=("street-7",),
+        frames=60,
+        presets=("add_truck",),
+    )
+    assert result.sequences == ("street-7.add_truck",)
+    assert [one.status for one in result.edits] != []
+    drawn = rows(made, "street-7.add_truck")
+    marked = [frame for frame in drawn if frame.provenance is not None and frame.provenance.any()]
+    assert marked
+    assert marked[0].frame_index > 0
+    ids = {
+        int(one)
+        for frame in marked
+        for one in np.unique(frame.instance[frame.provenance == 1])  # type: ignore[index]
+    }
+    assert all(one // 1000 == CITYSCAPES.label("truck").id for one in ids)
+    assert len({frame.plan_hash for frame in drawn}) == 1
+    assert all(frame.seed is not None for frame in drawn)
+    tracks = {track.instance_id: track for track in made.sequence("street-7.add_truck").tracks}
+    assert ids <= set(tracks)
+
+
+def test_every_variant_has_a_plan_of_its_own(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    settings = {"sequences": ("street-7",), "frames": 60, "presets": ("add_truck",), "variants": 2}
+    _, made = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert made.sequence_ids == ["street-7.add_truck.0", "street-7.add_truck.1"]
+    first, second = (next(made.read(one, layers=())) for one in made.sequence_ids)
+    assert first.plan_hash != second.plan_hash
+    assert first.seed != second.seed
+
+
+def test_cars_that_are_removed_leave_the_reference_frame_too(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    _, made = synthesize(
+        base, checkpoint, tmp_path / "out", sequences=("recorded",), presets=("remove_cars",)
+    )
+    car = CITYSCAPES.label("car").id
+    truth = next(
+        StoreReader(base).read("recorded", layers=("image", "semantic"), size_hw=NETWORK_HW)
+    )
+    assert truth.semantic is not None
+    assert (truth.semantic == car).any()
+    drawn = rows(made, "recorded.remove_cars")
+    assert not any((frame.semantic == car).any() for frame in drawn)  # type: ignore[union-attr]
+    first = drawn[0]
+    assert first.provenance is not None
+    assert set(np.unique(first.provenance)) == {0, 252}
+    assert (first.provenance[truth.semantic == car] == 252).all()
+    untouched = first.provenance == 0
+    np.testing.assert_array_equal(first.image[untouched], truth.image[untouched])  # type: ignore[index]
+    assert first.is_synthetic
+
+
+def test_an_edit_that_fits_nowhere_is_an_error_that_says_why(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = {"sequences": ("recorded",), "frames": 3, "presets": ("add_truck",)}
+    with pytest.raises(
+        EditPlanError,
+        match=r"no edit can be .*add_truck: edit '\w+' rejected: [A-Z_]+,",
+    ):
+        synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert not StoreReader(tmp_path / "out").sequence_ids
+
+
+def test_variants_without_an_edit_are_refused(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="would be the same video 3 times"):
+        synthesize(base, checkpoint, tmp_path / "out", variants=3)
+
+
+def test_a_class_that_the_checkpoint_never_saw_is_refused_unless_asked_for(
+    base: Path, tmp_path: Path
+) -> None:
+    counts = {label.name: int(label.name != "truck") for label in CITYSCAPES.labels}
+    carless = write_checkpoint(tmp_path / "generator.safetensors", pixel_counts=counts)
+    settings = {"sequences": ("street-7",), "frames": 60, "presets": ("add_truck",)}
+    with pytest.raises(CheckpointError, match=r"truck, which the .* never saw.*knows: .*car"):
+        synthesize(base, carless, tmp_path / "out", **settings)
+    result, _ = synthesize(base, carless, tmp_path / "out", allow_unseen=True, **settings)
+    assert result.num_frames == 60
+
+
+def test_an_unknown_edit_is_refused_with_the_name_that_was_meant(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(EditPlanError, match="did you mean 'add_truck'"):
+        synthesize(base, checkpoint, tmp_path / "out", presets=("add_trukc",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label_set": CITYSCAPES_TRAIN}, "label set"),
+        ({"size_hw": (32, 48)}, "aspect ratio"),
+    ],
+)
+def test_a_checkpoint_for_other_data_is_refused(
+    base: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    other = write_checkpoint(tmp_path / "generator.safetensors", **changes)
+    with pytest.raises(CheckpointError, match=message):
+        synthesize(base, other, tmp_path / "out")
+
+
+def test_an_output_made_otherwise_is_refused(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    synthesize(base, checkpoint, tmp_path / "out", sequences=("recorded",))
+    with pytest.raises(StoreError, match="holds a 'recorded' made from other"):
+        synthesize(base, checkpoint, tmp_path / "out", sequences=("recorded",), frames=5)
+
+
+def test_an_output_made_otherwise_is_set_aside_when_told_to(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    synthesize(base, checkpoint, tmp_path / "out", sequences=("recorded",))
+    config = configured(base, checkpoint, tmp_path / "out", sequences=("recorded",), frames=5)
+    result = run_synthesize(config, Silent(), overwrite=True)
+    assert result.num_frames == 5
+    assert StoreReader(tmp_path / "out.old-1").sequence("recorded").num_frames == 12
+
+
+def test_single_fields_of_an_edit_can_be_changed(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    preset = SynthesizeConfig(
+        store=base, checkpoint=checkpoint, out=tmp_path, presets=("add_truck",)
+    )
+    (plain,) = chosen_edits(preset)
+    changes = {plain.id: {"size_m": {"height": 3.9}}}
+    (changed,) = chosen_edits(preset.model_copy(update={"edits": changes}))
+    assert changed.size_m["height"] == (3.9, 3.9)
+    assert changed.motion == plain.motion
+    with pytest.raises(EditPlanError, match=r"'edits\.van' changes an edit that is not asked for"):
+        chosen_edits(preset.model_copy(update={"edits": {"van": {}}}))
+    with pytest.raises(EditPlanError, match="did you mean 'size_m'"):
+        chosen_edits(preset.model_copy(update={"edits": {plain.id: {"size": 3}}}))
+
+
+def test_an_estimate_writes_nothing(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    estimate = estimate_synthesize(
+        configured(base, checkpoint, tmp_path / "out", chunk_length=4, frames=12)
+    )
+    assert not (tmp_path / "out").exists()
+    assert estimate.num_frames == 24
+    assert estimate.sequences == ("recorded", "street-7")
+    drawn = synthesize(base, checkpoint, tmp_path / "real", frames=12)[0]
+    assert drawn.num_frames == estimate.num_frames
+    written = sum(len(data) for data in shards(tmp_path / "real").values())
+    assert 0.5 * written < estimate.disk_bytes < 1.5 * written

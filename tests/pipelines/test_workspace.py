@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from svsdata.errors import ConfigError
+from svsdata.pipelines.workspace import STAGES, find_workspace, make_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    make_workspace(tmp_path)
+    (tmp_path / "deep" / "inside").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "inside")
+    return tmp_path
+
+
+def test_a_made_workspace_names_everything_that_commands_leave_out(workspace):
+    found = find_workspace(Path.cwd())
+    assert found.get("source") == "street:seed=7,frames=240"
+    assert found.get("preset") == "demo"
+    assert [found.require(key) for key in ("store", "run", "out")] == [
+        str(workspace / name) for name in ("store", "run", "synthetic")
+    ]
+
+
+def test_the_nearest_parent_wins(workspace):
+    (workspace / "deep" / "svsdata.toml").write_text('store = "other"')
+    found = find_workspace(Path.cwd())
+    assert found.get("store") == str(workspace / "deep" / "other")
+    assert found.get("run") is None
+
+
+def test_what_is_given_wins_and_starts_at_the_current_folder(workspace):
+    found = find_workspace(Path.cwd())
+    assert found.get("store", "../mine") == str(workspace / "deep" / "mine")
+    assert found.get("store", Path("/data/store")) == "/data/store"
+    assert found.get("source", "street:seed=1,frames=9") == "street:seed=1,frames=9"
+    assert found.get("preset", "kitti360") == "kitti360"
+
+
+def test_a_run_is_the_same_from_wherever_it_is_named(workspace, monkeypatch):
+    inside = find_workspace(Path.cwd()).get("store", "../../store")
+    monkeypatch.chdir(workspace)
+    assert inside == find_workspace(Path.cwd()).get("store", "store")
+    assert inside == find_workspace(Path.cwd()).get("store")
+
+
+def test_without_a_workspace_only_what_is_given_is_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = find_workspace(Path.cwd())
+    assert found.get("store") is None
+    assert found.get("store", "a") == str(tmp_path / "a")
+    assert found.fields("train") == {}
+    with pytest.raises(
+        ConfigError, match=r"no store was given and there is no svsdata\.toml.*init"
+    ):
+        found.require("store")
+
+
+def test_a_workspace_that_leaves_a_path_out_is_named(tmp_path):
+    (tmp_path / "svsdata.toml").write_text("")
+    with pytest.raises(ConfigError, match=f"'{tmp_path}/svsdata.toml' does not name it"):
+        find_workspace(tmp_path).require("run")
+
+
+def test_tables_hold_fields_of_stages(tmp_path):
+    (tmp_path / "svsdata.toml").write_text("[train]\nseed = 3\nloss_weights = { flow = 5 }")
+    found = find_workspace(tmp_path)
+    assert found.fields("train") == {"seed": 3, "loss_weights": {"flow": 5}}
+    assert found.fields("label") == {}
+    assert "train" in STAGES
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("store = ", "is no TOML"),
+        ('stroe = "a"', "unknown key 'stroe'; known: source, store, run, out, preset"),
+        ("store = 7", "'store' must be text in quotes, got 7"),
+        ("train = 7", r"'train' must be a table, \[train\], got 7"),
+    ],
+)
+def test_a_wrong_workspace_is_told_in_one_line(tmp_path, text, told):
+    (tmp_path / "svsdata.toml").write_text(text)
+    with pytest.raises(ConfigError, match=told) as error:
+        find_workspace(tmp_path)
+    assert "svsdata.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_workspace_is_not_written_over(tmp_path):
+    make_workspace(tmp_path)
+    with pytest.raises(ConfigError, match=r"svsdata\.toml' is there already"):
+        make_workspace(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="file' is there already"):
+        make_workspace(tmp_path / "file")

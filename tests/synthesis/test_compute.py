@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from svsdata.errors import ConfigError
+from svsdata.synthesis.compute import chosen_device, chosen_dtype
+
+
+def test_devices_are_named_as_torch_names_them() -> None:
+    assert chosen_device("cpu") == torch.device("cpu")
+    assert chosen_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "toaster"])
+def test_a_device_that_is_not_here_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"device '{name}' cannot be used"):
+        chosen_device(name)
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    cpu = torch.device("cpu")
+    assert chosen_dtype("float32", cpu) == torch.float32
+    assert chosen_dtype("bf16", cpu) == torch.bfloat16
+    assert chosen_dtype("auto", cpu) in (torch.float32, torch.bfloat16)

@@ -1,0 +1,85 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from svsdata.errors import SequenceNotFoundError
+from svsdata.images import resize_map
+from svsdata.labels import CITYSCAPES
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import StoreWriter
+from svsdata.street_world.scene import StreetWorld
+from svsdata.synthesis.label_stream import LabelStream
+
+WORLD_HW, STORE_HW, NETWORK_HW = (64, 128), (64, 128), (32, 64)
+WORLD = StreetWorld(3, size_hw=WORLD_HW, fps=10.0)
+
+
+def street_rows(num_frames: int) -> Iterator[Frame]:
+    for index in range(num_frames):
+        street = WORLD.render(index)
+        yield Frame(
+            index,
+            index * 100_000,
+            image=street.image,
+            semantic=street.semantic,
+            instance=street.instance,
+            camera=WORLD.camera,
+            ego=street.ego,
+        )
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
+    path = tmp_path_factory.mktemp("labels") / "store"
+    info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, ("image", "semantic", "instance"))
+    with StoreWriter(path, info).sequence("s", source="street:seed=3", fps=10.0) as rows:
+        for frame in street_rows(5):
+            rows.append(frame)
+        rows.commit()
+    return StoreReader(path)
+
+
+def stream(reader: StoreReader, **changes: object) -> LabelStream:
+    settings: dict[str, object] = {"world": WORLD}
+    return LabelStream(reader, reader.sequence("s"), NETWORK_HW, **(settings | changes))  # type: ignore[arg-type]
+
+
+def test_rendered_frames_are_what_a_longer_store_would_hold(reader: StoreReader) -> None:
+    frames = list(stream(reader).frames(3, 8))
+    assert [frame.frame_index for frame in frames] == [3, 4, 5, 6, 7]
+    for frame in frames:
+        truth = WORLD.render(frame.frame_index, image=False)
+        np.testing.assert_array_equal(frame.semantic, resize_map(truth.semantic, NETWORK_HW))
+        np.testing.assert_array_equal(frame.instance, resize_map(truth.instance, NETWORK_HW))
+        assert frame.camera is not None
+        assert frame.camera.size_hw == NETWORK_HW
+        assert frame.timestamp_us == frame.frame_index * 100_000
+        assert frame.ego is not None
+        assert frame.ego.speed_mps == pytest.approx(truth.ego.speed_mps, rel=1e-6)
+
+
+def test_only_the_first_frame_brings_an_image_unless_all_are_asked_to(reader: StoreReader) -> None:
+    assert [one.image is not None for one in stream(reader).frames(0, 7)] == [True] + [False] * 6
+    every = stream(reader, layers=("semantic", "image")).frames(0, 7)
+    assert [one.image is not None for one in every] == [True] * 7
+
+
+def test_a_stream_may_begin_and_end_anywhere(reader: StoreReader) -> None:
+    for start, stop in ((0, 1), (0, 0), (4, 5), (5, 6), (7, 9), (2, 2)):
+        indices = [frame.frame_index for frame in stream(reader).frames(start, stop)]
+        assert indices == list(range(start, stop))
+
+
+def test_a_recording_has_no_frames_beyond_its_end(reader: StoreReader) -> None:
+    with pytest.raises(SequenceNotFoundError):
+        list(stream(reader, world=None).frames(3, 8))
+
+
+def test_a_glance_has_maps_where_recorded_and_ego_motion_everywhere(reader: StoreReader) -> None:
+    frames = list(stream(reader).glance(8))
+    assert [frame.frame_index for frame in frames] == list(range(8))
+    assert [frame.semantic is not None for frame in frames] == [True] * 5 + [False] * 3
+    assert all(frame.ego is not None and frame.image is None for frame in frames)

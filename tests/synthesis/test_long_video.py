@@ -1,0 +1,177 @@
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
+from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, step
+from svsdata.records import Frame
+from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
+from svsdata.tensors import image_to_tensor, tensor_to_image
+
+SIZE_HW = (30, 44)  # no multiple of the net's stride
+NUM_CLASSES = 5
+
+
+def tiny_generator(*, edges: bool = False) -> Generator:
+    torch.manual_seed(5)
+    config = GeneratorConfig(
+        NUM_CLASSES,
+        edges=edges,
+        motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
+        image_widths=(4, 8, 8),
+        semantic_stem=(4, 4),
+        decoder_widths=(8, 4, 4),
+        modulation_kernels=(3, 1, 1),
+    )
+    return inference_copy(Generator(config))
+
+
+def labelled(index: int, *, seed: int = 1) -> Frame:
+    """A scene of blocks that moves to the right."""
+    blocks = np.random.default_rng(seed).integers(0, NUM_CLASSES, (5, 30), dtype=np.uint8)
+    semantic = np.roll(blocks.repeat(6, axis=0).repeat(4, axis=1), index, axis=1)[:, : SIZE_HW[1]]
+    image = None
+    if index == 0:
+        colours = np.random.default_rng(9).integers(0, 256, (NUM_CLASSES, 3), dtype=np.uint8)
+        image = colours[semantic]
+    instance = np.where(semantic == 3, 3_000 + index % 2, semantic).astype(np.uint16)
+    return Frame(
+        index, index, image=image, semantic=np.ascontiguousarray(semantic), instance=instance
+    )
+
+
+def frames(start: int, stop: int) -> Iterator[Frame]:
+    return (labelled(index) for index in range(start, stop))
+
+
+def pictures(rendered: list[Rendered]) -> np.ndarray:
+    return np.stack([one.frame.image for one in rendered])  # type: ignore[arg-type]
+
+
+def test_the_first_frame_is_the_reference_and_the_rest_is_generated() -> None:
+    rendered = list(LongVideo(tiny_generator(), "tiny", chunk_length=4).render(frames(0, 6), None))
+    assert [one.is_reference for one in rendered] == [True] + [False] * 5
+    np.testing.assert_array_equal(pictures(rendered)[0], labelled(0).image)
+    assert [one.state is not None for one in rendered] == [False, False, False, True, False, True]
+
+
+def test_frames_equal_those_of_the_network_stepped_one_by_one() -> None:
+    generator = tiny_generator(edges=False)
+    rendered = list(LongVideo(generator, "tiny", chunk_length=4).render(frames(0, 11), None))
+    reference = labelled(0)
+    assert reference.image is not None
+    state = RolloutState(image_to_tensor(reference.image)[None], maps(reference))
+    for one in rendered[1:]:
+        state, output = step(generator, state, maps(one.frame))
+        difference = tensor_to_image(output.image[0]).astype(int) - one.frame.image
+        assert np.abs(difference).max() <= 1  # batches round otherwise
+
+
+def maps(frame: Frame) -> LabelMaps:
+    assert frame.semantic is not None
+    return LabelMaps(torch.from_numpy(frame.semantic)[None])
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_a_video_stopped_at_a_border_goes_on_with_the_same_bytes(*, edges: bool) -> None:
+    video = LongVideo(tiny_generator(edges=edges), "tiny", chunk_length=4, colour_pull=0.1)
+    whole = list(video.render(frames(0, 19), None))
+    state = whole[11].state
+    assert state is not None
+    kept = {name: array.copy() for name, array in state.arrays().items()}
+    rest = list(video.render(frames(12, 19), VideoState.from_arrays(kept)))
+    np.testing.assert_array_equal(pictures(rest), pictures(whole)[12:])
+
+
+def test_the_length_of_the_stream_changes_no_earlier_chunk() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4)
+    short, long = (pictures(list(video.render(frames(0, n), None))) for n in (8, 16))
+    np.testing.assert_array_equal(short, long[:8])
+
+
+def test_a_cut_begins_anew_from_the_frame_that_the_recording_has_there() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4, cut_below=0.2)
+    other_scene = [replace(labelled(i, seed=2), image=labelled(0, seed=2).image) for i in (6, 7, 8)]
+    rendered = list(video.render([*frames(0, 6), *other_scene], None))
+    assert [i for i, one in enumerate(rendered) if one.is_reference] == [0, 6]
+    np.testing.assert_array_equal(pictures(rendered)[6], other_scene[0].image)
+    assert len(rendered) == 9
+    unwatched = list(replace(video, cut_below=0.0).render([*frames(0, 6), *other_scene], None))
+    assert [i for i, one in enumerate(unwatched) if one.is_reference] == [0]
+
+
+def test_a_cut_at_a_chunk_border_is_found_too() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4, cut_below=0.2)
+    other_scene = [replace(labelled(i, seed=2), image=labelled(0, seed=2).image) for i in (4, 5)]
+    rendered = list(video.render([*frames(0, 4), *other_scene], None))
+    assert [one.is_reference for one in rendered] == [True, False, False, False, True, False]
+
+
+def test_a_reference_without_an_image_is_refused() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4)
+    with pytest.raises(ValueError, match="frame 1 begins a scene and has no image"):
+        list(video.render(frames(1, 3), None))
+
+
+def test_instance_borders_are_wanted_where_the_network_takes_them() -> None:
+    stream = (replace(frame, instance=None) for frame in frames(0, 3))
+    with pytest.raises(ValueError, match="instance borders"):
+        list(LongVideo(tiny_generator(edges=True), "tiny").render(stream, None))
+
+
+def test_no_more_than_a_chunk_of_labels_is_drawn_ahead() -> None:
+    drawn = []
+
+    def watched() -> Iterator[Frame]:
+        for frame in frames(0, 12):
+            drawn.append(frame.frame_index)
+            yield frame
+
+    for one in LongVideo(tiny_generator(), "tiny", chunk_length=4).render(watched(), None):
+        assert drawn[-1] // 4 == one.frame.frame_index // 4
+
+
+def test_what_was_drawn_says_so() -> None:
+    rendered = list(LongVideo(tiny_generator(), "tiny", chunk_length=4).render(frames(0, 3), None))
+    drawn_by = [one.frame.models.get("image") for one in rendered]
+    assert drawn_by == [None, "tiny", "tiny"]
+    assert [one.frame.is_synthetic for one in rendered] == [False, True, True]
+
+
+def test_a_reference_whose_labels_were_edited_is_repaired_there_and_nowhere_else() -> None:
+    reference = labelled(0)
+    provenance = np.zeros(SIZE_HW, np.uint8)
+    provenance[5:20, 8:30] = 1
+    edited = replace(reference, provenance=provenance)
+    video = LongVideo(tiny_generator(edges=True), "tiny", chunk_length=4)
+    first = next(video.render([edited, labelled(1)], None))
+    assert first.is_reference
+    image, before = first.frame.image, reference.image
+    assert image is not None
+    assert before is not None
+    np.testing.assert_array_equal(image[provenance == 0], before[provenance == 0])
+    assert (image[provenance == 1] != before[provenance == 1]).any(axis=-1).mean() > 0.9
+    assert first.frame.provenance is not None
+    assert np.unique(first.frame.provenance[provenance == 1]).tolist() == [252]
+    assert first.frame.models["image"] == "tiny"
+
+
+def test_memory_does_not_grow_with_the_length_of_the_video() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4)
+
+    def peak_bytes(num_frames: int) -> int:
+        tracemalloc.start()
+        for _ in video.render(frames(0, num_frames), None):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(8)  # what is loaded once
+    picture_bytes = 3 * SIZE_HW[0] * SIZE_HW[1]
+    assert peak_bytes(120) - peak_bytes(20) < 10 * picture_bytes

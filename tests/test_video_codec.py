@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from svsdata.errors import ExportError, SourceError
+from svsdata.video_codec import VideoWriter, read_video, video_info
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    """Smooth gradients that change from frame to frame; H.264 keeps them within a few levels."""
+    ramp = np.linspace(0, 180, 64, dtype=np.float32)
+    return [
+        np.stack([np.tile(ramp + 5 * t, (48, 1))] * 3, axis=-1).astype(np.uint8)
+        for t in range(count)
+    ]
+
+
+def write(path: Path, count: int, fps: float = 17.0) -> None:
+    with VideoWriter(path, (48, 64), fps) as video:
+        for picture in pictures(count):
+            video.append(picture)
+
+
+def test_a_written_video_reads_back_in_order_with_its_times(tmp_path: Path):
+    write(tmp_path / "a.mp4", 7)
+    info = video_info(tmp_path / "a.mp4")
+    assert (info.size_hw, info.num_frames) == ((48, 64), 7)
+    assert info.fps == pytest.approx(17.0)
+    read = list(read_video(tmp_path / "a.mp4"))
+    assert [time for time, _ in read] == [round(t * 1e6 / 17) for t in range(7)]
+    for (_, picture), original in zip(read, pictures(7), strict=True):
+        assert np.abs(picture.astype(int) - original).mean() < 3
+
+
+def test_reading_from_a_frame_on_gives_the_same_frames_and_times(tmp_path: Path):
+    write(tmp_path / "a.mp4", 6)
+    whole, tail = (
+        list(read_video(tmp_path / "a.mp4")),
+        list(read_video(tmp_path / "a.mp4", start=4)),
+    )
+    assert [time for time, _ in tail] == [time for time, _ in whole[4:]]
+    np.testing.assert_array_equal(tail[0][1], whole[4][1])
+    assert list(read_video(tmp_path / "a.mp4", start=99)) == []
+
+
+def test_browsers_can_play_it_while_it_loads(tmp_path: Path):
+    write(tmp_path / "a.mp4", 3)
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+
+
+def test_odd_sides_are_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(ExportError, match="even sides, got 64x47"):
+        VideoWriter(tmp_path / "a.mp4", (47, 64), 10)
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_video_left_by_an_exception_does_not_stay(tmp_path: Path):
+    def break_off() -> None:
+        with VideoWriter(tmp_path / "a.mp4", (48, 64), 10) as video:
+            video.append(pictures(1)[0])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_what_is_no_video_is_one_line(tmp_path: Path):
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SourceError, match=r"text\.mp4: not a readable video"):
+        video_info(tmp_path / "text.mp4")
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 80), np.int16), layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    with pytest.raises(SourceError, match="no video frames; the file has no video stream"):
+        video_info(tmp_path / "sound.wav")
+    with pytest.raises(SourceError, match="no video frames"):
+        list(read_video(tmp_path / "sound.wav"))
+
+
+def test_a_cut_video_gives_its_whole_frames_or_one_line(tmp_path: Path):
+    write(tmp_path / "a.mp4", 40)
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
+    frames, error = [], None
+    try:
+        for _, picture in read_video(tmp_path / "cut.mp4"):
+            frames.append(picture)
+    except SourceError as broken:
+        error = str(broken)
+    assert 0 < len(frames) < 40
+    assert error is None or "cannot be decoded" in error
