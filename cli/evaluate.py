@@ -26,7 +26,9 @@ def evaluate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the report; SYNTHETIC-report if left out.", show_default=False),
+        typer.Option(
+            help="Folder of the report; SYNTHETIC-report if left out.", show_default=False
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of config fields.", show_default=False)

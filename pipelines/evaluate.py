@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-import svsdata
 from svsdata.errors import ConfigError, StoreError
 from svsdata.evaluation.clip_figures import StoreFigures
 from svsdata.evaluation.report import Report, clip_exhibit, edit_exhibit, render_page
@@ -84,7 +83,6 @@ def run_evaluate(
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
     return _result(config, report)
-
 
 
 def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:

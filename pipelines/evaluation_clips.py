@@ -81,7 +81,11 @@ def _clip(
 
 
 def _pairs(
-    reader: StoreReader, originals: StoreReader | None, name: str, stop: int, layers: tuple[str, ...]
+    reader: StoreReader,
+    originals: StoreReader | None,
+    name: str,
+    stop: int,
+    layers: tuple[str, ...],
 ) -> Iterator[tuple[Frame, Frame | None]]:
     """Yield frames with the recorded ones that their labels come from, while there are any."""
     recorded: Iterator[Frame] = iter(())

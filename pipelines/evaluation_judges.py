@@ -29,7 +29,6 @@ from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.tensors import image_to_tensor
 
-
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
@@ -67,7 +66,9 @@ def build_judges(config: EvaluateConfig, label_set: LabelSet) -> tuple[Judges, d
 
 def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(Inception(), config.weights.inception, config.weights_folder)
-    return fid_extractor(_placed(network, device), weights, variant=config.fid_variant, device=device)
+    return fid_extractor(
+        _placed(network, device), weights, variant=config.fid_variant, device=device
+    )
 
 
 def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:

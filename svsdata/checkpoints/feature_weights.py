@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -320,7 +320,9 @@ def _from_index(weights: NamedWeights, folder: Path) -> Path:
 def _read_original(file: Path, origin: Package | Address) -> dict[str, Tensor]:
     found = _file_sha256(file)
     if not found.startswith(origin.sha256):
-        raise WeightsError(f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew")
+        raise WeightsError(
+            f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew"
+        )
     if isinstance(origin, Address):
         return read_state_dict(file)
     return origin.convert(_member(file, origin.member))
@@ -349,12 +351,11 @@ def _file_sha256(path: Path) -> str:
 
 def _plain(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Drop what published checkpoints carry around the network: wrappers, heads, counters."""
+    content: Mapping[str, Any] = state
     for wrapper in ("model", "module", "state_dict"):
-        inner = state.get(wrapper)
-        if isinstance(inner, dict):
-            state = inner
+        content = content[wrapper] if isinstance(content.get(wrapper), dict) else content
     own = network.state_dict()
-    plain = {name.removeprefix("module."): value for name, value in state.items()}
+    plain = {name.removeprefix("module."): value for name, value in content.items()}
     # Inception's classifier takes no part in FID; old files do not count batches
     plain = {name: value for name, value in plain.items() if name in own or "fc." not in name}
     counters = {name: torch.tensor(0) for name in own if name.endswith("num_batches_tracked")}

@@ -193,4 +193,4 @@ def _picture(image: Image) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.4g}"
+    return "n/a" if value is None or value != value else f"{value:.4g}"

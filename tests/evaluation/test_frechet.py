@@ -49,9 +49,7 @@ def test_diagonal_covariances_have_an_analytic_distance():
         return np.concatenate([axes, -axes]) + centre
 
     one, other = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 1.0])
-    distance = frechet_distance(
-        statistics(cross(one, 0.0)), statistics(cross(other, 0.5)), ddof=0
-    )
+    distance = frechet_distance(statistics(cross(one, 0.0)), statistics(cross(other, 0.5)), ddof=0)
     assert distance == pytest.approx(3 * 0.25 + ((one - other) ** 2).sum(), rel=1e-12)
 
 
@@ -69,8 +67,9 @@ def test_batches_and_merged_parts_equal_two_passes_whatever_the_mean(offset):
         assert found.count == 97
         np.testing.assert_allclose(found.mean, values.mean(axis=0), rtol=1e-13)
         np.testing.assert_allclose(found.covariance(1), np.cov(values.T), rtol=1e-9, atol=1e-11)
-    np.testing.assert_array_equal(parts[1].covariance(1), statistics(
-        np.array_split(values, 3)[1]).covariance(1))
+    np.testing.assert_array_equal(
+        parts[1].covariance(1), statistics(np.array_split(values, 3)[1]).covariance(1)
+    )
 
 
 def test_bad_features_are_refused():
