@@ -121,5 +121,6 @@ def _segmenter(config: EvaluateConfig, label_set: LabelSet, device: str) -> Segm
 
 def _placed(network: Network, device: str) -> Network:
     network.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not any(isinstance(module, torch.nn.Conv3d) for module in network.modules()):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

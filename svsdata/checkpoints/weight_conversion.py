@@ -19,8 +19,10 @@ from svsdata.nets.features.i3d import I3d
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips, LpipsTrunk
 
+_RECONSTRUCT = np.zeros(0).__reduce__()[0]
 _ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
 }
