@@ -1,0 +1,68 @@
+"""``svsdata evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svsdata.cli.options import (
+    AsJson,
+    Device,
+    Overwrite,
+    Quiet,
+    Settings,
+    Verbose,
+    print_result,
+    workspace,
+)
+
+
+def evaluate(
+    real: Annotated[
+        str | None, typer.Argument(help="Store of recordings.", show_default=False)
+    ] = None,
+    synthetic: Annotated[
+        str | None, typer.Argument(help="Store of synthesized videos.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the report; SYNTHETIC-report if left out.", show_default=False
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of config fields.", show_default=False)
+    ] = None,
+    settings: Settings = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare a synthetic store with a real one: report.json and a page to look at.
+
+    Example: svsdata evaluate store/ synthetic/ --set segmenter=judge/
+    """
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.configs.base import make_config, read_toml
+    from svsdata.pipelines.configs.evaluate import EvaluateConfig
+    from svsdata.pipelines.evaluate import run_evaluate
+
+    place = workspace()
+    made = place.require("out", synthetic)
+    chosen = make_config(
+        EvaluateConfig,
+        place.fields("evaluate"),
+        read_toml(config) if config else {},
+        {
+            "real": place.require("store", real),
+            "synthetic": made,
+            "out": out or Path(f"{made.rstrip('/')}-report"),
+            "device": device,
+        },
+        settings=settings,
+    )
+    with shown_progress(quiet=quiet, verbose=verbose) as progress:
+        result = run_evaluate(chosen, progress, overwrite=overwrite)
+    print_result(result, as_json=as_json)

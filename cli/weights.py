@@ -1,0 +1,68 @@
+"""``svsdata weights``: the networks that judge pictures, by name."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svsdata.cli.options import AsJson
+
+app = typer.Typer(help="List and fetch the weights of networks.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path, typer.Option("--folder", help="Where weights are kept.", show_default=True)
+]
+_CACHE = Path("~/.cache/svsdata/weights")
+
+
+@app.command("list")
+def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
+    """Tell which weights there are, what for, and which are here.
+
+    Example: svsdata weights list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from svsdata.checkpoints.feature_weights import WEIGHTS, cached_file
+
+    rows = [
+        {
+            "name": weights.name,
+            "purpose": weights.purpose,
+            "megabytes": round(weights.num_bytes / 1e6),
+            "origin": weights.origin.told,
+            "licence": weights.licence,
+            "file": str(path) if (path := cached_file(weights.name, folder)).exists() else None,
+        }
+        for weights in WEIGHTS.values()
+    ]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("name", "for", "MB", "from", "licence", "here")
+    for row in rows:
+        here = "yes" if row["file"] else "no"
+        table.add_row(*(str(row[key]) for key in list(row)[:5]), here)
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Of 'svsdata weights list'.", show_default=False)],
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The original, downloaded on another machine.", show_default=False),
+    ] = None,
+    folder: Folder = _CACHE,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch weights, check their hash, and keep them as safetensors.
+
+    Example: svsdata weights fetch inception-fid
+    """
+    from svsdata.checkpoints.feature_weights import fetch_weights
+
+    path = fetch_weights(name, folder, file=file)
+    print(json.dumps({"name": name, "file": str(path)}) if as_json else f"{name}: {path}")

@@ -1,0 +1,71 @@
+"""What ``svsdata evaluate`` can be told."""
+
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from svsdata.pipelines.configs.base import StageConfig
+
+Metric: TypeAlias = Literal[
+    "fid", "fvd_i3d", "fvd_cd", "label_agreement", "lpips", "psnr", "ssim", "warping_error",
+    "drift", "identity",
+]  # fmt: skip
+
+ALL_METRICS: tuple[Metric, ...] = (
+    "fid", "fvd_i3d", "fvd_cd", "label_agreement", "lpips", "psnr", "ssim", "warping_error",
+    "drift", "identity",
+)  # fmt: skip
+
+
+class JudgeWeights(StageConfig):
+    """Weights by name (``svsdata weights list``) or by path."""
+
+    inception: str = "inception-fid"
+    """Of FID."""
+    i3d: str = "i3d-kinetics400"
+    """Of FVD."""
+    lpips: str | None = None
+    """Of LPIPS; left out, those named after ``lpips_trunk``."""
+    videomae: str = "videomae-v2-g"
+    """Of content-debiased FVD."""
+    drn: str = "drn-d-105"
+    """Of the segmenter ``drn``."""
+
+
+class EvaluateConfig(StageConfig):
+    """One comparison of a synthetic store with a real one."""
+
+    real: Path
+    """Store of recordings."""
+    synthetic: Path
+    """Store of synthesized videos, of the same label set and frame size."""
+    out: Path
+    """Folder of report.json and report.html."""
+    metrics: tuple[Metric, ...] = Field(ALL_METRICS, min_length=1)
+    """What to measure; what lacks its weights is told and left out."""
+    first_frame: int = Field(1, ge=0)
+    """First frame of each sequence that counts; 1 leaves the given reference frame out."""
+    clip_frames: int = Field(16, ge=9)
+    """Frames of a clip, one after the other and without overlap; FVD_cd needs 16."""
+    clips_per_sequence: int | None = Field(None, ge=1)
+    """Count the first so many clips of each sequence alone; None counts all frames."""
+    fid_variant: Literal["pytorch-fid", "clean-fid"] = "pytorch-fid"
+    """Whose resizing comes before Inception."""
+    lpips_trunk: Literal["alex", "vgg"] = "alex"
+    """Network of LPIPS."""
+    segmenter: str | None = None
+    """Judge of the label agreement: ``drn``, or a folder or hub name of a OneFormer, Mask2Former
+    or SegFormer; None leaves the label agreement out."""
+    segmenter_height: int | None = Field(None, ge=32)
+    """Height in pixels that the segmenter sees; None: the frames' own."""
+    weights: JudgeWeights = JudgeWeights()
+    """Where the networks' weights are."""
+    weights_folder: Path = Path("~/.cache/svsdata/weights")
+    """Where weights are kept that go by name."""
+    curve_frames: int = Field(10, ge=1)
+    """Frames of a point of the curves over the frame index."""
+    gallery_clips: int = Field(3, ge=0)
+    """Worst and best clips on the page, each."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""

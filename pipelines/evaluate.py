@@ -1,0 +1,125 @@
+"""Compare a synthetic store with a real one: read both once, clip by clip, then tell.
+
+The real store is measured by the same judges wherever a measure needs no counterpart, so that
+every figure of the synthetic one stands beside what real video reaches.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from svsdata.errors import ConfigError, StoreError
+from svsdata.evaluation.clip_figures import StoreFigures
+from svsdata.evaluation.report import Report, clip_exhibit, edit_exhibit, render_page
+from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.evaluation_clips import Gallery, clips
+from svsdata.pipelines.evaluation_judges import build_judges
+from svsdata.pipelines.evaluation_report import make_report
+from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.progress import Progress
+from svsdata.store.reader import StoreReader
+
+_REPORT, _PAGE = "report.json", "report.html"
+_REPORTS = TypeAdapter(Report)
+
+
+class EvaluateResult(BaseModel):
+    """What an evaluation came to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    report: Path
+    page: Path
+    measures: dict[str, float]
+    not_measured: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def run_evaluate(
+    config: EvaluateConfig, progress: Progress, *, overwrite: bool = False
+) -> EvaluateResult:
+    """Measure both stores and write the report; nothing is measured where it is there already.
+
+    Raises:
+        StoreError: If the stores differ in label set or frame size, or one has no sequence.
+        ConfigError: If the folder holds another evaluation, or no frame counts.
+    """
+    # What is compared
+    real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
+    _check_stores(real, synthetic)
+    if "fvd_cd" in config.metrics and config.clip_frames != 16:
+        raise ConfigError(f"fvd_cd takes clips of 16 frames, clip_frames is {config.clip_frames}")
+    open_run_dir(config.out, config, overwrite=overwrite)
+    if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
+        progress.note(f"nothing left to do: '{config.out / _REPORT}' is there")
+        return _result(config, _read_report(config.out / _REPORT))
+
+    # Who judges
+    judges, not_measured = build_judges(config, real.info.label_set)
+    for name, reason in not_measured.items():
+        progress.note(f"{name} is not measured: {reason}")
+
+    # Real first, whose colours the synthetic one is compared with
+    of_real = StoreFigures(real.info.label_set, judges, config.curve_frames)
+    for clip in clips(real, None, config, progress):
+        of_real.add(clip)
+    of_synthetic = StoreFigures(
+        synthetic.info.label_set, judges, config.curve_frames, usual_colors=of_real.colors
+    )
+    gallery = Gallery(config.gallery_clips)
+    for clip in clips(synthetic, real, config, progress):
+        gallery.add(of_synthetic.add(clip))
+
+    # Tell
+    shown = (*gallery.worst, *gallery.best)
+    report = make_report(config, judges, of_real, of_synthetic, not_measured, shown)
+    label_set = synthetic.info.label_set
+    page = render_page(
+        report,
+        worst=[clip_exhibit(clip, label_set) for clip in gallery.worst],
+        best=[clip_exhibit(clip, label_set) for clip in gallery.best],
+        edits=[edit_exhibit(clip, label_set) for clip in gallery.edits],
+    )
+    _write(config.out / _PAGE, page.encode())
+    _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
+    return _result(config, report)
+
+
+def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
+    if real.info.label_set != synthetic.info.label_set:
+        raise StoreError(
+            f"'{real.path}' has label set '{real.info.label_set.name}', '{synthetic.path}' "
+            f"'{synthetic.info.label_set.name}'; evaluate against the store that it was made from"
+        )
+    if real.info.size_hw != synthetic.info.size_hw:
+        sizes = [f"{info.size_hw[1]}x{info.size_hw[0]}" for info in (real.info, synthetic.info)]
+        raise StoreError(
+            f"'{real.path}' has frames of {sizes[0]}, '{synthetic.path}' of {sizes[1]}; label the "
+            f"recording again with --size {sizes[1]}"
+        )
+    for reader in (real, synthetic):
+        if not reader.sequence_ids:
+            raise StoreError(f"store '{reader.path}' has no sequence yet")
+
+
+def _read_report(path: Path) -> Report:
+    try:
+        return _REPORTS.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ConfigError(f"'{path}' is damaged; delete it to evaluate again") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f".{path.name}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def _result(config: EvaluateConfig, report: Report) -> EvaluateResult:
+    return EvaluateResult(
+        report=config.out / _REPORT,
+        page=config.out / _PAGE,
+        measures={name: measure.value for name, measure in report.measures.items()},
+        not_measured=dict(report.not_measured),
+        warnings=report.warnings,
+    )

@@ -1,0 +1,146 @@
+"""From running figures to the report: values, protocols, warnings, reasons of what is missing."""
+
+from collections.abc import Mapping, Sequence
+
+import svsdata
+from svsdata.evaluation.clip_figures import ClipFigures, Judges, StoreFigures
+from svsdata.evaluation.curves import Curve
+from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.frechet import frechet_distance
+from svsdata.evaluation.report import Measure, Report
+from svsdata.pipelines.configs.evaluate import EvaluateConfig
+
+_PROTOCOLS = {
+    "label_agreement": "share of evaluated pixels whose class the segmenter sees",
+    "lpips": "LPIPS 0.1, mean over unedited frames against the recorded ones, RGB in [-1, 1]",
+    "psnr": "dB over all channels, mean over unedited frames against the recorded ones",
+    "ssim": "Wang et al. 2004 over RGB, mean over unedited frames against the recorded ones",
+    "warping_error": (
+        "Lai et al. 2018 with the pair swapped: previous frame warped by the backward flow of the "
+        "labels' video, mean squared difference of [0, 1] images over visible pixels"
+    ),
+    "color_distance": "distance of each class's mean colour to its mean in the real store, levels",
+    "identity": "Hellinger distance of an object's colours to those of its first view",
+    "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
+}
+
+_NO_ORIGINALS = "no unedited frame has a recorded one of the same sequence and index"
+_WHY_MISSING = {
+    "lpips": _NO_ORIGINALS,
+    "psnr": _NO_ORIGINALS,
+    "ssim": _NO_ORIGINALS,
+    "warping_error": "neither the frames nor those they were made from have flow",
+    "color_distance": "no class of the synthetic store occurs in the real one",
+    "identity": "no object with an instance id was seen twice",
+    "identity_after_occlusion": "no object came back into sight",
+}
+_CONFIG_NAMES = {"color_distance": "drift", "identity_after_occlusion": "identity"}
+"""Measures that the config calls otherwise."""
+
+
+def make_report(
+    config: EvaluateConfig,
+    judges: Judges,
+    real: StoreFigures,
+    synthetic: StoreFigures,
+    lacking_weights: Mapping[str, str],
+    shown: Sequence[ClipFigures],
+) -> Report:
+    """Put the figures of both stores beside each other.
+
+    Args:
+        config: Of the evaluation.
+        judges: Who measured.
+        real: Figures of the real store.
+        synthetic: Figures of the synthetic store.
+        lacking_weights: Why a judge is missing, by measure.
+        shown: Clips of the gallery.
+    """
+    not_measured = dict(lacking_weights)
+    measures: dict[str, Measure] = {}
+    warnings: list[str] = []
+    for extractor in judges.extractors:
+        found = _distance(extractor, real, synthetic, config)
+        if isinstance(found, str):
+            not_measured[extractor.name] = found
+            continue
+        measures[extractor.name] = found
+        fewest = min(side.features[extractor.name].count for side in (real, synthetic))
+        if fewest < extractor.small_sample:
+            warnings.append(
+                f"{extractor.name}: {found.samples} are few, {extractor.small_sample} are usual; "
+                "the figure depends on their number and compares only with figures of as many"
+            )
+    if judges.segmenter is not None:
+        measures["miou"] = Measure(
+            synthetic.confusion.mean_iou(),
+            real.confusion.mean_iou(),
+            f"{synthetic.num_frames} synthetic and {real.num_frames} real frames",
+            f"IoU as cityscapesScripts counts it; {judges.segmenter.description}",
+        )
+    for name, protocol in _PROTOCOLS.items():
+        curve, of_real = _curve(synthetic, name), _curve(real, name)
+        if curve.count:
+            reference = of_real.mean if of_real.count else None
+            measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)
+        elif _CONFIG_NAMES.get(name, name) in config.metrics and name not in not_measured:
+            not_measured[name] = _WHY_MISSING[name]
+    return Report(
+        real=str(config.real),
+        synthetic=str(config.synthetic),
+        version=svsdata.__version__,
+        measures=measures,
+        not_measured=not_measured,
+        warnings=tuple(warnings),
+        class_iou=_class_iou(judges, real, synthetic),
+        curves=_curves(real, synthetic),
+        clips=tuple(
+            (one.clip.sequence_id, one.clip.first_index, dict(one.figures)) for one in shown
+        ),
+    )
+
+
+def _distance(
+    extractor: FeatureExtractor, real: StoreFigures, synthetic: StoreFigures, config: EvaluateConfig
+) -> Measure | str:
+    """Return the distance of the stores' features, or why there is none."""
+    ours, theirs = synthetic.features[extractor.name], real.features[extractor.name]
+    unit = f"clips of {config.clip_frames} frames" if extractor.of_clips else "frames"
+    samples = f"{ours.count} synthetic and {theirs.count} real {unit}"
+    if min(ours.count, theirs.count) < 2:
+        return f"{samples}, at least 2 of each are needed; take longer or more videos"
+    first = "" if config.clips_per_sequence is None else f"first {config.clips_per_sequence} "
+    return Measure(
+        frechet_distance(ours, theirs, ddof=extractor.ddof),
+        None,
+        samples,
+        f"{extractor.protocol}; {first}clips without overlap from frame {config.first_frame} on",
+    )
+
+
+def _curve(figures: StoreFigures, name: str) -> Curve:
+    if name == "identity":
+        return figures.identity.by_age
+    if name == "identity_after_occlusion":
+        return figures.identity.after_occlusion
+    return figures.curves.get(name, Curve(1))
+
+
+def _class_iou(
+    judges: Judges, real: StoreFigures, synthetic: StoreFigures
+) -> dict[str, tuple[float, float]]:
+    if judges.segmenter is None:
+        return {}
+    of_real = real.confusion.iou()
+    return {name: (value, of_real[name]) for name, value in synthetic.confusion.iou().items()}
+
+
+def _curves(
+    real: StoreFigures, synthetic: StoreFigures
+) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    curves = {}
+    for name in _PROTOCOLS:
+        sides = {"synthetic": _curve(synthetic, name), "real": _curve(real, name)}
+        if sides["synthetic"].count:
+            curves[name] = {side: it.points() for side, it in sides.items() if it.count}
+    return curves

@@ -1,0 +1,199 @@
+"""What is measured of one store, clip after clip, in constant memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.estimation.segmenters import Segmenter
+from svsdata.evaluation.curves import ClassColors, Curve
+from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.fidelity import psnr, ssim
+from svsdata.evaluation.frechet import FeatureStatistics
+from svsdata.evaluation.identity import Identity
+from svsdata.evaluation.segmentation import Confusion
+from svsdata.evaluation.temporal import visible_pixels, warping_error
+from svsdata.labels import LabelSet
+from svsdata.records import Frame, Image, SemanticMap
+
+PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+"""(T, H, W, 3) images and others to (T,) distances."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Who judges: networks that are at hand, and figures that are wanted."""
+
+    extractors: tuple[FeatureExtractor, ...] = ()
+    lpips: PairDistance | None = None
+    segmenter: Segmenter | None = None
+    wanted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Consecutive frames of one sequence, and what they are compared with."""
+
+    sequence_id: str
+    frames: Sequence[Frame]
+    before: Frame | None
+    """The frame before the first."""
+    originals: Sequence[Frame | None] = ()
+    """For a synthetic clip the recorded frames that its labels come from, where there are any."""
+    is_whole: bool = True
+    """As long as clips are; a sequence's rest is not."""
+
+    @property
+    def first_index(self) -> int:
+        """Index of the first frame."""
+        return self.frames[0].frame_index
+
+
+@dataclass(frozen=True)
+class ClipFigures:
+    """Means over one clip; a figure that could not be taken is missing."""
+
+    clip: Clip
+    figures: dict[str, float]
+    predictions: tuple[SemanticMap, ...] = ()
+
+
+@dataclass
+class StoreFigures:
+    """Running figures of one store."""
+
+    label_set: LabelSet
+    judges: Judges
+    bin_frames: int
+    usual_colors: ClassColors | None = None
+    """Colours to compare with; None collects them in ``colors``."""
+
+    def __post_init__(self) -> None:
+        self.features = {
+            extractor.name: FeatureStatistics(extractor.dimensions)
+            for extractor in self.judges.extractors
+        }
+        self.confusion = Confusion.empty(self.label_set)
+        self.colors = ClassColors.empty(self.label_set.num_classes)
+        self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
+        self.curves: dict[str, Curve] = {}
+        self.num_frames = self.num_clips = 0
+
+    def add(self, clip: Clip) -> ClipFigures:
+        """Take in a clip; clips of a sequence come in order."""
+        self.num_frames += len(clip.frames)
+        self.num_clips += clip.is_whole
+        images = np.stack([image_of(frame) for frame in clip.frames])
+        for extractor in self.judges.extractors:
+            if clip.is_whole or not extractor.of_clips:
+                self.features[extractor.name].add(extractor.extract(images))
+        figures: dict[str, list[float]] = {}
+        predictions = self._judge_labels(clip, images, figures)
+        self._judge_motion(clip, figures)
+        self._judge_looks(clip)
+        self._compare(clip, images, figures)
+        for name, values in figures.items():
+            curve = self.curves.setdefault(name, Curve(self.bin_frames))
+            for frame, value in zip(clip.frames, values, strict=True):
+                curve.add(frame.frame_index, value)
+        means = {name: _mean(values) for name, values in figures.items()}
+        return ClipFigures(
+            clip, {name: value for name, value in means.items() if value == value}, predictions
+        )
+
+    def _judge_labels(
+        self, clip: Clip, images: NDArray[np.uint8], figures: dict[str, list[float]]
+    ) -> tuple[SemanticMap, ...]:
+        if self.judges.segmenter is None:
+            return ()
+        predictions = [self.judges.segmenter.segment([image])[0].semantic for image in images]
+        shares = []
+        for frame, predicted in zip(clip.frames, predictions, strict=True):
+            counted = Confusion.of(semantic_of(frame), predicted, self.label_set)
+            self.confusion = self.confusion + counted
+            shares.append(counted.pixel_accuracy())
+        figures["label_agreement"] = shares
+        return tuple(predictions)
+
+    def _judge_motion(self, clip: Clip, figures: dict[str, list[float]]) -> None:
+        if "warping_error" not in self.judges.wanted:
+            return
+        errors = []
+        previous = clip.before
+        for frame, original in _with_originals(clip):
+            errors.append(_warping_error(previous, frame, original))
+            previous = frame
+        if not np.isnan(errors).all():
+            figures["warping_error"] = errors
+
+    def _judge_looks(self, clip: Clip) -> None:
+        for frame in clip.frames:
+            image, semantic = image_of(frame), semantic_of(frame)
+            if "drift" in self.judges.wanted and self.usual_colors is None:
+                self.colors.add(image, semantic)
+            elif "drift" in self.judges.wanted and self.usual_colors is not None:
+                curve = self.curves.setdefault("color_distance", Curve(self.bin_frames))
+                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic))
+            if "identity" in self.judges.wanted and frame.instance is not None:
+                self.identity.add(clip.sequence_id, frame.frame_index, image, frame.instance)
+
+    def _compare(
+        self, clip: Clip, images: NDArray[np.uint8], figures: dict[str, list[float]]
+    ) -> None:
+        """Compare unedited frames with those that their labels come from."""
+        places = [
+            place
+            for place, (frame, original) in enumerate(_with_originals(clip))
+            if original is not None and original.image is not None and frame.plan_hash is None
+        ]
+        if not places:
+            return
+        originals = np.stack([image_of(clip.originals[place]) for place in places])
+        found: dict[str, list[float]] = {}
+        pairs = list(zip(images[places], originals, strict=True))
+        if "psnr" in self.judges.wanted:
+            found["psnr"] = [psnr(image, original) for image, original in pairs]
+        if "ssim" in self.judges.wanted:
+            found["ssim"] = [ssim(image, original) for image, original in pairs]
+        if self.judges.lpips is not None:
+            found["lpips"] = self.judges.lpips(images[places], originals).tolist()
+        for name, values in found.items():
+            figures[name] = [float("nan")] * len(clip.frames)
+            for place, value in zip(places, values, strict=True):
+                figures[name][place] = value
+
+
+def image_of(frame: Frame | None) -> Image:
+    """Return a frame's image, which was asked for."""
+    if frame is None or frame.image is None:
+        raise ValueError("a frame was read without its image")
+    return frame.image
+
+
+def semantic_of(frame: Frame) -> SemanticMap:
+    """Return a frame's labels, which were asked for."""
+    if frame.semantic is None:
+        raise ValueError("a frame was read without its labels")
+    return frame.semantic
+
+
+def _warping_error(previous: Frame | None, frame: Frame, original: Frame | None) -> float:
+    """Warp by the frame's own flow, else, off the edits, by that of the frame it was made from."""
+    flowing = frame if frame.flow is not None else original
+    if previous is None or flowing is None or flowing.flow is None:
+        return float("nan")
+    visible = visible_pixels(flowing.flow, flowing.flow_validity, flowing.occlusion)
+    if flowing is original and frame.provenance is not None:
+        visible *= frame.provenance == 0
+    return warping_error(image_of(previous), image_of(frame), flowing.flow, visible)
+
+
+def _with_originals(clip: Clip) -> list[tuple[Frame, Frame | None]]:
+    originals = clip.originals or [None] * len(clip.frames)
+    return list(zip(clip.frames, originals, strict=True))
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")

@@ -1,0 +1,98 @@
+"""The feature extractors of FID and FVD, each with the protocol it stands for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from svsdata.nets.features import i3d, inception
+from svsdata.nets.features.inception import FidVariant, Inception
+from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, videomae_input
+
+_IMAGES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Turns a clip's frames into features whose statistics are compared."""
+
+    name: str
+    dimensions: int
+    of_clips: bool
+    """One feature a clip; else one a frame."""
+    ddof: int
+    """Of the covariance."""
+    protocol: str
+    extract: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    """(T, H, W, 3) uint8 frames to (T, D), or to (1, D) of a whole clip."""
+    small_sample: int
+    """Fewer samples give a figure that depends on their number more than on the pictures."""
+
+
+def fid_extractor(
+    network: Inception, weights: str, *, variant: FidVariant, device: str
+) -> FeatureExtractor:
+    """Return FID's: 2048 features of every frame."""
+
+    def prepare(frames: Tensor) -> Tensor:
+        return inception.inception_input(frames.permute(0, 3, 1, 2), variant)
+
+    def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = np.array_split(frames, -(-len(frames) // _IMAGES_AT_ONCE))
+        return np.concatenate([_run(network, part, prepare, device) for part in parts])
+
+    return FeatureExtractor(
+        name="fid",
+        dimensions=inception.NUM_FEATURES,
+        of_clips=False,
+        ddof=1,
+        protocol=f"FID as {variant} defines it, Inception 2015-12-05 ({weights}), ddof 1",
+        extract=extract,
+        small_sample=10_000,
+    )
+
+
+def fvd_i3d_extractor(network: i3d.I3d, weights: str, *, device: str) -> FeatureExtractor:
+    """Return FVD's with I3D: 400 logits of every clip."""
+    return FeatureExtractor(
+        name="fvd_i3d",
+        dimensions=i3d.NUM_FEATURES,
+        of_clips=True,
+        ddof=0,
+        protocol=f"FVD as cd-fvd defines it, I3D logits ({weights}), squashed to 224x224, ddof 0",
+        extract=lambda frames: _run(network, frames[None], i3d.i3d_input, device),
+        small_sample=2048,
+    )
+
+
+def fvd_cd_extractor(network: VideoMae, weights: str, *, device: str) -> FeatureExtractor:
+    """Return content-debiased FVD's: features of VideoMAE v2, of clips of 16 frames."""
+
+    def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if len(frames) != NUM_FRAMES:
+            raise ValueError(f"VideoMAE takes clips of {NUM_FRAMES} frames, got {len(frames)}")
+        return _run(network, frames[None], videomae_input, device)
+
+    return FeatureExtractor(
+        name="fvd_cd",
+        dimensions=network.fc_norm.normalized_shape[0],
+        of_clips=True,
+        ddof=0,
+        protocol=f"FVD as cd-fvd defines it, VideoMAE v2 ({weights}), squashed to 224x224, ddof 0",
+        extract=extract,
+        small_sample=2048,
+    )
+
+
+@torch.inference_mode()
+def _run(
+    network: nn.Module,
+    frames: NDArray[np.uint8],
+    prepare: Callable[[Tensor], Tensor],
+    device: str,
+) -> NDArray[np.float32]:
+    features: Tensor = network(prepare(torch.from_numpy(frames).to(device)))
+    return features.float().cpu().numpy()

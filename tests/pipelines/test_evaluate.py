@@ -1,0 +1,161 @@
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from svsdata.errors import ConfigError, StoreError
+from svsdata.labels import CITYSCAPES, KITTI360
+from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.evaluate import run_evaluate
+from svsdata.progress import Silent
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.writer import StoreWriter
+
+SIZE = (24, 40)
+LAYERS = ("image", "semantic", "instance", "flow", "provenance")
+
+
+def recorded(index: int, seed: int) -> Frame:
+    """Make a frame whose texture moves three pixels to the left a frame, under a car."""
+    texture = np.random.default_rng(seed).integers(0, 200, (24, 400, 3), dtype=np.uint8)
+    semantic = np.full(SIZE, 7, np.uint8)
+    semantic[6:18, 10:30] = 26
+    instance = semantic.astype(np.uint16)
+    instance[6:18, 10:30] = 26_000
+    image = texture[:, 3 * index : 3 * index + 40].copy()
+    image[6:18, 10:30] = (200, 30, 30)
+    flow = np.zeros((*SIZE, 2), np.float32)
+    flow[..., 0] = 3
+    return Frame(
+        index, index * 100_000, image=image, semantic=semantic, instance=instance,
+        flow=flow if index else None, provenance=np.zeros(SIZE, np.uint8),
+    )  # fmt: skip
+
+
+def synthesized(frame: Frame, *, tint: int = 0, plan: str | None = None) -> Frame:
+    provenance = np.zeros(SIZE, np.uint8)
+    semantic = frame.semantic.copy()
+    if plan:
+        provenance[2:5, 2:8] = 1
+        semantic[2:5, 2:8] = 27
+    return replace(
+        frame, image=frame.image + np.uint8(tint), semantic=semantic, provenance=provenance,
+        flow=None, is_synthetic=True, plan_hash=plan,
+    )  # fmt: skip
+
+
+def write(path, sequences, *, label_set=CITYSCAPES, size=SIZE, base=None):
+    info = StoreInfo(label_set, size, 10.0, LAYERS)
+    writer = StoreWriter(path, info)
+    for name, frames in sequences.items():
+        with writer.sequence(name, source="test", fps=10.0) as sequence:
+            for frame in frames:
+                sequence.append(frame)
+            sequence.commit(
+                details={"base_sequence": base} if base else {}, instance_scope="sequence"
+            )
+    return path
+
+
+@pytest.fixture
+def stores(tmp_path):
+    recordings = {name: [recorded(i, seed) for i in range(25)] for seed, name in enumerate("ab")}
+    made = {"a": [synthesized(frame, tint=10) for frame in recordings["a"]]}
+    made["a.truck"] = [synthesized(frame, plan="p") for frame in recordings["a"][:20]]
+    real = write(tmp_path / "real", recordings)
+    return real, write(tmp_path / "made", {"a": made["a"]}), made
+
+
+def config_for(stores, tmp_path, **fields):
+    fields = {"weights_folder": tmp_path / "no-weights", "out": tmp_path / "report", **fields}
+    return EvaluateConfig(real=stores[0], synthetic=stores[1], **fields)
+
+
+def test_a_tinted_copy_has_the_figures_of_its_tint(stores, tmp_path):
+    result = run_evaluate(config_for(stores, tmp_path), Silent())
+    assert result.measures["psnr"] == pytest.approx(20 * np.log10(25.5))
+    assert result.measures["color_distance"] == pytest.approx(np.sqrt(300), rel=0.1)
+    assert result.measures["identity"] == pytest.approx(0)
+    assert set(result.not_measured) == {
+        "fid", "fvd_i3d", "fvd_cd", "lpips", "label_agreement", "identity_after_occlusion",
+    }  # fmt: skip
+    assert "svsdata weights fetch inception-fid" in result.not_measured["fid"]
+    report = json.loads(result.report.read_text())
+    assert report["measures"]["psnr"]["samples"] == "24 frames"
+    assert report["measures"]["warping_error"]["protocol"].startswith("Lai et al. 2018")
+    warped = report["measures"]["warping_error"]
+    # a tint moves with the picture; the real store holds another texture besides
+    assert warped["value"] == pytest.approx(warped["real"], rel=0.02)
+
+
+def test_the_same_command_again_measures_nothing_and_another_one_is_refused(stores, tmp_path):
+    config = config_for(stores, tmp_path, metrics=("psnr",))
+    first = run_evaluate(config, Silent())
+    written = first.report.stat().st_mtime_ns
+    assert run_evaluate(config, Silent()) == first
+    assert first.report.stat().st_mtime_ns == written
+    other = config.model_copy(update={"first_frame": 0})
+    with pytest.raises(ConfigError, match="first_frame 1 → 0"):
+        run_evaluate(other, Silent())
+
+
+def test_edited_videos_are_not_compared_with_the_recording_but_shown(stores, tmp_path):
+    real, _, made = stores
+    edited = write(tmp_path / "edited", {"a.truck": made["a.truck"]}, base="a")
+    result = run_evaluate(config_for((real, edited), tmp_path), Silent())
+    assert result.not_measured["psnr"].startswith("no unedited frame")
+    assert "warping_error" in result.measures
+    page = result.page.read_text()
+    assert "labels before" in page
+    assert "a.truck, frame" in page
+
+
+def test_the_clips_that_differ_most_come_first(stores, tmp_path):
+    real, _, made = stores
+    good = [synthesized(recorded(i, 1)) for i in range(17)]
+    mixed = write(tmp_path / "mixed", {"a": made["a"][:17], "b": good})
+    config = config_for((real, mixed), tmp_path, metrics=("psnr",), gallery_clips=1)
+    report = json.loads(run_evaluate(config, Silent()).report.read_text())
+    assert [clip[0] for clip in report["clips"]] == ["a", "a"]
+
+
+def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_path):
+    real, made, frames = stores
+    other = write(tmp_path / "kitti", {"a": frames["a"][:3]}, label_set=KITTI360)
+    with pytest.raises(StoreError, match=r"label set 'cityscapes'.*'kitti360'"):
+        run_evaluate(config_for((real, other), tmp_path), Silent())
+    small = write(
+        tmp_path / "small",
+        {"a": [Frame(0, 0, image=np.zeros((12, 20, 3), np.uint8),
+                     semantic=np.zeros((12, 20), np.uint8))]},
+        size=(12, 20),
+    )  # fmt: skip
+    with pytest.raises(StoreError, match=r"40x24, .* of 20x12"):
+        run_evaluate(config_for((real, small), tmp_path), Silent())
+    with pytest.raises(ConfigError, match="longest sequence has 25 frames, first_frame is 30"):
+        run_evaluate(config_for((real, made), tmp_path, first_frame=30), Silent())
+    with pytest.raises(ConfigError, match="16 frames, clip_frames is 12"):
+        run_evaluate(config_for((real, made), tmp_path, clip_frames=12), Silent())
+
+
+def test_the_page_opens_in_a_browser_without_a_network(stores, tmp_path):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium here")
+    result = run_evaluate(config_for(stores, tmp_path), Silent())
+    assert "http" not in result.page.read_text().replace("https://huggingface", "").replace(
+        "http://go.yf.io", ""
+    )
+    shown = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'browser'}", result.page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "<polyline" in shown.stdout
+    assert "Worst clips" in shown.stdout
+    assert Path(result.page).stat().st_size < 5e6
