@@ -12,6 +12,7 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
+    workspace,
 )
 
 
@@ -19,7 +20,7 @@ def export(
     store: Annotated[str, typer.Argument(help="Store to export.", show_default=False)],
     kind: Annotated[
         str,
-        typer.Argument(metavar="FORMAT", help="cityscapes or video.", show_default=False),
+        typer.Argument(help="Format: cityscapes or video.", show_default=False),
     ],
     out: Annotated[str, typer.Argument(help="Folder to write.", show_default=False)],
     sequence: Annotated[
@@ -45,8 +46,9 @@ def export(
 
     chosen = make_config(
         ExportConfig,
+        workspace().fields("export"),
         {"store": store, "format": kind, "out": out, "sequences": sequence},
-        settings=settings or [],
+        settings=settings,
     )
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (

@@ -86,7 +86,7 @@ def synthesize(
             "allow_unseen": allow_unseen or None,
             "device": device,
         },
-        settings=settings or [],
+        settings=settings,
     )
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (

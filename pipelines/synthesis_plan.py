@@ -74,6 +74,8 @@ class Synthesis:
     video_maker: LongVideo
     info: StoreInfo
     """Of the store to write."""
+    part_frames: int
+    """Frames after which a stopped run can go on."""
 
 
 def prepare(config: SynthesizeConfig) -> Synthesis:
@@ -96,9 +98,8 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
         for sequence in sequences
         for variant in range(config.variants)
     )
-    return Synthesis(
-        tuple(videos), video_maker, _store_info(reader, checkpoint, edited=bool(edits))
-    )
+    info = _store_info(reader, checkpoint, edited=bool(edits))
+    return Synthesis(tuple(videos), video_maker, info, config.part_frames)
 
 
 def chosen_edits(config: SynthesizeConfig) -> tuple[Edit, ...]:
@@ -270,6 +271,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "model": video_maker.name,
         "computed": f"{weight.dtype} {weight.device.type}",
         "chunk_length": config.chunk_length,
+        "part_frames": config.part_frames,
         "cut_below": config.cut_below,
         "colour_pull": config.colour_pull,
     }

@@ -27,9 +27,6 @@ from svsdata.synthesis.provenance import (
     write_plan,
 )
 
-PART_FRAMES = 64
-"""About as many frames are lost at most when a run is stopped."""
-
 
 class EditOutcome(BaseModel):
     """What became of one edit in one video."""
@@ -83,7 +80,7 @@ def run_synthesize(
         EditPlanError: If an edit is unknown, or none can be applied to any sequence.
     """
     synthesis = prepare(config)
-    videos, video_maker = synthesis.videos, synthesis.video_maker
+    videos = synthesis.videos
     writer = _opened(config.out, synthesis, overwrite=overwrite)
     unfinished = [video for video in videos if video.sequence_id not in writer.committed]
     total, left = (sum(video.num_frames for video in group) for group in (videos, unfinished))
@@ -97,7 +94,7 @@ def run_synthesize(
         outcomes += own
         if own and all(one.status == "rejected" for one in own):
             continue
-        drawn += _make(video, plan, video_maker, writer, progress)
+        drawn += _make(video, plan, synthesis, writer, progress)
         made.append(video.sequence_id)
     if unfinished and not made:
         raise EditPlanError(f"no edit can be applied to any sequence; {outcomes[0].in_words()}")
@@ -114,12 +111,12 @@ def run_synthesize(
 def _make(
     video: Video,
     plan: EditPlan | None,
-    video_maker: LongVideo,
+    synthesis: Synthesis,
     writer: StoreWriter,
     progress: Progress,
 ) -> int:
     """Draw and write one video from where an earlier run stopped; returns the frames drawn."""
-    base = video.labels.sequence
+    base, video_maker = video.labels.sequence, synthesis.video_maker
     if plan is not None:
         write_plan(writer.path, video.sequence_id, plan)
     with writer.sequence(
@@ -142,7 +139,7 @@ def _make(
                 if frame.instance is not None:
                     tracks.add(frame.instance, frame.frame_index)
                 progress.advance()
-                if rendered.state and frame.frame_index + 1 - part_start >= PART_FRAMES:
+                if rendered.state and frame.frame_index + 1 - part_start >= synthesis.part_frames:
                     rows.close_part(rendered.state.arrays() | tracks.state())
                     part_start = frame.frame_index + 1
         lasting = tracks.tracks(video.sequence_id) if base.instance_scope == "sequence" else ()

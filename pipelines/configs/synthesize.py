@@ -35,8 +35,10 @@ class SynthesizeConfig(StageConfig):
     """Of the edits' choices; the network draws nothing."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
-    chunk_length: int = Field(8, ge=1, le=64)
+    chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
+    part_frames: int = Field(64, ge=1)
+    """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)
     """Label agreement (mean IoU) of neighbours under which the recording's own frame begins the
     video anew; 0: never. Around 0.25 finds the cuts of driving videos."""

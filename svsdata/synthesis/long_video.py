@@ -82,7 +82,7 @@ class LongVideo:
     """From ``inference_copy``, on the device to compute on."""
     name: str
     """Goes into ``models["image"]`` of what it draws."""
-    chunk_length: int = 8
+    chunk_length: int = 4
     """Frames whose label features are computed in one batch."""
     cut_below: float = 0.0
     """Label agreement under which a frame begins a new scene; 0 = never looked at."""

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.synthesis_estimate import estimate_synthesize
-from svsdata.pipelines.synthesis_plan import chosen_edits
+from svsdata.pipelines.synthesis_plan import chosen_edits, prepare
 from svsdata.pipelines.synthesize import SynthesizeResult, run_synthesize
 from svsdata.progress import Silent
 from svsdata.records import Frame
@@ -47,13 +48,13 @@ def street_frames(num_frames: int) -> Iterator[Frame]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A street of 20 frames that goes on, and the first 12 of them as a recording that ends."""
+    """A street of 56 frames that goes on, and the first 12 of them as a recording that ends."""
     path = tmp_path_factory.mktemp("base") / "store"
     info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, ("image", "semantic", "instance"), {"own": "CC0"})
     writer = StoreWriter(path, info)
-    frames = list(street_frames(20))
+    frames = list(street_frames(56))
     for sequence_id, source, kept in (
-        ("street-7", STREET.format(20), frames),
+        ("street-7", STREET.format(56), frames),
         ("recorded", "a folder", frames[:12]),
     ):
         with writer.sequence(sequence_id, source=source, fps=10.0) as rows:
@@ -147,7 +148,7 @@ def test_every_sequence_is_drawn_with_its_labels_as_long_as_it_is(
 ) -> None:
     result, made = synthesize(base, checkpoint, tmp_path / "out")
     assert result.sequences == ("recorded", "street-7")
-    assert result.num_frames == 32
+    assert result.num_frames == 68
     assert made.info.licences == {"own": "CC0"}
     source = StoreReader(base)
     for sequence_id in result.sequences:
@@ -176,15 +177,15 @@ def test_a_street_is_rendered_on_beyond_the_end_of_the_store(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     _, made = synthesize(
-        base, checkpoint, tmp_path / "out", sequences=("street-7",), frames=26, chunk_length=4
+        base, checkpoint, tmp_path / "out", sequences=("street-7",), frames=60, chunk_length=4
     )
     drawn = rows(made, "street-7")
-    assert [frame.frame_index for frame in drawn] == list(range(26))
+    assert [frame.frame_index for frame in drawn] == list(range(60))
     world = StreetWorld(7, size_hw=STORE_HW, fps=10.0)
-    beyond = resize_map(world.render(25, image=False).semantic, NETWORK_HW)
-    np.testing.assert_array_equal(drawn[25].semantic, beyond)
-    assert drawn[25].ego is not None
-    assert drawn[25].timestamp_us == 2_500_000
+    beyond = resize_map(world.render(59, image=False).semantic, NETWORK_HW)
+    np.testing.assert_array_equal(drawn[59].semantic, beyond)
+    assert drawn[59].ego is not None
+    assert drawn[59].timestamp_us == 5_900_000
     sequence = made.sequence("street-7")
     assert sequence.source == "synthesized:street-7"
     seen = {int(one) for frame in drawn for one in np.unique(frame.instance) if one >= 1000}
@@ -199,71 +200,86 @@ def test_a_recording_that_is_too_short_names_those_that_are_not(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("presets", [(), ("add_truck",)])
-def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(
-    base: Path,
-    checkpoint: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    presets: tuple[str, ...],
-) -> None:
-    monkeypatch.setattr("svsdata.pipelines.synthesize.PART_FRAMES", 8)
-    settings = {"sequences": ("street-7",), "frames": 60, "chunk_length": 4, "presets": presets}
-    synthesize(base, checkpoint, tmp_path / "whole", **settings)
-    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
-    for frames in (13, 40):
+TRUCKS = {
+    "sequences": ("street-7",),
+    "frames": 60,
+    "presets": ("add_truck",),
+    "chunk_length": 4,
+    "part_frames": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def trucks(base: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trucks") / "out"
+    synthesize(base, checkpoint, out, **TRUCKS)
+    return out
+
+
+def check_stopped(config: SynthesizeConfig, whole: Path, *, stops: tuple[int, ...]) -> None:
+    """Stop a run again and again, and compare what it ends with."""
+    for frames in stops:
         with pytest.raises(StoppedError):
-            run_synthesize(stopped, StopAfter(frames))
-        assert not StoreReader(tmp_path / "stopped").sequence_ids
-    result = run_synthesize(stopped, Silent())
-    assert 0 < result.num_frames < 40
-    assert shards(tmp_path / "stopped") == shards(tmp_path / "whole")
-    again = run_synthesize(stopped, Silent())
-    assert (again.sequences, again.num_frames) == ((), 0)
-    assert len(again.already_done) == 1
-    records = [
-        (tmp_path / name / "sequences").glob("*.json").__next__().read_text()
-        for name in ("whole", "stopped")
-    ]
-    assert records[0] == records[1]
+            run_synthesize(config, StopAfter(frames))
+        assert not StoreReader(config.out).sequence_ids
+    result = run_synthesize(config, Silent())
+    assert 0 < result.num_frames < config.frames - config.part_frames  # type: ignore[operator]
+    assert shards(config.out) == shards(whole)
+    (record,), (expected,) = (
+        [path.read_bytes() for path in (folder / "sequences").glob("*.json")]
+        for folder in (config.out, whole)
+    )
+    assert record == expected
+    again = run_synthesize(config, Silent())
+    assert (again.sequences, again.num_frames, len(again.already_done)) == ((), 0, 1)
 
 
-def test_an_added_truck_has_one_id_and_is_marked_in_every_row(
+def test_a_stopped_run_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    result, made = synthesize(
-        base,
-        checkpoint,
-        tmp_path / "out",
-        sequences=("street-7",),
-        frames=60,
-        presets=("add_truck",),
-    )
-    assert result.sequences == ("street-7.add_truck",)
-    assert [one.status for one in result.edits] != []
+    settings = {"sequences": ("street-7",), "frames": 22, "chunk_length": 2, "part_frames": 4}
+    synthesize(base, checkpoint, tmp_path / "whole", **settings)
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
+    check_stopped(stopped, tmp_path / "whole", stops=(1, 7, 15))
+
+
+def test_so_does_a_stopped_run_with_edits(
+    base: Path, checkpoint: Path, trucks: Path, tmp_path: Path
+) -> None:
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **TRUCKS)
+    check_stopped(stopped, trucks, stops=(29, 50))
+
+
+def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
+    made = StoreReader(trucks)
     drawn = rows(made, "street-7.add_truck")
-    marked = [frame for frame in drawn if frame.provenance is not None and frame.provenance.any()]
-    assert marked
-    assert marked[0].frame_index > 0
-    ids = {
-        int(one)
-        for frame in marked
-        for one in np.unique(frame.instance[frame.provenance == 1])  # type: ignore[index]
-    }
-    assert all(one // 1000 == CITYSCAPES.label("truck").id for one in ids)
-    assert len({frame.plan_hash for frame in drawn}) == 1
-    assert all(frame.seed is not None for frame in drawn)
-    tracks = {track.instance_id: track for track in made.sequence("street-7.add_truck").tracks}
-    assert ids <= set(tracks)
+    assert len(drawn) == 60
+    ids = set()
+    for frame in drawn:
+        assert frame.provenance is not None
+        assert frame.instance is not None
+        assert frame.frame_index or not frame.provenance.any()
+        ids |= set(np.unique(frame.instance[frame.provenance > 0]).tolist())
+    assert ids
+    assert {one // 1000 for one in ids} == {CITYSCAPES.label("truck").id}
+    assert ids <= {track.instance_id for track in made.sequence("street-7.add_truck").tracks}
+    (plan_hash,) = {frame.plan_hash for frame in drawn}
+    plan = json.loads((trucks / "edits/street-7.add_truck.json").read_text())
+    assert plan["plan_hash"] == plan_hash
+    assert {row["class_name"] for row in plan["rows"]} == {"truck"}
+    assert drawn[0].seed == plan["seed"]
 
 
-def test_every_variant_has_a_plan_of_its_own(base: Path, checkpoint: Path, tmp_path: Path) -> None:
-    settings = {"sequences": ("street-7",), "frames": 60, "presets": ("add_truck",), "variants": 2}
-    _, made = synthesize(base, checkpoint, tmp_path / "out", **settings)
-    assert made.sequence_ids == ["street-7.add_truck.0", "street-7.add_truck.1"]
-    first, second = (next(made.read(one, layers=())) for one in made.sequence_ids)
-    assert first.plan_hash != second.plan_hash
-    assert first.seed != second.seed
+def test_every_variant_has_a_name_and_a_plan_of_its_own(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = TRUCKS | {"variants": 2}
+    videos = prepare(configured(base, checkpoint, tmp_path / "out", **settings)).videos
+    assert [one.sequence_id for one in videos] == ["street-7.add_truck.0", "street-7.add_truck.1"]
+    first, second = (video.plan() for video in videos)
+    assert first is not None
+    assert second is not None
+    assert first.hash != second.hash
 
 
 def test_cars_that_are_removed_leave_the_reference_frame_too(
@@ -311,11 +327,9 @@ def test_a_class_that_the_checkpoint_never_saw_is_refused_unless_asked_for(
 ) -> None:
     counts = {label.name: int(label.name != "truck") for label in CITYSCAPES.labels}
     carless = write_checkpoint(tmp_path / "generator.safetensors", pixel_counts=counts)
-    settings = {"sequences": ("street-7",), "frames": 60, "presets": ("add_truck",)}
     with pytest.raises(CheckpointError, match=r"truck, which the .* never saw.*knows: .*car"):
-        synthesize(base, carless, tmp_path / "out", **settings)
-    result, _ = synthesize(base, carless, tmp_path / "out", allow_unseen=True, **settings)
-    assert result.num_frames == 60
+        synthesize(base, carless, tmp_path / "out", **TRUCKS)
+    assert prepare(configured(base, carless, tmp_path / "out", allow_unseen=True, **TRUCKS)).videos
 
 
 def test_an_unknown_edit_is_refused_with_the_name_that_was_meant(
@@ -356,17 +370,14 @@ def test_an_output_made_otherwise_is_set_aside_when_told_to(
     assert StoreReader(tmp_path / "out.old-1").sequence("recorded").num_frames == 12
 
 
-def test_single_fields_of_an_edit_can_be_changed(
-    base: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    preset = SynthesizeConfig(
-        store=base, checkpoint=checkpoint, out=tmp_path, presets=("add_truck",)
-    )
-    (plain,) = chosen_edits(preset)
+def test_single_fields_of_an_edit_can_be_changed(tmp_path: Path) -> None:
+    preset = configured(tmp_path, tmp_path, tmp_path, presets=("add_truck",))
+    plain, *others = chosen_edits(preset)
     changes = {plain.id: {"size_m": {"height": 3.9}}}
-    (changed,) = chosen_edits(preset.model_copy(update={"edits": changes}))
+    changed, *unchanged = chosen_edits(preset.model_copy(update={"edits": changes}))
     assert changed.size_m["height"] == (3.9, 3.9)
     assert changed.motion == plain.motion
+    assert unchanged == others
     with pytest.raises(EditPlanError, match=r"'edits\.van' changes an edit that is not asked for"):
         chosen_edits(preset.model_copy(update={"edits": {"van": {}}}))
     with pytest.raises(EditPlanError, match="did you mean 'size_m'"):
