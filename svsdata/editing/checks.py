@@ -9,8 +9,9 @@ from svsdata.editing.placement import Poses
 from svsdata.editing.scene import Sighting
 
 _EGO_CENTRE_M, _EGO_LENGTH_M, _EGO_WIDTH_M = 1.4, 4.8, 2.0
-# A base object is known by its seen foot only: taken as a disc just behind it.
-_SIGHTED_RADIUS_M = 0.9
+# A base object is known by its seen foot only, a vehicle's mostly its near corner: taken as a disc
+# behind it.
+_SIGHTED_RADIUS_M, _BEHIND_FOOT_M = 0.6, 0.9
 # A sighting counts for the frames around it, as not every frame needs to be looked at.
 _AROUND = range(-2, 3)
 
@@ -41,7 +42,7 @@ class Crowd:
         frame = [s.frame_index + shift for s in sightings for shift in _AROUND]
         places = [(s.x_m, s.y_m) for s in sightings for _ in _AROUND]
         distance = np.linalg.norm(np.reshape(places, (-1, 2)), axis=1, keepdims=True)
-        centre = np.reshape(places, (-1, 2)) * (1 + _SIGHTED_RADIUS_M / np.maximum(distance, 1.0))
+        centre = np.reshape(places, (-1, 2)) * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))
         return cls(np.array(frame, np.int64), centre, np.full(len(frame), _SIGHTED_RADIUS_M))
 
     def joined_by(self, first_frame: int, poses: Poses, length_m: float, width_m: float) -> "Crowd":

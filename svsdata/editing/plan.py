@@ -30,7 +30,7 @@ MAX_EDITS = 250
 """Provenance values 1..250 number the edits of a plan."""
 RESERVED_INDEX = 900
 """Where not all ids of the base are known, new objects take indices from here on."""
-FAR_SHARE = 0.04
+FAR_SHARE = 0.05
 """An object lower than this share of the frame may appear from the distance."""
 EDGE_SHARE = 0.4
 """An object of which at most this much is inside the frame comes in from its border."""
