@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import SourceError, StoreError
+from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.labelled_frames import BadFrames, Start
-from svsdata.labeling.sources.recording import Recording, Source
+from svsdata.labeling.sources.recording import Recording
 from svsdata.labeling.track_table import TrackTable
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label_choices import LabelRun, prepare
@@ -162,7 +163,7 @@ def _label_sequence(
 ) -> int:
     """Write one sequence and commit it; returns the number of frames that were left to label."""
     labeler = run.labeler_of(recording)
-    recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
+    recipe = _recipe(run, labeler)
     with store.sequence(
         recording.sequence_id,
         source=recording.source,
@@ -185,10 +186,16 @@ def _label_sequence(
         scope: Literal["sequence", "frame"] = "sequence" if run.lasting_ids else "frame"
         writer.commit(
             tracks.tracks(recording.sequence_id),
-            details=_details(run.source, bad),
+            details=_details(run, bad),
             instance_scope=scope if "instance" in labeler.layers else "none",
         )
         return writer.next_frame_index - start.row
+
+
+def _recipe(run: LabelRun, labeler: Labeler) -> str:
+    """Tell what a sequence must have been begun with to be gone on with."""
+    recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
+    return f"{recipe}; lower {run.chain.crop_rows} rows" if run.chain.crop_rows else recipe
 
 
 def _state(position: int, bad: BadFrames) -> dict[str, NDArray[Any]]:
@@ -205,8 +212,10 @@ def _start(writer: SequenceWriter, bad: BadFrames) -> Start:
     return Start(writer.next_frame_index, int(writer.state["position"]))
 
 
-def _details(source: Source, bad: BadFrames) -> dict[str, str]:
-    details = {"source_kind": source.kind}
+def _details(run: LabelRun, bad: BadFrames) -> dict[str, str]:
+    details = {"source_kind": run.source.kind}
+    if run.chain.crop_rows:
+        details["crop"] = f"lower {run.chain.crop_rows} rows of the source's frames"
     if bad.reasons:
         details["skipped"] = json.dumps(dict(sorted(bad.reasons.items())))
     return details

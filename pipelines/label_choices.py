@@ -49,18 +49,20 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         progress.note(note)
     if any(recording.camera is None for recording in recordings):
         progress.note("camera not given: that of Cityscapes is assumed and flagged 'assumed'")
+    if config.crop_rows and source.kind == STREET_WORLD:
+        raise ConfigError("crop_rows: a street world is rendered at any size, such as size=512x128")
     segmenter = config.segmenter or _usual_segmenter(config, source)
     label_set = _label_set(config, source, segmenter)
     labeler_of = _labelers(config, source, segmenter, label_set)
     flow = _flow_labeler(config, source)
-    size_hw = (config.size[1], config.size[0]) if config.size else first_size_hw(recordings[0])
+    size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
     return LabelRun(
         source=source,
         recordings=recordings,
         labeler_of=labeler_of,
-        chain=Chain(size_hw, label_set, flow),
+        chain=Chain(size_hw, label_set, flow, config.crop_rows),
         info=StoreInfo(
             label_set=label_set,
             size_hw=size_hw,
@@ -83,6 +85,11 @@ def _chosen(source: Source, wanted: tuple[str, ...]) -> tuple[Recording, ...]:
             f"no sequence {', '.join(missing)} in the source; it has: {', '.join(by_id)}"
         )
     return tuple(by_id[sequence_id] for sequence_id in wanted) or source.recordings
+
+
+def _own_size_hw(config: LabelConfig, recordings: tuple[Recording, ...]) -> tuple[int, int]:
+    height, width = first_size_hw(recordings[0])
+    return min(height, config.crop_rows or height), width
 
 
 def _usual_segmenter(config: LabelConfig, source: Source) -> str:
@@ -124,6 +131,7 @@ def _labelers(
         label_set=label_set,
         encoding=config.encoding,
         folders=recording.folders,
+        cropped=config.crop_rows is not None,
     )
 
 

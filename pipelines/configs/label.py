@@ -28,6 +28,9 @@ class LabelConfig(StageConfig):
     size: tuple[int, int] | None = None
     """Width and height of the stored frames, of the source's aspect ratio; left out, the
     source's own, and JPEG frames keep their bytes."""
+    crop_rows: int | None = Field(default=None, ge=1)
+    """Keep only this many rows of every frame, the lower ones, before anything is resized:
+    352 makes KITTI-360's 1408x376 frames 4:1. Left out, all rows are kept."""
     fps: float | None = Field(default=None, gt=0)
     """Frames a second of a folder of frames (10 where left out); other sources know theirs."""
     sequences: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from svsdata.errors import SourceError
 from svsdata.flow import resize_flow
 from svsdata.geometry.camera import assumed_camera
@@ -64,6 +66,8 @@ class Chain:
     """Of the store."""
     label_set: LabelSet
     flow: FlowLabeler
+    crop_rows: int | None = None
+    """Rows kept of every frame, the lower ones; None keeps all."""
 
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start
@@ -95,14 +99,14 @@ class Chain:
             yield frame.frame_index, replace(frame, frame_index=row)
 
     def _fitted(self, frames: Iterable[Frame], bad: BadFrames) -> Iterator[Frame]:
-        """Resize every frame to the store's size, which must have the frames' aspect ratio."""
+        """Crop and resize every frame to the store's size, of the cropped frames' aspect ratio."""
         native_hw: tuple[int, int] | None = None
         for frame in frames:
             assert frame.image is not None
             height, width = frame.image.shape[:2]
             native_hw = native_hw or (height, width)
             if (height, width) == native_hw:
-                yield fitted(frame, self.size_hw)
+                yield fitted(lower_rows(frame, self.crop_rows or height), self.size_hw)
                 continue
             bad.take(
                 BadFrame(
@@ -129,6 +133,31 @@ class Chain:
                 frame.flow, ground_votes(frame, self.label_set), camera, steps_per_s
             )
         return replace(frame, camera=camera, ego=ego, models=models)
+
+
+def lower_rows(frame: Frame, rows: int) -> Frame:
+    """Return a recorded frame without its upper rows: image and camera, whose centre moves up.
+
+    The file's own bytes are kept only where all rows are.
+
+    Raises:
+        SourceError: If the frame has fewer rows.
+    """
+    assert frame.image is not None
+    height, width = frame.image.shape[:2]
+    if rows > height:
+        raise SourceError(
+            f"{frame.source}: {width}x{height} has no {rows} rows to keep; lower crop_rows"
+        )
+    if rows == height:
+        return frame
+    camera = frame.camera
+    if camera is not None:
+        intrinsics = camera.intrinsics.copy()
+        intrinsics[1, 2] -= height - rows
+        camera = replace(camera, intrinsics=intrinsics, size_hw=(rows, width))
+    image = np.ascontiguousarray(frame.image[-rows:])
+    return replace(frame, image=image, camera=camera, encoded_image=None)
 
 
 def fitted(frame: Frame, size_hw: tuple[int, int]) -> Frame:

@@ -110,6 +110,8 @@ class PrecomputedLabels:
         encoding: Whether semantic maps hold ids of the label set, or Cityscapes train ids with
             255 as none.
         folders: Of the recording.
+        cropped: Whether frames lost their upper rows; maps lose theirs, unless they have the
+            cropped frames' aspect ratio already.
     """
 
     batch_size = 1
@@ -122,7 +124,9 @@ class PrecomputedLabels:
         label_set: LabelSet,
         encoding: SemanticEncoding,
         folders: tuple[str, ...],
+        cropped: bool = False,
     ) -> None:
+        self._cropped = cropped
         self._semantic, self._instance = semantic, instance
         self._label_set = label_set
         self._encoding = encoding
@@ -139,13 +143,30 @@ class PrecomputedLabels:
         size_hw = (frame.image.shape[0], frame.image.shape[1])
         path = self._semantic.find(frame, self._folders)
         semantic = label_ids(
-            _read(path, size_hw), str(path), self._label_set, encoding=self._encoding
+            self._read(path, size_hw), str(path), self._label_set, encoding=self._encoding
         )
         instance = None
         if self._instance is not None:
             path = self._instance.find(frame, self._folders)
-            instance = instance_ids(_read(path, size_hw), semantic, self._label_set)
+            instance = instance_ids(self._read(path, size_hw), semantic, self._label_set)
         return replace(frame, semantic=semantic, instance=instance, confidence=None)
+
+    def _read(self, path: Path, size_hw: tuple[int, int]) -> Map:
+        """Read a map and fit it to its frame."""
+        try:
+            stored = decode_map(path.read_bytes(), str(path))
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+        if self._cropped:
+            rows = round(stored.shape[1] * size_hw[0] / size_hw[1])
+            stored = stored[-rows:]
+        height, width = stored.shape
+        if abs(height * size_hw[1] - width * size_hw[0]) > max(height, width):
+            raise SourceError(
+                f"{path}: map of {width}x{height} for a frame of {size_hw[1]}x{size_hw[0]}; "
+                "expected the same aspect ratio"
+            )
+        return resize_map(stored, size_hw)
 
 
 def label_ids(
@@ -191,18 +212,3 @@ def instance_ids(stored: Map, semantic: SemanticMap, label_set: LabelSet) -> Ins
 def _core(stem: str) -> str:
     """Drop the words at the end of a name: ``x_000019_gtFine_labelIds`` → ``x_000019``."""
     return re.sub(r"(?<=\d)(_[A-Za-z][A-Za-z0-9]*)+$", "", stem)
-
-
-def _read(path: Path, size_hw: tuple[int, int]) -> Map:
-    """Read a map and fit it to its frame."""
-    try:
-        stored = decode_map(path.read_bytes(), str(path))
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
-    height, width = stored.shape
-    if abs(height * size_hw[1] - width * size_hw[0]) > max(height, width):
-        raise SourceError(
-            f"{path}: map of {width}x{height} for a frame of {size_hw[1]}x{size_hw[0]}; "
-            "expected the same aspect ratio"
-        )
-    return resize_map(stored, size_hw)

@@ -6,10 +6,10 @@ import pytest
 
 from svsdata.errors import SourceError
 from svsdata.estimation.flow_estimators import FlowEstimate
-from svsdata.geometry.camera import assumed_camera
+from svsdata.geometry.camera import assumed_camera, project
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, NoFlow
 from svsdata.labeling.labelers import ExactLabels
-from svsdata.labeling.labelled_frames import BadFrames, Chain, Start, fitted
+from svsdata.labeling.labelled_frames import BadFrames, Chain, Start, fitted, lower_rows
 from svsdata.labeling.sources.recording import BadFrame
 from svsdata.labeling.sources.street import street_recording
 from svsdata.labels import CITYSCAPES
@@ -200,3 +200,33 @@ def test_a_resized_frame_has_resized_layers_and_camera_and_no_kept_bytes():
     assert fitted(frame, (4, 8)).encoded_image is not None
     with pytest.raises(SourceError, match=r"8x4 does not fit 9x9.*choose a size such as 9x4"):
         fitted(frame, (9, 9))
+
+
+def test_cropping_keeps_the_lower_rows_and_every_point_under_its_pixel():
+    image = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+    camera = assumed_camera((6, 8))
+    frame = replace(
+        picture(1), image=image, camera=camera, encoded_image=EncodedImage(b"", "1.jpg")
+    )
+    cropped = lower_rows(frame, 4)
+    np.testing.assert_array_equal(cropped.image, image[2:])
+    assert cropped.encoded_image is None
+    assert cropped.camera.size_hw == (4, 8)
+    points = np.array([[10.0, 1.0, 0.0], [20.0, -3.0, 1.5]])
+    before, after = project(camera, points), project(cropped.camera, points)
+    np.testing.assert_allclose(after, before - [0, 2, 0], atol=1e-12)
+    assert lower_rows(frame, 6) is frame
+    with pytest.raises(SourceError, match=r"1\.png: 8x6 has no 7 rows to keep; lower crop_rows"):
+        lower_rows(frame, 7)
+
+
+def test_frames_are_cropped_before_they_are_resized_and_sizes_are_told_apart_before_both():
+    recording = Listed((picture(0, (6, 8)), picture(1, (7, 8)), picture(2, (6, 8))))
+    chain = Chain((2, 4), CITYSCAPES, NoFlow(), crop_rows=4)
+    bad = BadFrames(skip=True)
+    rows = list(chain.labelled_frames(recording, BatchesOfTwo(), bad, Start()))
+    assert [(position, frame.image.shape) for position, frame in rows] == [
+        (0, (2, 4, 3)),
+        (2, (2, 4, 3)),
+    ]
+    assert bad.reasons == {1: "1.png: 8x7, the frames before are 8x6"}

@@ -27,13 +27,22 @@ def frame(source, number=0, size_hw=(2, 4)) -> Frame:
     return Frame(0, 0, image=image, source=source, source_frame=number)
 
 
-def labels(semantic, instance=None, *, encoding="label_ids", folders=(), label_set=CITYSCAPES):
+def labels(
+    semantic,
+    instance=None,
+    *,
+    encoding="label_ids",
+    folders=(),
+    label_set=CITYSCAPES,
+    cropped=False,
+):
     return PrecomputedLabels(
         MapFolder(semantic, SEMANTIC_WORDS),
         None if instance is None else MapFolder(instance, INSTANCE_WORDS),
         label_set=label_set,
         encoding=encoding,
         folders=folders,
+        cropped=cropped,
     )
 
 
@@ -139,6 +148,18 @@ def test_maps_of_another_size_are_fitted_and_of_another_shape_refused(tmp_path):
     np.testing.assert_array_equal(labelled.semantic, np.array([[7] * 4 + [8] * 4] * 4))
     with pytest.raises(SourceError, match=r"map of 4x2 for a frame of 9x3"):
         labels(tmp_path).label([frame("1.png", size_hw=(3, 9))])
+
+
+def test_maps_of_cropped_frames_lose_their_upper_rows_unless_they_lost_them_before(tmp_path):
+    rows = np.array([[5], [6], [7], [8]], np.uint8)
+    put(tmp_path / "native" / "1.png", np.repeat(rows, 8, 1))
+    put(tmp_path / "double" / "1.png", np.repeat(np.repeat(rows, 2, 0), 16, 1))
+    put(tmp_path / "cropped" / "1.png", np.repeat(rows[2:], 8, 1))
+    for folder in ("native", "double", "cropped"):
+        (labelled,) = labels(tmp_path / folder, cropped=True).label([frame("1.png", 1, (2, 8))])
+        np.testing.assert_array_equal(labelled.semantic, [[7] * 8, [8] * 8])
+    with pytest.raises(SourceError, match=r"map of 8x2 for a frame of 4x4"):
+        labels(tmp_path / "cropped", cropped=True).label([frame("1.png", 1, (4, 4))])
 
 
 def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
-from svsdata.images import encode_jpeg, encode_png
+from svsdata.images import decode_image, encode_jpeg, encode_png
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label import plan_label, run_label
 from svsdata.progress import Silent
@@ -156,6 +156,23 @@ def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorde
         assert frame.camera.size_hw == (16, 32)
 
 
+def test_cropped_frames_and_maps_are_the_lower_rows_of_the_recording(tmp_path, recorded):
+    cropped = precomputed(
+        recorded, tmp_path / "store", crop_rows=16, sequences=("ulm_000001",), flow="none"
+    )
+    run_label(cropped, Silent())
+    assert StoreReader(tmp_path / "store").info.size_hw == (16, 64)
+    sequence = StoreReader(tmp_path / "store").sequence("ulm_000001")
+    assert sequence.details["crop"] == "lower 16 rows of the source's frames"
+    for number, frame in enumerate(frames(tmp_path / "store", "ulm_000001")):
+        jpeg = (recorded / frame.source).read_bytes()
+        np.testing.assert_array_equal(frame.image, decode_image(jpeg, "jpeg")[16:])
+        truth = StreetWorld(1, size_hw=(32, 64)).render(number)
+        np.testing.assert_array_equal(frame.semantic, truth.semantic[16:])
+    with pytest.raises(SourceError, match="no 33 rows to keep"):
+        run_label(precomputed(recorded, tmp_path / "s", crop_rows=33), Silent())
+
+
 def spoiled(recorded: Path, copy: Path) -> Path:
     import shutil
 
@@ -231,6 +248,8 @@ def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):
         run_label(config(STREET, tmp_path / "s", label_set="kitti360"), Silent())
     with pytest.raises(SourceError, match="another aspect ratio; choose a size such as 40x20"):
         run_label(precomputed(recorded, tmp_path / "s", size=(40, 40)), Silent())
+    with pytest.raises(ConfigError, match="crop_rows: a street world is rendered at any size"):
+        run_label(config(STREET, tmp_path / "s", crop_rows=16), Silent())
     assert not list((tmp_path / "s" / "sequences").glob("*.json"))
 
 
