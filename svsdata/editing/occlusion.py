@@ -114,27 +114,63 @@ def depth_of_labels(
     """
     height, width = semantic.shape
     x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
-    layers, keys = _tables(label_set)
     column = (slice(rect.y0, height), slice(x0, x1))
-    ids = instance[column]
-    layer = layers[semantic[column]]
-    key = np.where(ids >= INSTANCE_BASE, ids, keys[semantic[column]])
-    shown = slice(0, rect.y1 - rect.y0)
-    foot = _feet(key)[shown]
-    columns = np.arange(x1 - x0)[None]
-    below = layer[np.minimum(foot + 1, len(layer) - 1), columns]
-    touches = (foot == len(layer) - 1) | (below == _FLAT) | (below == _BORDER)
-    depth = np.where(touches, ground.at(columns + x0, foot + rect.y0 + 0.5), np.float32(np.nan))
-    layer, key = layer[shown], key[shown]
-    for instance_id in np.unique(key[key >= INSTANCE_BASE]):
-        depth[key == instance_id] = _thing_depth(
+    runs = _runs(semantic[column], instance[column], rect.y1 - rect.y0, label_set)
+    is_flat_below = np.isin(runs.layer_below, (_FLAT, _BORDER))
+    touches = is_flat_below | (runs.foot == height - rect.y0 - 1)
+    foot_depth = ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
+    depth = np.where(touches, foot_depth, np.float32(np.nan))
+    for instance_id in np.unique(runs.key[runs.key >= INSTANCE_BASE]):
+        depth[runs.key == instance_id] = _thing_depth(
             instance, int(instance_id), feet, ground, label_set
         )
-    _settle_thin(depth, semantic[column][shown], layer, ground, label_set)
-    _settle_upright(depth, key)
-    depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
-    depth[layer == _BORDER] = 0.0
-    return depth[:, rect.x0 - x0 : rect.x1 - x0]
+    _settle_thin(depth, runs, semantic[column][: rect.y1 - rect.y0], ground, label_set)
+    _settle_upright(depth, runs)
+    depth[(runs.layer == _FLAT) | (runs.layer == _OPEN)] = np.inf
+    depth[runs.layer == _BORDER] = 0.0
+    filled = np.repeat(depth, runs.num_rows).reshape(x1 - x0, rect.y1 - rect.y0)
+    return filled[rect.x0 - x0 : rect.x1 - x0].T
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Pixels of one column that show one piece, from the left column to the right, downwards.
+
+    A few runs stand for hundreds of thousands of pixels. All arrays are (R,).
+    """
+
+    column: NDArray[np.intp]
+    top: NDArray[np.intp]
+    foot: NDArray[np.intp]
+    """Lowest row, also below the rows that are asked for."""
+    num_rows: NDArray[np.intp]
+    """Within the rows that are asked for, 1 or more."""
+    key: NDArray[np.uint16]
+    layer: NDArray[np.uint8]
+    layer_below: NDArray[np.uint8]
+    """Of what the run stands on; its own at the bottom of the frame."""
+
+
+def _runs(
+    semantic: SemanticMap, instance: InstanceMap, num_rows: int, label_set: LabelSet
+) -> _Runs:
+    """Cut the columns of (rows, columns) maps into runs that begin in the first rows."""
+    layers, keys = _tables(label_set)
+    height = len(semantic)
+    labels, ids = np.ascontiguousarray(semantic.T), instance.T
+    key = np.where(ids >= INSTANCE_BASE, ids, keys[labels])
+    begins = np.ones(key.shape, bool)
+    np.not_equal(key[:, 1:], key[:, :-1], out=begins[:, 1:])
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], key.size) - 1
+    column, top = np.divmod(starts, height)
+    foot = ends - column * height
+    layer = layers[labels.ravel()[starts]]
+    below = np.where(foot < height - 1, np.append(layer[1:], layer[-1:]), layer)
+    asked = top < num_rows
+    column, top, foot, below = column[asked], top[asked], foot[asked], below[asked]
+    shown = np.minimum(foot, num_rows - 1) - top + 1
+    return _Runs(column, top, foot, shown, key.ravel()[starts[asked]], layer[asked], below)
 
 
 def feet_of_things(instance: InstanceMap) -> Feet:
@@ -154,14 +190,6 @@ def feet_of_things(instance: InstanceMap) -> Feet:
     }
 
 
-def _feet(key: NDArray[np.uint16]) -> NDArray[np.intp]:
-    """Row of the lowest pixel of each pixel's piece of its column."""
-    rows = len(key)
-    ends = np.full(key.shape, rows - 1, np.intp)
-    ends[:-1] = np.where(key[:-1] != key[1:], np.arange(rows - 1)[:, None], rows - 1)
-    return np.minimum.accumulate(ends[::-1], axis=0)[::-1]
-
-
 def _thing_depth(
     instance: InstanceMap, instance_id: int, feet: Feet, ground: GroundDepth, label_set: LabelSet
 ) -> float:
@@ -177,40 +205,44 @@ def _thing_depth(
 
 def _settle_thin(
     depth: NDArray[np.float32],
+    runs: _Runs,
     semantic: SemanticMap,
-    layer: NDArray[np.uint8],
     ground: GroundDepth,
     label_set: LabelSet,
 ) -> None:
     """Give poles with their signs and lights the depth of their foot, else that of their size."""
-    is_thin = layer == _THIN
+    is_thin = runs.layer == _THIN
     if not is_thin.any():
         return
-    count, component = cv2.connectedComponents(is_thin.astype(np.uint8), ltype=cv2.CV_16U)
+    layers, _ = _tables(label_set)
+    mask = np.ascontiguousarray(layers[semantic] == _THIN).view(np.uint8)
+    count, component, boxes, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
+    piece = component[runs.top[is_thin], runs.column[is_thin]]
     nearest = np.full(count, np.inf, np.float32)
-    is_known = is_thin & ~np.isnan(depth)
-    np.minimum.at(nearest, component[is_known], depth[is_known])
+    np.fmin.at(nearest, piece, depth[is_thin])
     for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
-        rows, columns = np.nonzero(component == index)
-        name = label_set.labels[int(np.bincount(semantic[rows, columns]).argmax())].name
+        x, y, width, height, _ = boxes[index]
+        box = (slice(y, y + height), slice(x, x + width))
+        rows, columns = np.nonzero(component[box] == index)
+        name = label_set.labels[int(np.bincount(semantic[box][rows, columns]).argmax())].name
         if name in _HEIGHTS_M:
-            nearest[index] = ground.focal_px * _HEIGHTS_M[name] / (np.ptp(rows) + 1)
+            nearest[index] = ground.focal_px * _HEIGHTS_M[name] / height
         else:
-            thickness_px = np.median(np.bincount(rows - rows.min()))
-            nearest[index] = ground.focal_px * _POLE_WIDTH_M / thickness_px
-    depth[is_thin] = np.maximum(nearest[component[is_thin]] - _THIN_FIRST_M, 0.0)
+            nearest[index] = ground.focal_px * _POLE_WIDTH_M / np.median(np.bincount(rows))
+    depth[is_thin] = np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
 
 
-def _settle_upright(depth: NDArray[np.float32], key: NDArray[np.uint16]) -> None:
-    """Give pieces whose contact is hidden that of the same class in the columns beside."""
+def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:
+    """Give runs whose contact is hidden that of the same class in the columns beside."""
     is_hidden = np.isnan(depth)
-    for class_key in np.unique(key[is_hidden]):
-        is_class = key == class_key
-        inverse = np.where(is_class & ~is_hidden, 1.0 / depth, 0.0).max(axis=0)
-        known = np.flatnonzero(inverse)
-        if known.size:
-            filled = 1.0 / np.interp(np.arange(depth.shape[1]), known, inverse[known])
-        else:
-            filled = np.full(depth.shape[1], np.inf)
-        rows, columns = np.nonzero(is_class & is_hidden)
-        depth[rows, columns] = filled[columns]
+    inverse = np.zeros(int(runs.column[-1]) + 1)
+    for class_key in np.unique(runs.key[is_hidden & (runs.layer == _UPRIGHT)]):
+        is_class = runs.key == class_key
+        known, hidden = is_class & ~is_hidden, is_class & is_hidden
+        if not known.any():
+            depth[hidden] = np.inf
+            continue
+        inverse[:] = 0.0
+        np.maximum.at(inverse, runs.column[known], 1.0 / depth[known])
+        columns = np.flatnonzero(inverse)
+        depth[hidden] = 1.0 / np.interp(runs.column[hidden], columns, inverse[columns])

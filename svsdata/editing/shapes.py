@@ -7,6 +7,8 @@ of the footprint.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -85,8 +87,9 @@ def silhouette(
     if left >= right or top >= bottom:
         return None
     part_index = np.zeros((bottom - top, right - left), np.uint8)
-    for index, outline in hulls:
-        _fill_hull(part_index, outline - np.array((left, top), np.float32), index)
+    for index, neighbours in groupby(hulls, key=itemgetter(0)):
+        corner = np.array((left, top), np.float32)
+        _fill(part_index, [outline - corner for _, outline in neighbours], index)
     return Silhouette(int(left), int(top), part_index)
 
 
@@ -117,27 +120,31 @@ def _projected_hull(camera: Camera, points: Points) -> NDArray[np.float32] | Non
     return np.asarray(cv2.convexHull(pixels)[:, 0], np.float32)
 
 
-def _fill_hull(part_index: NDArray[np.uint8], outline: NDArray[np.float32], index: int) -> None:
-    """Set the pixels whose centre lies inside; OpenCV's fill would add half a pixel all around."""
+def _fill(part_index: NDArray[np.uint8], hulls: list[NDArray[np.float32]], index: int) -> None:
+    """Set the pixels whose centre lies inside any hull, drawn over what is there.
+
+    OpenCV's fill would add half a pixel all around.
+    """
     height, width = part_index.shape
-    first = max(0, int(np.ceil(outline[:, 1].min())))
-    last = min(height - 1, int(np.floor(outline[:, 1].max())))
-    if first > last:
-        return
-    rows = np.arange(first, last + 1, dtype=np.float32)[:, None]
-    (x0, y0), (x1, y1) = outline.T, np.roll(outline, -1, axis=0).T
-    crosses = (y0 <= rows) != (y1 <= rows)
-    slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
-    x = x0 + (rows - y0) * slope
-    left = np.where(crosses, x, np.inf).min(axis=1, keepdims=True)
-    right = np.where(crosses, x, -np.inf).max(axis=1, keepdims=True)
-    if not np.isfinite(left).any():
-        return
-    begin = int(np.clip(np.ceil(left.min()), 0, width))
-    end = int(np.clip(np.floor(right.max()) + 1, begin, width))
-    columns = np.arange(begin, end, dtype=np.float32)
-    inside = (columns >= left) & (columns <= right)
-    part_index[first : last + 1, begin:end][inside] = index
+    # How many hulls cover a pixel, as differences along its row.
+    steps = np.zeros((height, width + 1), np.int8)
+    for outline in hulls:
+        first = max(0, int(np.ceil(outline[:, 1].min())))
+        last = min(height - 1, int(np.floor(outline[:, 1].max())))
+        rows = np.arange(first, last + 1)
+        (x0, y0), (x1, y1) = outline.T, np.roll(outline, -1, axis=0).T
+        down = rows[:, None].astype(np.float32)
+        crosses = (y0 <= down) != (y1 <= down)
+        slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+        x = x0 + (down - y0) * slope
+        left = np.where(crosses, x, np.inf).min(axis=1, initial=np.inf)
+        right = np.where(crosses, x, -np.inf).max(axis=1, initial=-np.inf)
+        begin = np.ceil(np.clip(left, 0, width)).astype(np.intp)
+        end = np.floor(np.clip(right, -1, width - 1)).astype(np.intp) + 1
+        covered = begin < end
+        steps[rows[covered], begin[covered]] += 1
+        steps[rows[covered], end[covered]] -= 1
+    part_index[np.cumsum(steps[:, :-1], axis=1, dtype=np.int8) > 0] = index
 
 
 def _box(
