@@ -80,6 +80,9 @@ def make_report(
         )
     for name, protocol in _PROTOCOLS.items():
         curve, of_real = _curve(synthetic, name), _curve(real, name)
+        if name == "lpips":
+            weights = config.weights.lpips or f"lpips-{config.lpips_trunk}"
+            protocol = f"{protocol}, trunk {config.lpips_trunk}, weights {weights}"
         if curve.count:
             reference = of_real.mean if of_real.count else None
             measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)
