@@ -225,6 +225,9 @@ def _train_step(
         judged, real_features = discriminator_terms(
             networks, chunk, output.image.detach(), past, objective=objective, draws=draws
         )
+    values = check_finite(
+        judged, step
+    )  # before going back: NaN coordinates crash a warp's gradient
     torch.autograd.backward([*judged.values()])
 
     # Generator: convince the discriminators, and come close to the real frames
@@ -232,14 +235,15 @@ def _train_step(
         terms = generator_terms(
             networks, chunk, output, past, real_features=real_features, objective=objective
         )
+    values |= check_finite(terms, step)
     torch.autograd.backward([*terms.values()])
 
-    # Refuse what is no number; update all networks, then the average
+    # All numbers are numbers: update all networks, then the average
     gradients = {
         f"gradient/{name}": gradient_norm(network, limit=config.max_gradient_norm)
         for name, network in networks.by_name.items()
     }
-    values = check_finite({**judged, **terms, **gradients}, step)
+    values |= check_finite(gradients, step)
     for optimizer in learner.optimizers.values():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from svsdata.checkpoints.tensor_files import read_state_dict
+from svsdata.checkpoints.weights import (
+    CheckpointInfo,
+    generator_file,
+    load_generator,
+    save_generator,
+)
+from svsdata.errors import CheckpointError, WeightsError
+from svsdata.labels import CITYSCAPES, KITTI360, LabelSet
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
+from svsdata.nets.svsgan.generator import Generator
+
+INFO = CheckpointInfo(
+    model="demo",
+    label_set=CITYSCAPES,
+    size_hw=(64, 128),
+    fps=10.0,
+    pixel_counts={"road": 5000, "truck": 0},
+    step=120,
+    reference_free=True,
+    uses_instances=False,
+    store_id="abc",
+)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    torch.manual_seed(0)
+    motion = MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1)
+    return Generator(
+        GeneratorConfig(
+            35, motion=motion, image_widths=(8, 16), semantic_stem=(4, 4),
+            decoder_widths=(8, 8), modulation_kernels=(3, 1),
+        )
+    ).eval()  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path, generator):
+    path = tmp_path / "generator.safetensors"
+    save_generator(path, generator, INFO)
+    return path
+
+
+def test_a_generator_comes_back_with_its_pictures_and_its_description(path, generator):
+    loaded, info = load_generator(path)
+    assert info == INFO
+    assert info.known_classes == ("road",)
+    assert loaded.config == generator.config
+    assert not loaded.training
+    image, semantic = torch.rand(1, 3, 32, 64), torch.randint(0, 35, (2, 32, 64))
+    with torch.inference_mode():
+        one, other = (net(image, semantic[:1], semantic[1:]).image for net in (generator, loaded))
+    assert torch.equal(one, other)
+
+
+def test_a_run_directory_means_its_newest_checkpoint(tmp_path, path):
+    for step in (20, 3):
+        folder = tmp_path / "run" / "checkpoints" / f"checkpoint-{step:09d}"
+        folder.mkdir(parents=True)
+        (folder / "generator.safetensors").write_bytes(path.read_bytes())
+    found = generator_file(tmp_path / "run")
+    assert found.parent.name == "checkpoint-000000020"
+    assert generator_file(found.parent) == found
+    assert generator_file(path) == path
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_a_path_without_a_checkpoint_says_what_was_expected(tmp_path, name):
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        generator_file(tmp_path / name)
+
+
+def test_a_damaged_file_is_told(path):
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot read"):
+        load_generator(path)
+
+
+def test_a_foreign_safetensors_file_is_no_generator(tmp_path):
+    save_file({"weight": torch.ones(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(CheckpointError, match="no entry 'svsdata'"):
+        load_generator(tmp_path / "foreign.safetensors")
+
+
+def rewrite(path, change, header=lambda text: text):
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, {"svsdata": header(metadata["svsdata"])})
+
+
+def test_missing_and_unexpected_weights_are_named(path):
+    def change(tensors):
+        tensors["extra"] = tensors.pop("heads.0.bias")
+
+    rewrite(path, change)
+    with pytest.raises(CheckpointError, match=r"missing heads.0.bias, unexpected extra"):
+        load_generator(path)
+
+
+def test_another_format_version_is_refused(path):
+    rewrite(
+        path,
+        lambda _tensors: None,
+        lambda text: text.replace('"format_version":1', '"format_version":2'),
+    )
+    with pytest.raises(CheckpointError, match="format_version"):
+        load_generator(path)
+
+
+def test_data_of_the_same_shape_fits_at_any_size():
+    INFO.require(CITYSCAPES, (64, 128), "store 'a'")
+    INFO.require(CITYSCAPES, (512, 1024), "store 'a'")
+
+
+def test_data_of_another_label_set_is_refused_by_both_names():
+    with pytest.raises(CheckpointError, match=r"'kitti360' \(46 classes\).*'cityscapes' \(35"):
+        INFO.require(KITTI360, (64, 128), "store 'a'")
+    renamed = replace(CITYSCAPES.labels[7], name="street")
+    table = (*CITYSCAPES.labels[:7], renamed, *CITYSCAPES.labels[8:])
+    with pytest.raises(CheckpointError):
+        INFO.require(LabelSet("cityscapes", table), (64, 128), "store 'a'")
+
+
+def test_data_of_another_aspect_ratio_is_refused_with_both_sizes():
+    with pytest.raises(CheckpointError, match=r"256x64.*128x64"):
+        INFO.require(CITYSCAPES, (64, 256), "store 'a'")
+
+
+def test_foreign_weights_are_read_from_safetensors_and_plain_state_dicts(tmp_path):
+    state = {"w": torch.arange(3.0)}
+    save_file(state, tmp_path / "a.safetensors")
+    torch.save(state, tmp_path / "a.pt")
+    for name in ("a.safetensors", "a.pt"):
+        assert torch.equal(read_state_dict(tmp_path / name)["w"], state["w"])
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path):
+    torch.save({"w": torch.nn.Linear(1, 1)}, tmp_path / "code.pt")
+    with pytest.raises(WeightsError, match=r"code\.pt"):
+        read_state_dict(tmp_path / "code.pt")
+    with pytest.raises(WeightsError, match="missing"):
+        read_state_dict(tmp_path / "missing.pt")

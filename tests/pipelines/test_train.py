@@ -1,0 +1,220 @@
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from svsdata.checkpoints.training_state import checkpoint_folders
+from svsdata.checkpoints.weights import load_generator
+from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
+from svsdata.images import decode_image
+from svsdata.pipelines.configs.base import make_config
+from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.train import estimate_train, run_train
+from svsdata.progress import Silent
+from svsdata.training.schedules import Phase
+
+HALF = (64, 128)
+GOLDEN = Path(__file__).parents[1] / "golden" / "train_losses.json"
+GOLDEN_TOLERANCE = 1e-3
+"""AVX2 and AVX-512 kernels, one thread and two, differ by up to 3e-5 after four steps."""
+
+
+class Listener:
+    """Keeps what it hears; presses Ctrl-C once after some steps."""
+
+    def __init__(self, *, interrupt_after=None):
+        self.notes, self.steps, self._interrupt_after = [], 0, interrupt_after
+
+    def start(self, task, total, *, done=0, unit="frames"):  # noqa: ARG002
+        self.task = task
+
+    def advance(self, count=1, **figures):  # noqa: ARG002
+        self.steps += self.task == "train"
+        if self.task == "train" and self.steps == self._interrupt_after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, sliding_store):
+    return sliding_store(tmp_path_factory.mktemp("train") / "store")
+
+
+def config(store, run, **changes):
+    fields = {
+        "store": store, "run": run, "model": "demo", "steps": 4, "precision": "float32",
+        "phases": [Phase(1, 4, HALF, 2e-4, 1e-4)], "reference_free": 0.5,
+        "perturbed_feedback": 0.5, "checkpoint_steps": 100, "log_steps": 1, "preview_steps": 100,
+    }  # fmt: skip
+    return TrainConfig(**{**fields, **changes})
+
+
+def stats_of(run):
+    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines]
+
+
+def files_of(run):
+    (folder,) = checkpoint_folders(run)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(store, tmp_path_factory):
+    run = tmp_path_factory.mktemp("whole") / "run"
+    listener = Listener()
+    result = run_train(config(store, run, keep_checkpoints=1), listener)
+    return run, result, listener
+
+
+def test_a_run_leaves_config_figures_preview_and_checkpoint(whole):
+    run, result, listener = whole
+    assert (result.steps, result.steps_done_now, listener.steps) == (4, 4, 4)
+    assert json.loads((run / "config.json").read_text())["model"] == "demo"
+    assert [line["step"] for line in stats_of(run)] == [1, 2, 3, 4]
+    (preview,) = (run / "previews").iterdir()
+    strip = decode_image(preview.read_bytes(), "preview")
+    assert strip.shape == (64 * 4, 128 * 4, 3)
+    _, info = load_generator(run)
+    assert (info.step, info.size_hw, info.fps) == (4, HALF, 10.0)
+    assert info.reference_free
+    assert set(info.known_classes) == {"road", "building", "vegetation", "sky", "car"}
+    assert sum(info.pixel_counts.values()) == 18 * 64 * 128
+
+
+def test_what_is_left_out_is_said(whole):
+    _, _, listener = whole
+    assert any("without the perceptual loss" in note for note in listener.notes)
+    assert any("4 steps take about" in note for note in listener.notes)
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(whole, store, tmp_path):
+    run = tmp_path / "run"
+    stopped = config(store, run, keep_checkpoints=1)
+    with pytest.raises(KeyboardInterrupt):
+        run_train(stopped, Listener(interrupt_after=2))  # in the middle of a clip
+    assert checkpoint_folders(run)[0].name == "checkpoint-000000002"
+    result = run_train(stopped, Silent())
+    assert result.steps_done_now == 2
+    assert files_of(run) == files_of(whole[0])
+    assert stats_of(run) == stats_of(whole[0])
+
+
+def test_a_finished_run_says_that_nothing_is_left(whole, store):
+    run, _, _ = whole
+    listener = Listener()
+    result = run_train(config(store, run, keep_checkpoints=1), listener)
+    assert result.steps_done_now == 0
+    assert any("nothing left to do" in note for note in listener.notes)
+
+
+def test_the_losses_of_four_steps_are_those_on_record(whole):
+    recorded = json.loads(GOLDEN.read_text())
+    losses = [
+        {name: value for name, value in line.items() if name.startswith("loss/")}
+        for line in stats_of(whole[0])
+    ]
+    for ours, theirs in zip(losses, recorded, strict=True):
+        assert ours == pytest.approx(theirs, rel=GOLDEN_TOLERANCE)
+
+
+def test_another_config_in_the_same_directory_is_refused_or_set_aside(whole, store, tmp_path):
+    run = shutil.copytree(whole[0], tmp_path / "run")
+    other = config(store, run, steps=1, seed=1)
+    with pytest.raises(ConfigError, match="seed 0 → 1"):
+        run_train(other, Silent())
+    assert run_train(other, Silent(), overwrite=True).steps_done_now == 1
+    assert (tmp_path / "run.old-1" / "config.json").exists()
+
+
+def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
+    run = shutil.copytree(whole[0], tmp_path / "run")
+    other = sliding_store(tmp_path / "other", lengths=(9, 9, 9))
+    with pytest.raises(ConfigError, match="not those that"):
+        run_train(config(other, run), Silent())
+
+
+def test_a_loss_that_is_no_number_stops_the_run_before_the_update(store, tmp_path):
+    told = config(store, tmp_path / "run", checkpoint_steps=1, phases=[Phase(1, 4, HALF, 1e30)])
+    with pytest.raises(NonFiniteLossError, match=r"step [12]: .* not finite"):
+        run_train(told, Silent())
+    for weight in load_generator(tmp_path / "run")[0].parameters():
+        assert weight.isfinite().all()
+
+
+def test_clips_grow_and_sizes_change_over_the_phases(sliding_store, tmp_path):
+    store = sliding_store(tmp_path / "store", lengths=(9,), size_hw=(64, 64))
+    phases = [
+        Phase(2, 3, (64, 64), 1e-4, batch_size=2),
+        Phase(1, 9, (64, 64), 1e-4),
+        Phase(1, 3, (128, 128), 1e-4),
+    ]
+    told = config(store, tmp_path / "run", phases=phases, steps=None, backprop_frames=2)
+    assert run_train(told, Silent()).steps == 1 + 4 + 1
+    assert "loss/video_discriminator_1" in stats_of(tmp_path / "run")[4]  # end of the long clip
+    assert load_generator(tmp_path / "run")[1].size_hw == (128, 128)
+
+
+def test_what_a_store_lacks_is_said_and_trained_without(sliding_store, tmp_path):
+    store = sliding_store(tmp_path / "store", lengths=(2, 3), modalities=("image", "semantic"))
+    listener = Listener()
+    run_train(config(store, tmp_path / "run", steps=2), listener)
+    for said in ("cut to 3 frames", "1 of 2 sequences have under 3 frames", "no flow"):
+        assert any(said in note for note in listener.notes), said
+    figures = {name for line in stats_of(tmp_path / "run") for name in line}
+    assert "loss/warp" in figures
+    assert "loss/flow" not in figures
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "message"),
+    [((64, 64), "another aspect ratio"), ((32, 64), "multiples of 64")],
+)
+def test_sizes_that_fit_neither_store_nor_network_are_refused(store, tmp_path, size_hw, message):
+    told = config(store, tmp_path / "run", phases=[Phase(1, 4, size_hw, 1e-4)])
+    with pytest.raises(ConfigError, match=message):
+        run_train(told, Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
+    for lengths, message in (((1,), "two frames"), ((), "no sequences")):
+        store = sliding_store(tmp_path / f"store{len(lengths)}", lengths=lengths)
+        with pytest.raises(StoreError, match=message):
+            run_train(config(store, tmp_path / "run"), Silent())
+
+
+def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_path):
+    phases = [Phase(1, 4, HALF, 1e-4), Phase(1, 8, HALF, 1e-4)]
+    told = config(store, tmp_path / "run", phases=phases, steps=10)
+    estimate = estimate_train(told, Silent())
+    assert [phase.steps for phase in estimate.phases] == [3, 7]
+    assert estimate.seconds == pytest.approx(sum(p.steps * p.step_s for p in estimate.phases))
+    assert estimate.memory_bytes > 2**27
+    written = sum(len(data) for data in files_of(whole[0]).values())
+    assert estimate.disk_bytes / told.keep_checkpoints == pytest.approx(written, rel=0.25)
+    assert not (tmp_path / "run").exists()
+
+
+def test_presets_are_configs_and_unknown_ones_are_named():
+    for name in ("demo", "cityscapes", "kitti360"):
+        made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
+        assert made.phases
+    with pytest.raises(ConfigError, match="unknown preset 'dmo' of train; known: demo"):
+        train_preset("dmo")
+
+
+def test_bf16_is_chosen_where_the_processor_has_it():
+    from svsdata.pipelines.training_plan import autocast_dtype
+
+    told = TrainConfig(store="s", run="r", device="cpu")
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    assert autocast_dtype(told) == (torch.bfloat16 if fast else None)
+    assert autocast_dtype(told.model_copy(update={"precision": "float32"})) is None
+    assert autocast_dtype(told.model_copy(update={"precision": "bf16"})) is torch.bfloat16

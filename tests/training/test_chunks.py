@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from svsdata.store.reader import StoreReader
+from svsdata.tensors import edges, warp
+from svsdata.training.chunks import by_clip, chunk_of, perturb, reference
+from svsdata.training.clips import Clip, load_clips
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory, sliding_store):
+    store = sliding_store(tmp_path_factory.mktemp("chunks") / "store")
+    clips = [Clip("s0", 0, 9, flip=False), Clip("s1", 0, 9, flip=True)]
+    return load_clips(StoreReader(store), clips, size_hw=(64, 128))
+
+
+def test_rows_of_a_chunk_run_frame_by_frame_over_the_clips(batch):
+    chunk = chunk_of(batch, 3, 5, with_edges=True)
+    pictures = batch.image.float() / 127.5 - 1
+    expected = [pictures[0, 3], pictures[1, 3], pictures[0, 4], pictures[1, 4]]
+    assert torch.equal(chunk.real, torch.stack(expected))
+    assert torch.equal(by_clip(chunk.real, 2), pictures[:, 3:5])
+    assert torch.equal(chunk.previous_real, pictures[:, 2:4].transpose(0, 1).flatten(0, 1))
+    assert torch.equal(chunk.previous_semantic[2], batch.semantic[0, 3])
+    assert torch.equal(chunk.edges["previous_edges"][2:3], edges(batch.instance[:1, 3]))
+    assert torch.equal(chunk.flow[3], batch.flow[1, 4])
+
+
+def test_a_chunk_knows_up_to_six_frames_before_it(batch):
+    assert chunk_of(batch, 8, 9, with_edges=False).past_real.shape[1] == 6
+    early = chunk_of(batch, 2, 4, with_edges=False)
+    assert torch.equal(early.past_real, batch.image[:, :2].float() / 127.5 - 1)
+    assert early.flows.shape[1] == 4
+    assert early.edges == {}
+
+
+def test_reliable_pixels_are_those_that_the_flow_explains(batch):
+    chunk = chunk_of(batch, 4, 6, with_edges=False)
+    warped = warp(chunk.previous_real, chunk.flow)
+    assert ((warped - chunk.real).abs() * chunk.reliable).max() < 1e-3
+    assert 0.9 < chunk.reliable.mean() < 1
+
+
+def test_without_an_occlusion_layer_the_images_tell_where_the_flow_is_wrong(batch):
+    flow = batch.flow.clone()
+    flow[..., :32] += 24
+    blind = replace(batch, occlusion=None, flow=flow)
+    reliable = chunk_of(blind, 4, 5, with_edges=False).reliable
+    assert (reliable[..., 32:] == 1).all()
+    assert reliable[..., :32].mean() < 0.3
+
+
+def test_without_flow_every_pixel_counts_as_reliable(batch):
+    bare = replace(batch, flow=None, flow_validity=None)
+    chunk = chunk_of(bare, 4, 5, with_edges=False)
+    assert chunk.flow is chunk.flows is None
+    assert (chunk.reliable == 1).all()
+
+
+def test_the_first_frame_of_a_clip_has_no_past_and_nothing_reliable(batch):
+    chunk = chunk_of(batch, 0, 2, with_edges=False)
+    assert chunk.past_real.shape[:2] == (2, 0)
+    assert torch.equal(chunk.previous_semantic[0], chunk.semantic[0])
+    assert (chunk.reliable[:2] == 0).all()
+    assert chunk.reliable[2:].any()
+    assert torch.equal(reference(batch)[:, 0], chunk.real[:2])
+
+
+@pytest.mark.parametrize(("probability", "disturbed"), [(0.0, 0), (1.0, 4)])
+def test_feedback_is_disturbed_with_its_probability(probability, disturbed):
+    image = torch.zeros(4, 3, 8, 10)
+    seen = perturb(image, probability=probability, draws=torch.Generator().manual_seed(1))
+    again = perturb(image, probability=probability, draws=torch.Generator().manual_seed(1))
+    assert torch.equal(seen, again)
+    assert int((seen != image).flatten(1).any(dim=1).sum()) == disturbed
+    assert seen.abs().max() <= 1

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+
+from svsdata.progress import Silent
+from svsdata.store.reader import StoreReader
+from svsdata.tensors import warp
+from svsdata.training.clips import (
+    Clip,
+    ClipSampler,
+    Recording,
+    count_pixels,
+    load_clips,
+    prefetched,
+)
+
+RECORDINGS = (Recording("a", 30), Recording("b", 95), Recording("c", 31))
+
+
+def sampler(seed=0):
+    return ClipSampler(RECORDINGS, longest=30, seed=seed)
+
+
+def test_an_epoch_takes_a_clip_for_every_longest_clip_of_a_recording():
+    assert sampler().clips_per_epoch == 1 + 3 + 1
+    drawn = [sampler().clip(number, 30, flips=False).sequence_id for number in range(5)]
+    assert sorted(drawn) == ["a", "b", "b", "b", "c"]
+
+
+def test_clips_are_a_pure_function_of_seed_and_number():
+    one, other = sampler(), sampler()
+    forwards = [one.clip(number, 12, flips=True) for number in range(20)]
+    backwards = [other.clip(number, 12, flips=True) for number in reversed(range(20))]
+    assert forwards == backwards[::-1]
+    assert forwards != [sampler(1).clip(number, 12, flips=True) for number in range(20)]
+
+
+def test_each_epoch_has_an_order_of_its_own():
+    orders = {
+        tuple(sampler().clip(epoch * 5 + i, 30, flips=False).sequence_id for i in range(5))
+        for epoch in range(8)
+    }
+    assert len(orders) > 1
+
+
+@pytest.mark.parametrize("num_frames", [2, 17, 30])
+def test_clips_stay_inside_their_recordings_and_reach_both_ends(num_frames):
+    lengths = {recording.sequence_id: recording.num_frames for recording in RECORDINGS}
+    clips = [sampler().clip(number, num_frames, flips=True) for number in range(600)]
+    assert all(0 <= c.start <= lengths[c.sequence_id] - num_frames for c in clips)
+    starts = [c.start for c in clips if c.sequence_id == "b"]
+    assert (min(starts), max(starts)) == (0, 95 - num_frames) or num_frames == 2
+    assert 200 < sum(c.flip for c in clips) < 400
+
+
+def test_a_mirrored_clip_mirrors_every_layer_and_turns_dx(tmp_path, sliding_store):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(5,)))
+    plain = load_clips(reader, [Clip("s0", 1, 3, flip=False)], size_hw=(64, 128))
+    mirrored = load_clips(reader, [Clip("s0", 1, 3, flip=True)], size_hw=(64, 128))
+    for name in ("image", "semantic", "instance", "flow_validity", "occlusion"):
+        assert torch.equal(getattr(mirrored, name), getattr(plain, name).flip(-1)), name
+    assert torch.equal(mirrored.flow[:, :, 0], -plain.flow[:, :, 0].flip(-1))
+    assert torch.equal(mirrored.flow[:, :, 1], plain.flow[:, :, 1].flip(-1))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_flow_of_a_clip_explains_its_images(tmp_path, sliding_store, flip):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(5,)))
+    batch = load_clips(reader, [Clip("s0", 0, 3, flip=flip)] * 2, size_hw=(64, 128))
+    warped = warp(batch.image[:, 1].float(), batch.flow[:, 2])
+    visible = batch.occlusion[:, 2] == 0
+    difference = (warped - batch.image[:, 2].float()).abs() * visible
+    assert difference.max() < 1e-2
+    assert (batch.flow_validity[:, 0] == 0).all()  # frame 0 of a sequence has no flow
+
+
+def test_clips_are_resized_and_missing_layers_are_none(tmp_path, sliding_store):
+    store = sliding_store(tmp_path / "store", lengths=(4,), modalities=("image", "semantic"))
+    batch = load_clips(StoreReader(store), [Clip("s0", 0, 4, flip=False)], size_hw=(32, 64))
+    assert batch.image.shape == (1, 4, 3, 32, 64)
+    assert batch.semantic.shape == (1, 4, 32, 64)
+    assert batch.flow is batch.instance is batch.occlusion is None
+
+
+def test_pixels_are_counted_over_whole_recordings(tmp_path, sliding_store):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(2, 3)))
+    recordings = [Recording("s0", 2), Recording("s1", 3)]
+    counts = count_pixels(reader, recordings, Silent())
+    frames = [frame.semantic for r in recordings for frame in reader.read(r.sequence_id)]
+    assert counts.tolist() == np.bincount(np.concatenate(frames).ravel(), minlength=35).tolist()
+    assert counts.sum() == 5 * 64 * 128
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_prefetching_keeps_the_order(count):
+    assert list(prefetched(lambda n: n * n, range(count))) == [(n, n * n) for n in range(count)]
+
+
+def test_an_error_while_loading_ahead_reaches_the_reader():
+    loaded = prefetched(lambda n: 1 // (1 - n), range(3))
+    assert next(loaded) == (0, 1)
+    with pytest.raises(ZeroDivisionError):
+        next(loaded)

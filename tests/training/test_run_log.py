@@ -1,0 +1,47 @@
+import json
+
+import numpy as np
+
+from svsdata.images import decode_image
+from svsdata.training.run_log import FigureMeans, RunLog, preview_strip
+
+
+def steps_of(run):
+    return [json.loads(line)["step"] for line in (run / "stats.jsonl").read_text().splitlines()]
+
+
+def test_figures_are_lines_of_json_and_events(tmp_path):
+    with RunLog(tmp_path, first_step=0) as log:
+        log.figures(20, {"loss/flow": 1.5})
+    assert json.loads((tmp_path / "stats.jsonl").read_text()) == {"step": 20, "loss/flow": 1.5}
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_resumed_run_drops_figures_behind_its_checkpoint_and_a_line_cut_short(tmp_path):
+    with RunLog(tmp_path, first_step=0) as log:
+        for step in (2, 4, 6):
+            log.figures(step, {})
+    with (tmp_path / "stats.jsonl").open("a") as file:
+        file.write('{"step": 8, "loss/fl')
+    with RunLog(tmp_path, first_step=4) as log:
+        log.figures(5, {})
+    assert steps_of(tmp_path) == [2, 4, 5]
+
+
+def test_means_are_over_the_steps_that_had_the_figure():
+    means = FigureMeans()
+    means.add({"a": 1.0})
+    means.add({"a": 3.0, "b": 5.0})
+    assert means.take() == {"a": 2.0, "b": 5.0}
+    assert means.take() == {}
+
+
+def test_previews_are_tables_of_pictures(tmp_path):
+    black, white = np.zeros((4, 6, 3), np.uint8), np.full((4, 6, 3), 255, np.uint8)
+    strip = preview_strip([[black, white], [white, black], [black, black]])
+    assert strip.shape == (12, 12, 3)
+    assert strip[0, 6:].all()
+    with RunLog(tmp_path, first_step=0) as log:
+        log.preview(250, strip)
+    data = (tmp_path / "previews" / "step-000000250.png").read_bytes()
+    assert np.array_equal(decode_image(data, "preview"), strip)
