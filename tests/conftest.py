@@ -1,5 +1,6 @@
 """Fixtures of more than one folder."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from svsdata.labels import CITYSCAPES
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
+
+# A run in the background may have it ignored, and the processes that tests interrupt inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHIFT_PX = 3
 """How far the picture of a sliding store moves to the left in a frame."""

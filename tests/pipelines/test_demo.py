@@ -12,7 +12,8 @@ from svsdata.store.verify import verify_store
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoConfig, DemoResult]:
-    config = DemoConfig(out=tmp_path_factory.mktemp("demo") / "out", frames=12)
+    out = tmp_path_factory.mktemp("demo") / "out"
+    config = DemoConfig(out=out, frames=12, edit="remove_cars")
     return config, run_demo(config, Silent())
 
 

@@ -24,6 +24,8 @@ def sequence(make_labels, length: int, size_hw=(64, 96)) -> tuple[RolloutState, 
 @pytest.mark.parametrize("chunk", [1, 8, 64])
 def test_a_rollout_of_twenty_frames_equals_the_loop_by_hand(make_generator, make_labels, chunk):
     generator = make_generator("demo").eval()
+    for head in generator.heads:
+        head.weight.data.mul_(0.2)  # an untrained correction of full strength lets rounding grow
     state, labels = sequence(make_labels, 20)
     with torch.no_grad():
         image, previous = state.image, state.labels.semantic
