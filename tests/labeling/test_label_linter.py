@@ -102,7 +102,11 @@ def test_kinds_are_told_apart_by_the_end_of_the_name_or_the_folder(tmp_path):
     put(tmp_path / "a_000001_gtFine_instanceIds.png", np.array([[7, 26000]], np.uint16))
     put(tmp_path / "semantic" / "0001.png", np.array([[26, 40]], np.uint8))
     groups = {group.name: group.system for group in lint_labels(tmp_path)}
-    assert groups == {"instanceIds": "instance ids", "labelIds": "label ids", "semantic": "KITTI-360 ids"}
+    assert groups == {
+        "instanceIds": "instance ids",
+        "labelIds": "label ids",
+        "semantic": "KITTI-360 ids",
+    }
 
 
 def test_many_maps_are_sampled_from_first_to_last(tmp_path):
