@@ -17,6 +17,7 @@ from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.labelled_frames import BadFrames, Start
 from svsdata.labeling.sources.recording import Recording
 from svsdata.labeling.track_table import TrackTable
+from svsdata.labeling.tracking import InstanceTracker
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label_choices import LabelRun, prepare
 from svsdata.pipelines.run_dir import set_aside
@@ -173,17 +174,22 @@ def _label_sequence(
     ) as writer:
         start = _start(writer, bad)
         tracks = TrackTable(writer.state)
+        tracker = InstanceTracker(run.info.label_set, writer.state) if run.tracks else None
+        lasting_ids = run.lasting_ids or run.tracks
         progress.advance(start.row)
         for position, frame in run.chain.labelled_frames(recording, labeler, bad, start):
+            if tracker is not None:
+                frame = tracker.track(frame)
             writer.append(frame)
-            if run.lasting_ids and frame.instance is not None:
+            if lasting_ids and frame.instance is not None:
                 tracks.add(frame.instance, frame.frame_index)
             if writer.next_frame_index % run.part_frames == 0:
-                writer.close_part(_state(position, bad) | tracks.state())
+                state = _state(position, bad) | tracks.state()
+                writer.close_part(state | (tracker.state() if tracker is not None else {}))
             progress.advance()
         if not writer.next_frame_index:
             raise SourceError(f"{recording.source}: no readable frame in {recording.sequence_id}")
-        scope: Literal["sequence", "frame"] = "sequence" if run.lasting_ids else "frame"
+        scope: Literal["sequence", "frame"] = "sequence" if lasting_ids else "frame"
         writer.commit(
             tracks.tracks(recording.sequence_id),
             details=_details(run, bad),
@@ -195,6 +201,8 @@ def _label_sequence(
 def _recipe(run: LabelRun, labeler: Labeler) -> str:
     """Tell what a sequence must have been begun with to be gone on with."""
     recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
+    if run.tracks:
+        recipe += "; tracked"
     return f"{recipe}; lower {run.chain.crop_rows} rows" if run.chain.crop_rows else recipe
 
 

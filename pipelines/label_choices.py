@@ -37,6 +37,9 @@ class LabelRun:
     chain: Chain
     info: StoreInfo
     lasting_ids: bool
+    """Whether the source's own instance ids hold for the whole sequence."""
+    tracks: bool
+    """Whether ids of single frames are joined into objects."""
     part_frames: int
 
 
@@ -58,6 +61,10 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
+    # KITTI-360's own maps have lasting ids, as the street world has.
+    lasting_ids = segmenter == "exact" or (
+        segmenter == "precomputed" and source.kind == KITTI360_LAYOUT
+    )
     return LabelRun(
         source=source,
         recordings=recordings,
@@ -70,8 +77,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
             modalities=tuple(layer for layer in FRAME_LAYERS if layer in layers),
             licences={source.kind: source.licence},
         ),
-        lasting_ids=segmenter == "exact"
-        or (segmenter == "precomputed" and source.kind == KITTI360_LAYOUT),
+        lasting_ids=lasting_ids,
+        tracks=config.tracking and not lasting_ids and {"instance", "flow"} <= layers,
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
     )

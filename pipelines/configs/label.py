@@ -75,5 +75,8 @@ class LabelConfig(StageConfig):
     flow_contrast: Literal["trained", "vid2vid"] = "trained"
     """``flownet2``: vid2vid feeds the network twice the contrast it was trained with, which
     changes the flow grossly; for comparisons with it only."""
+    tracking: bool = True
+    """Join the instances of single frames into objects whose ids last, where there is flow; an
+    object's class is then that of most confidence, in the semantic map too."""
     part_frames: int = Field(default=64, ge=1)
     """Frames after which a stopped run can go on; rounded up to whole batches."""

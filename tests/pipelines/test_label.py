@@ -119,7 +119,7 @@ def test_precomputed_maps_jpeg_bytes_and_flow_go_into_the_store(tmp_path, record
     reader = StoreReader(tmp_path / "store")
     assert reader.info.modalities == ("image", "semantic", "instance", "flow", "occlusion")
     assert (reader.info.fps, reader.info.size_hw) == (17.0, (32, 64))
-    assert reader.sequence("ulm_000001").instance_scope == "frame"
+    assert reader.sequence("ulm_000001").instance_scope == "sequence"
     for number, frame in enumerate(frames(tmp_path / "store", "ulm_000001")):
         source = recorded / frame.source
         assert source.name == f"ulm_000001_{number:06d}_leftImg8bit.jpg"
@@ -171,6 +171,23 @@ def test_cropped_frames_and_maps_are_the_lower_rows_of_the_recording(tmp_path, r
         np.testing.assert_array_equal(frame.semantic, truth.semantic[16:])
     with pytest.raises(SourceError, match="no 33 rows to keep"):
         run_label(precomputed(recorded, tmp_path / "s", crop_rows=33), Silent())
+
+
+def test_ids_of_single_frames_become_tracks_unless_told_otherwise(tmp_path, recorded):
+    one = {"sequences": ("ulm_000001",), "flow": "dis"}
+    run_label(precomputed(recorded, tmp_path / "tracked", **one), Silent())
+    tracked = StoreReader(tmp_path / "tracked").sequence("ulm_000001")
+    seen = {
+        int(it)
+        for frame in frames(tmp_path / "tracked", "ulm_000001")
+        for it in np.unique(frame.instance[frame.instance >= 1000])
+    }
+    assert {track.instance_id for track in tracked.tracks} == seen
+    assert any(track.last_frame > track.first_frame for track in tracked.tracks)
+    for name, choice in (("single", {"tracking": False}), ("still", {"flow": "none"})):
+        run_label(precomputed(recorded, tmp_path / name, **(one | choice)), Silent())
+        sequence = StoreReader(tmp_path / name).sequence("ulm_000001")
+        assert (sequence.instance_scope, sequence.tracks) == ("frame", ())
 
 
 def spoiled(recorded: Path, copy: Path) -> Path:
