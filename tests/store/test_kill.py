@@ -106,7 +106,8 @@ def test_interrupting_keeps_what_was_closed(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
-    assert not list(store.rglob("*.tmp"))
+    assert not list((store / "frames").rglob("*"))  # what was being written stays in staging
+    assert not list((store / "sequences").rglob("*"))
     report = verify_store(store)
     assert (report.num_frames, report.unfinished, report.faults) == (0, ("s",), ())
 

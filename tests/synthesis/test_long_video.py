@@ -62,6 +62,8 @@ def test_the_first_frame_is_the_reference_and_the_rest_is_generated() -> None:
 
 def test_frames_equal_those_of_the_network_stepped_one_by_one() -> None:
     generator = tiny_generator(edges=False)
+    for head in generator.heads:
+        head.weight.data.mul_(0.2)  # an untrained network of full strength lets rounding grow
     rendered = list(LongVideo(generator, "tiny", chunk_length=4).render(frames(0, 11), None))
     reference = labelled(0)
     assert reference.image is not None
