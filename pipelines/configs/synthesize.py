@@ -1,38 +1,20 @@
 """What ``svsdata synthesize`` can be told."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.configs.edit import EditChoices
 
 
-class SynthesizeConfig(StageConfig):
+class SynthesizeConfig(EditChoices):
     """One synthesis of videos from the label maps of a store."""
 
-    store: Path
-    """Where labels and reference frames come from."""
     checkpoint: Path
     """A run directory, a checkpoint folder or a generator file."""
     out: Path
     """Store to write."""
-    sequences: tuple[str, ...] = ()
-    """Which sequences; none named: all."""
-    frames: int | None = Field(None, ge=1)
-    """Frames a video, the reference frame included; None: as many as the sequence has."""
-    presets: tuple[str, ...] = ()
-    """Edit presets by name, as ``--edit`` gives them."""
-    edit_files: tuple[Path, ...] = ()
-    """Files in the edit language."""
-    edits: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    """Changes to single edits: fields of the edit language by edit id, such as
-    ``edits.truck.at.left_m = -3.5``."""
-    variants: int = Field(1, ge=1)
-    """Videos a sequence, each with edits drawn anew."""
-    seed: int = Field(0, ge=0)
-    """Of the edits' choices; the network draws nothing."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
     chunk_length: int = Field(4, ge=1, le=64)

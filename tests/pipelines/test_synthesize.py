@@ -14,8 +14,9 @@ from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.edited_videos import chosen_edits
 from svsdata.pipelines.synthesis_estimate import estimate_synthesize
-from svsdata.pipelines.synthesis_plan import chosen_edits, prepare
+from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import SynthesizeResult, run_synthesize
 from svsdata.progress import Silent
 from svsdata.records import Frame
