@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from svsdata.editing.language import (
     Edit,
@@ -18,6 +19,7 @@ from svsdata.editing.scene import scan_scene
 from svsdata.errors import ConfigError, EditPlanError, StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.pipelines.configs.edit import EditChoices
+from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
 from svsdata.records import Sequence
 from svsdata.store.reader import StoreReader
@@ -59,6 +61,75 @@ class Video:
         return plan_edits(self.edits, scene, self.seed)
 
 
+class EditOutcome(BaseModel):
+    """What became of one edit in one video."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence_id: str
+    edit: str
+    status: str
+    reason: str
+    """Code of what is wrong; empty where it was applied as asked."""
+    note: str
+
+    def in_words(self) -> str:
+        """Tell it in one line."""
+        return f"{self.sequence_id}: edit '{self.edit}' {self.status}: {self.reason}, {self.note}"
+
+
+def outcomes_of(sequence_id: str, plan: EditPlan, progress: Progress) -> list[EditOutcome]:
+    """Return what became of each edit, and tell of those that were not applied as asked."""
+    outcomes = [
+        EditOutcome(
+            sequence_id=sequence_id,
+            edit=row.edit_id,
+            status=row.status,
+            reason=row.reason,
+            note=row.note,
+        )
+        for row in plan.rows
+    ]
+    for outcome in outcomes:
+        if outcome.reason:
+            progress.note(outcome.in_words())
+    return outcomes
+
+
+def planned_video(reader: StoreReader, plan: EditPlan, sequence_id: str) -> Video:
+    """Return the labels-only video that a plan, made before, makes.
+
+    Args:
+        reader: Of the base.
+        plan: What to make of one of its sequences.
+        sequence_id: Of the video.
+
+    Raises:
+        SequenceNotFoundError: If the store has no such sequence.
+        EditPlanError: If the sequence is not what the plan was made on, or has another label set.
+    """
+    sequence = reader.sequence(plan.sequence_id)
+    base_hash = reader.content_hash(plan.sequence_id)
+    plan.require_base(base_hash)
+    labels = LabelStream(
+        reader,
+        sequence,
+        plan.size_hw,
+        maps_of(reader),
+        street_world(sequence),
+        with_reference=False,
+    )
+    return Video(
+        sequence_id,
+        plan.num_frames,
+        labels,
+        (),
+        plan.seed,
+        base_hash,
+        recipe_hash({"base": base_hash, "plan": plan.hash}),
+    )
+
+
 def videos_of(
     choices: EditChoices,
     reader: StoreReader,
@@ -81,10 +152,9 @@ def videos_of(
     Raises:
         StoreError: If the store is empty, or a sequence is unknown or too short.
     """
-    maps = ("semantic", "instance") if "instance" in reader.info.modalities else ("semantic",)
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
     for sequence in _chosen_sequences(choices, reader):
-        stream = LabelStream(reader, sequence, size_hw, (*maps, *layers), _street_world(sequence))
+        stream = LabelStream(reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence))
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
         for variant in range(choices.variants):
@@ -161,7 +231,12 @@ def _chosen_sequences(choices: EditChoices, reader: StoreReader) -> list[Sequenc
     return sequences
 
 
-def _street_world(sequence: Sequence) -> StreetWorld | None:
+def maps_of(reader: StoreReader) -> tuple[str, ...]:
+    """Return the maps that a store has."""
+    return tuple(layer for layer in ("semantic", "instance") if layer in reader.info.modalities)
+
+
+def street_world(sequence: Sequence) -> StreetWorld | None:
     """Return the world that a sequence was rendered from; it has no end."""
     if not sequence.source.startswith(PREFIX):
         return None

@@ -12,6 +12,9 @@ import numpy as np
 from svsdata.editing.plan import EditPlan
 from svsdata.records import Track
 
+REPAIRED = 252
+"""Provenance of pixels of a reference frame that were drawn to fit edited labels."""
+
 _HASH_DIGITS = 16
 _READ_BYTES = 1 << 20
 
