@@ -8,14 +8,10 @@ from typing import Any
 import yaml
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_generator
-from svsdata.editing.language import (
-    Edit,
-    join_edits,
-    load_edit_file,
-    load_preset,
-    parse_edits,
-)
-from svsdata.editing.plan import EditPlan, plan_edits
+from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
+from svsdata.editing.language import Edit, join_edits
+from svsdata.editing.plan import EditPlan
+from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError

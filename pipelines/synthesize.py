@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from svsdata.editing.fill import LOOK_AROUND
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.plan import EditPlan
+from svsdata.editing.plan_table import write_plan
 from svsdata.errors import EditPlanError, StoreError
 from svsdata.labeling.overlap import in_background
 from svsdata.labeling.track_table import TrackTable
@@ -22,10 +23,7 @@ from svsdata.records import Frame, Track
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import SequenceWriter, StoreWriter
 from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
-from svsdata.synthesis.provenance import (
-    with_known_identities,
-    write_plan,
-)
+from svsdata.synthesis.provenance import with_known_identities
 
 
 class EditOutcome(BaseModel):
@@ -118,7 +116,7 @@ def _make(
     """Draw and write one video from where an earlier run stopped; returns the frames drawn."""
     base, video_maker = video.labels.sequence, synthesis.video_maker
     if plan is not None:
-        write_plan(writer.path, video.sequence_id, plan)
+        write_plan(writer.path / "edits" / f"{video.sequence_id}.parquet", plan)
     with writer.sequence(
         video.sequence_id,
         source=f"synthesized:{base.sequence_id}",
@@ -228,7 +226,7 @@ def _known_tracks(video: Video, plan: EditPlan | None) -> list[Track]:
     added = [
         Track(instance_id, instance_id // 1000, row.first_frame, row.last_frame, row.track_id)
         for row in (plan.rows if plan else ())
-        if row.op == "add" and row.status != "rejected"
+        if row.is_live and row.draws
         for instance_id in row.instance_ids
     ]
     return [*added, *video.labels.sequence.tracks]
