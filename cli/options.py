@@ -31,6 +31,23 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Set a different output aside instead of stopping.")
 ]
 
+EditNames = Annotated[
+    list[str] | None,
+    typer.Option("--edit", help="Edit preset, such as add_truck; repeatable.", show_default=False),
+]
+EditFiles = Annotated[
+    list[str] | None,
+    typer.Option("--edit-file", help="File in the edit language; repeatable.", show_default=False),
+]
+Sequences = Annotated[
+    list[str] | None,
+    typer.Option("--sequence", help="Only this sequence; repeatable.", show_default=False),
+]
+Variants = Annotated[
+    int | None, typer.Option("--variants", help="Videos a sequence, each with edits drawn anew.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of the edits' choices.")]
+
 
 def workspace() -> "Workspace":
     """Return the workspace of the current folder."""

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.editing.edit_text import did_you_mean
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.labeling.overlap import in_background
@@ -95,10 +95,9 @@ def run_edit_undo(
     known = sorted({row.edit_id for one in edited for row in one.plan.rows})
     for edit_id in edit_ids:
         if edit_id not in known:
-            near = get_close_matches(edit_id, known, n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
             raise EditPlanError(
-                f"store '{store}' has no edit '{edit_id}'{hint}; it has: {', '.join(known)}"
+                f"store '{store}' has no edit '{edit_id}'{did_you_mean(edit_id, known)}; "
+                f"it has: {', '.join(known)}"
             )
     plans = {}
     for one in edited:

@@ -73,7 +73,9 @@ def _first_difference(reader: StoreReader, one: EditedSequence, progress: Progre
     record = reader.record(one.sequence_id)
     details = record.sequence.details
     if details["plan_hash"] != one.plan.hash:
-        return f"its record names plan {details['plan_hash'][:16]}, its plan is {one.plan.hash[:16]}"
+        named = details["plan_hash"][:16]
+        named = details["plan_hash"][:16]
+        return f"its record names plan {named}, its plan is {one.plan.hash[:16]}"
     if record.sequence.num_frames != one.plan.num_frames:
         return f"has {record.sequence.num_frames} frames, its plan {one.plan.num_frames}"
     log = EditLog(one.sequence_id)

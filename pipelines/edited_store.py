@@ -37,30 +37,30 @@ def edited_sequences(reader: StoreReader, base: Path | None = None) -> list[Edit
         EditPlanError: If no sequence has a plan, a plan is damaged, or they have several bases.
         StoreError: If the base cannot be read.
     """
-    found: dict[str, EditPlan] = {}
-    bases: set[str] = set()
-    for sequence_id in reader.sequence_ids:
-        details = reader.sequence(sequence_id).details
-        if details.get("plan_hash"):
-            found[sequence_id] = stored_plan(reader.path, sequence_id)
-            bases.add(details.get("base_store", ""))
-    if not found:
-        raise EditPlanError(
-            f"store '{reader.path}' has no plan: none of its sequences was made with edits"
-        )
+    plans = edited_plans(reader)
+    bases = {reader.sequence(one).details.get("base_store", "") for one in plans}
     if base is None and len(bases) > 1:
         raise EditPlanError(
             f"sequences of store '{reader.path}' have the bases {', '.join(sorted(bases))}; "
             "name one with --base"
         )
     opened = StoreReader(base or bases.pop())
-    return [EditedSequence(one, plan, opened) for one, plan in found.items()]
+    return [EditedSequence(one, plan, opened) for one, plan in plans.items()]
 
 
-def stored_plan(store: Path, sequence_id: str) -> EditPlan:
-    """Return the plan that a sequence of a store was made by.
+def edited_plans(reader: StoreReader) -> dict[str, EditPlan]:
+    """Return the plans of a store's sequences that were made with edits.
 
     Raises:
-        StoreError: If there is none, or its bytes are not those that were written.
+        EditPlanError: If there is none, or one is damaged.
+        CorruptShardError: If the bytes of one are not those that were written.
     """
-    return read_plan(sidecar_path(store, EDITS, sequence_id, PLAN_FILE))
+    plans = {}
+    for sequence_id in reader.sequence_ids:
+        if reader.sequence(sequence_id).details.get("plan_hash"):
+            plans[sequence_id] = read_plan(sidecar_path(reader.path, EDITS, sequence_id, PLAN_FILE))
+    if not plans:
+        raise EditPlanError(
+            f"store '{reader.path}' has no plan: none of its sequences was made with edits"
+        )
+    return plans

@@ -7,14 +7,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.language import (
-    Edit,
-    join_edits,
-    load_edit_file,
-    load_preset,
-    parse_edits,
-)
-from svsdata.editing.plan import EditPlan, plan_edits
+from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
+from svsdata.editing.language import Edit, join_edits
+from svsdata.editing.plan import EditPlan
+from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
 from svsdata.errors import ConfigError, EditPlanError, StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
@@ -154,7 +150,9 @@ def videos_of(
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
     for sequence in _chosen_sequences(choices, reader):
-        stream = LabelStream(reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence))
+        stream = LabelStream(
+            reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence)
+        )
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
         for variant in range(choices.variants):

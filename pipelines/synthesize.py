@@ -99,9 +99,7 @@ def _make(
         stateful=True,
         recipe=video.recipe,
     ) as rows:
-        made = VideoRows(
-            video, plan, store=writer, rows=rows, part_frames=synthesis.part_frames
-        )
+        made = VideoRows(video, plan, store=writer, rows=rows, part_frames=synthesis.part_frames)
         state = VideoState.from_arrays(rows.state) if rows.state else None
         progress.advance(made.first_frame)
         labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)

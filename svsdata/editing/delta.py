@@ -46,9 +46,9 @@ def patches_between(base: Layer, edited: Layer) -> list[Patch]:
     changed = differs.any(axis=2) if differs.ndim == 3 else differs
     patches = []
     for rows, columns in _rectangles(changed):
-        window = changed[rows, columns]
-        values = np.where(window if edited.ndim == 2 else window[..., None], edited[rows, columns], 0)
-        patches.append(Patch(columns.start, rows.start, values.astype(edited.dtype), window))
+        window, values = changed[rows, columns], edited[rows, columns].copy()
+        values[~window] = 0
+        patches.append(Patch(columns.start, rows.start, values, window))
     return patches
 
 

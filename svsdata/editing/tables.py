@@ -85,9 +85,7 @@ class EditLog:
         state: What ``state`` gave after the frames before, when a sequence is gone on with.
     """
 
-    def __init__(
-        self, sequence_id: str, state: Mapping[str, NDArray[Any]] | None = None
-    ) -> None:
+    def __init__(self, sequence_id: str, state: Mapping[str, NDArray[Any]] | None = None) -> None:
         self._sequence_id = sequence_id
         self._earlier = EDIT_FRAMES_SCHEMA.empty_table()
         if state is not None:
@@ -119,9 +117,7 @@ class EditLog:
         return {name: None if _is_nan(value) else value for name, value in row.items()}
 
 
-def edits_table(
-    sequence_id: str, plan: EditPlan, edit_frames: pa.Table, *, model: str
-) -> pa.Table:
+def edits_table(sequence_id: str, plan: EditPlan, edit_frames: pa.Table, *, model: str) -> pa.Table:
     """Return the ``edits`` table of a sequence.
 
     Args:

@@ -4,7 +4,7 @@ The frames' parts are never rewritten; whatever is known of a sequence beyond th
 folder counts once its record, written last, is there.
 """
 
-from collections.abc import Iterator, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 

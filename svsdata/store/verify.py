@@ -174,7 +174,7 @@ def _edit_faults(store: Path, record: SequenceRecord) -> Iterator[tuple[Path, st
 
 
 def _strays(store: Path, records: list[SequenceRecord]) -> Iterator[Path]:
-    """Yield what lies in ``frames/`` or ``edits/`` and neither a record nor an unfinished commit knows."""
+    """Yield what lies in ``frames/`` or ``edits/`` and no record or unfinished commit knows."""
     known = {
         record.sequence.sequence_id: {part.name for part in record.parts} for record in records
     }

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
+from svsdata.editing.plan_table import read_plan
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.images import resize_map
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
@@ -265,10 +265,10 @@ def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     assert {one // 1000 for one in ids} == {CITYSCAPES.label("truck").id}
     assert ids <= {track.instance_id for track in made.sequence("street-7.add_truck").tracks}
     (plan_hash,) = {frame.plan_hash for frame in drawn}
-    plan = json.loads((trucks / "edits/street-7.add_truck.json").read_text())
-    assert plan["plan_hash"] == plan_hash
-    assert {row["class_name"] for row in plan["rows"]} == {"truck"}
-    assert drawn[0].seed == plan["seed"]
+    plan = read_plan(trucks / "edits/street-7.add_truck/plan.parquet")
+    assert plan.hash == plan_hash
+    assert {row.class_name for row in plan.rows} == {"truck"}
+    assert drawn[0].seed == plan.seed
 
 
 def test_every_variant_has_a_name_and_a_plan_of_its_own(
