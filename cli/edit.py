@@ -75,12 +75,18 @@ def plan(
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.edit_plan import run_edit_plan
+    from svsdata.pipelines.edit_words import explained_plans
 
     chosen = {"presets": edit, "edit_files": edit_file, "sequences": sequence}
     config = _config(store, out, chosen | {"variants": variants, "seed": seed}, settings)
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_edit_plan(config, progress)
-    print_result(result, as_json=as_json)
+    if as_json:
+        print_result(result, as_json=True)
+        return
+    for summary in result.plans:
+        _tell_plans(explained_plans(summary.path))
+    typer.echo(f"{len(result.plans)} plans in {result.out}")
 
 
 @app.command()
@@ -131,10 +137,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(told))
         return
-    for one in told:
-        typer.echo(one["plan"])
-        for line in one["edits"]:
-            typer.echo(f"  {line['words']}")
+    _tell_plans(told)
 
 
 @app.command()
@@ -155,7 +158,7 @@ def apply(
     from svsdata.pipelines.edit_apply import run_edit_apply
 
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_edit_apply(store, plan, out, progress, overwrite=overwrite)
+        result = run_edit_apply(store.absolute(), plan, out, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)
 
 
@@ -202,6 +205,56 @@ def undo(
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_edit_undo(store, out, edit_id, progress, base=base, overwrite=overwrite)
     print_result(result, as_json=as_json)
+
+
+@app.command()
+def delta(
+    store: MadeWithEdits,
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    base: MovedBase = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Keep of an edited store what its base does not have, to share it without the base.
+
+    Example: svsdata edit delta synthetic/ delta/
+    """
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.edit_delta import run_edit_delta
+
+    with shown_progress(quiet=quiet, verbose=verbose) as progress:
+        result = run_edit_delta(store, out, progress, base=base, overwrite=overwrite)
+    print_result(result, as_json=as_json)
+
+
+@app.command()
+def restore(
+    base: Annotated[Path, typer.Argument(help="Store that the edited one was made from.")],
+    delta: Annotated[Path, typer.Argument(help="What 'edit delta' wrote.")],
+    out: Annotated[Path, typer.Argument(help="Store to write.")],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put a delta onto its base: the edited store again, byte for byte.
+
+    Example: svsdata edit restore store/ delta/ synthetic/
+    """
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.edit_delta import run_edit_restore
+
+    with shown_progress(quiet=quiet, verbose=verbose) as progress:
+        result = run_edit_restore(base, delta, out, progress)
+    print_result(result, as_json=as_json)
+
+
+def _tell_plans(told: list[dict[str, Any]]) -> None:
+    for one in told:
+        typer.echo(one["plan"])
+        for edit in one["edits"]:
+            typer.echo(f"  {edit['words']}")
 
 
 def _config(

@@ -86,7 +86,8 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_shown(inner)}" for key, inner in value.items())
+        told = {key.replace("_", " "): inner for key, inner in value.items() if inner != ""}
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in told.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,6 +1,6 @@
 """Show what edits would do before anything is made: a contact sheet or a video."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ from svsdata.video_codec import VideoWriter
 
 SHEET_ROWS = 8
 CELL_WIDTH = 400
+_TRIED = 24
+"""Frames of which a sheet shows the most telling."""
 _AHEAD = 8
 FORMATS = (".png", ".mp4")
 
@@ -71,48 +73,75 @@ def run_edit_preview(config: EditConfig, progress: Progress) -> EditPreviewResul
 
 
 def _write_sheet(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
-    shown = telling_frames(plan, SHEET_ROWS)
-    progress.start("preview", len(shown))
-    rows = []
-    for index in shown:
-        rows += _rows(video, plan, index, index + 1)
+    candidates = _candidates(plan, _TRIED)
+    progress.start("preview", len(candidates))
+    drawn: dict[int, Image] = {}
+    visible: dict[int, dict[tuple[int, int], int]] = {}
+    for index in candidates:
+        for row, events in _rows(video, plan, index, index + 1):
+            drawn[index] = row
+            visible[index] = {(it.edit_index, it.occurrence): it.visible_px for it in events}
         progress.advance()
-    path.write_bytes(encode_png(np.concatenate(rows, axis=0)))
+    shown = telling_frames(visible, SHEET_ROWS)
+    path.write_bytes(encode_png(np.concatenate([drawn[index] for index in shown], axis=0)))
 
 
 def _write_video(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
     progress.start("preview", plan.num_frames)
     rows = in_background(_rows(video, plan, 0, plan.num_frames), capacity=_AHEAD)
-    first = next(rows)
+    first, _ = next(rows)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
     height, width, _ = first.shape
     with VideoWriter(unfinished, (height, width), plan.fps) as writer:
         writer.append(first)
         progress.advance()
-        for row in rows:
+        for row, _ in rows:
             writer.append(row)
             progress.advance()
     unfinished.replace(path)
 
 
-def telling_frames(plan: EditPlan, most: int) -> list[int]:
-    """Return the frames that show what a plan does, in order, at most so many.
-
-    The middle of every object's time comes first, then frames spread over whatever is left.
-    """
-    middles, busy = [], set()
+def _candidates(plan: EditPlan, most: int) -> list[int]:
+    """Return frames in which a plan may be seen to act: amid every object's time, and others."""
+    middles: list[int] = []
+    busy: set[int] = set()
     for row in plan.rows:
         present = [f for f in range(row.first_frame, row.last_frame + 1) if row.is_present(f)]
         if row.is_live and present:
             middles.append(present[len(present) // 2])
             busy.update(present)
     spread = sorted(busy)
-    candidates = [*middles[:most], *(spread[i * len(spread) // most] for i in range(most))]
-    return sorted(list(dict.fromkeys(candidates))[:most]) if spread else []
+    even = [spread[i * (len(spread) - 1) // max(most - 1, 1)] for i in range(most)]
+    return sorted(set(list(dict.fromkeys([*middles[: most // 2], *even]))[:most]))
 
 
-def _rows(video: Video, plan: EditPlan, start: int, stop: int) -> Iterator[Image]:
-    """Draw frames ``start`` to ``stop - 1``."""
+def telling_frames(visible: Mapping[int, Mapping[tuple[int, int], int]], most: int) -> list[int]:
+    """Choose the frames that show best what edits do.
+
+    Args:
+        visible: Pixels of every object by frame; removals count as objects.
+        most: How many frames at most.
+
+    Returns:
+        In order: where each object is largest, largest objects first, then whatever else shows
+        something, spread evenly. Where nothing is seen anywhere, the first of the frames.
+    """
+    best: dict[tuple[int, int], tuple[int, int]] = {}
+    for frame, objects in visible.items():
+        for one, pixels in objects.items():
+            best[one] = max(best.get(one, (0, 0)), (pixels, -frame))
+    peaks = [-frame for pixels, frame in sorted(best.values(), reverse=True) if pixels]
+    chosen = list(dict.fromkeys(peaks))[:most]
+    others = [f for f in visible if f not in chosen and any(visible[f].values())]
+    missing = min(most - len(chosen), len(others))
+    chosen += [others[i * len(others) // missing] for i in range(missing)]
+    return sorted(chosen) or sorted(visible)[:1]
+
+
+def _rows(
+    video: Video, plan: EditPlan, start: int, stop: int
+) -> Iterator[tuple[Image, list[EditFrame]]]:
+    """Draw frames ``start`` to ``stop - 1``, and tell what every edit came to in each."""
     height, width = plan.size_hw
     # H.264 needs even sides.
     cell_hw = (2 * max(1, round(CELL_WIDTH * height / width / 2)), CELL_WIDTH)
@@ -134,5 +163,5 @@ def _rows(video: Video, plan: EditPlan, start: int, stop: int) -> Iterator[Image
         if after.frame_index == stop:
             return
         before = base.pop(after.frame_index)
-        yield preview_row(before, after, events, label_set, cell_hw)
-        events.clear()
+        own, events[:] = events[:], []
+        yield preview_row(before, after, own, label_set, cell_hw), own

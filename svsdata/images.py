@@ -164,6 +164,14 @@ def resize_map(source: Map, size_hw: tuple[int, int]) -> Map:
     return cast(Map, resized)
 
 
+def id_borders(ids: Map) -> NDArray[np.bool_]:
+    """Return where an id differs from its left or upper neighbour, (H, W)."""
+    borders = np.zeros(ids.shape, bool)
+    borders[:, 1:] = ids[:, 1:] != ids[:, :-1]
+    borders[1:] |= ids[1:] != ids[:-1]
+    return borders
+
+
 def write_text(image: Image, text: str, at_xy: tuple[int, int], size: float = 0.5) -> None:
     """Write white text with a black rim into a picture, in place.
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.operations import EditFrame
 from svsdata.editing.plan import PROVENANCE_INFERRED
-from svsdata.images import resize_image, resize_map, write_text
+from svsdata.images import id_borders, resize_image, resize_map, write_text
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Image
 
 _OPACITY = 0.65
 _FILLED_OPACITY = 0.4
+_NAMED_SHARE = 0.0005
+"""Of a frame: what is smaller goes without its name."""
 _DIMMED = 0.45
 """Of the brightness of unchanged labels beside changed ones."""
 
@@ -44,7 +45,8 @@ def preview_row(
     changed = provenance > 0
     old = label_set.colorize(np.asarray(resize_map(before.semantic, cell_hw), np.uint8))
     new = label_set.colorize(np.asarray(resize_map(after.semantic, cell_hw), np.uint8))
-    rim = _rim(changed)
+    ids = after.semantic if after.instance is None else after.instance
+    rim = id_borders(np.where(changed, resize_map(ids, cell_hw), 0))
     cells = []
     if before.image is not None:
         cells.append(_overlay(resize_image(before.image, cell_hw), new, provenance, rim))
@@ -55,7 +57,7 @@ def preview_row(
     left = row.shape[1] - cell_hw[1]
     scale = cell_hw[1] / after.semantic.shape[1]
     for event in events:
-        if event.visible_px:
+        if event.visible_px >= _NAMED_SHARE * after.semantic.size:
             x, y = left + round(event.box.x0 * scale), round(event.box.y0 * scale)
             write_text(row, event.edit_id, (x, max(y - 4, 12)), 0.38)
     return row
@@ -73,9 +75,3 @@ def _overlay(
 
 def _dimmed(image: Image) -> Image:
     return np.asarray(np.rint(image * _DIMMED), np.uint8)
-
-
-def _rim(changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels just outside of what changed."""
-    grown = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8))
-    return (grown > 0) & ~changed
