@@ -41,6 +41,13 @@ def synthesize(
     sequence: Sequences = None,
     variants: Variants = None,
     seed: Seed = None,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Plan of 'svsdata edit plan', or a folder of them, instead of edits.",
+            show_default=False,
+        ),
+    ] = None,
     allow_unseen: Annotated[
         bool, typer.Option("--allow-unseen", help="Draw classes that training never showed.")
     ] = False,
@@ -78,6 +85,7 @@ def synthesize(
             "sequences": sequence,
             "variants": variants,
             "seed": seed,
+            "plans": plan,
             "allow_unseen": allow_unseen or None,
             "device": device,
         },

@@ -38,15 +38,17 @@ class Video:
     """Of the base sequence's commit record."""
     recipe: str
     """Hash of everything that the frames depend on."""
+    given_plan: EditPlan | None = None
+    """Made and reviewed before."""
 
     def plan(self) -> EditPlan | None:
-        """Resolve the edits on this sequence; None without edits.
+        """Return the plan that was given, or resolve the edits; None without any.
 
         Raises:
             EditPlanError: If they cannot be planned.
         """
-        if not self.edits:
-            return None
+        if self.given_plan is not None or not self.edits:
+            return self.given_plan
         scene = scan_scene(
             self.labels.glance(self.num_frames),
             sequence_id=self.labels.sequence.sequence_id,
@@ -92,13 +94,22 @@ def outcomes_of(sequence_id: str, plan: EditPlan, progress: Progress) -> list[Ed
     return outcomes
 
 
-def planned_video(reader: StoreReader, plan: EditPlan, sequence_id: str) -> Video:
-    """Return the labels-only video that a plan, made before, makes.
+def planned_video(
+    reader: StoreReader,
+    plan: EditPlan,
+    sequence_id: str,
+    *,
+    layers: tuple[str, ...] = (),
+    facts: Mapping[str, object] | None = None,
+) -> Video:
+    """Return the video that a plan, made before, makes.
 
     Args:
         reader: Of the base.
         plan: What to make of one of its sequences.
         sequence_id: Of the video.
+        layers: Read from the base beside its maps.
+        facts: What the frames depend on beside labels and plan; None: labels alone are made.
 
     Raises:
         SequenceNotFoundError: If the store has no such sequence.
@@ -111,10 +122,11 @@ def planned_video(reader: StoreReader, plan: EditPlan, sequence_id: str) -> Vide
         reader,
         sequence,
         plan.size_hw,
-        maps_of(reader),
+        (*maps_of(reader), *layers),
         street_world(sequence),
-        with_reference=False,
+        with_reference=facts is not None,
     )
+    own_facts = {"base": base_hash, "plan": plan.hash}
     return Video(
         sequence_id,
         plan.num_frames,
@@ -122,7 +134,8 @@ def planned_video(reader: StoreReader, plan: EditPlan, sequence_id: str) -> Vide
         (),
         plan.seed,
         base_hash,
-        recipe_hash({"base": base_hash, "plan": plan.hash}),
+        recipe_hash({**(facts or {}), **own_facts}),
+        plan,
     )
 
 

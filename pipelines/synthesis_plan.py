@@ -1,14 +1,17 @@
 """Which videos a synthesis makes, of what, and everything that must be refused before the first."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_generator
 from svsdata.editing.language import Edit
+from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.errors import CheckpointError
+from svsdata.errors import CheckpointError, EditPlanError
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.edited_videos import Video, chosen_edits, videos_of
+from svsdata.pipelines.edit_plan import plans_at
+from svsdata.pipelines.edited_videos import Video, chosen_edits, planned_video, videos_of
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
@@ -39,37 +42,62 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     """
     reader = StoreReader(config.store)
     edits = chosen_edits(config)
+    plans = {file.stem: plan for path in config.plans for file, plan in plans_at(path)}
     video_maker, checkpoint = _video_maker(config, reader)
-    check_classes_seen(edits, checkpoint.known_classes, allow_unseen=config.allow_unseen)
-    videos = videos_of(
-        config,
-        reader,
-        edits,
-        size_hw=checkpoint.size_hw,
-        layers=("image",) * (config.cut_below > 0),
-        facts=_facts(config, video_maker),
-    )
-    info = _store_info(reader, checkpoint, edited=bool(edits))
+    drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
+    drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
+    check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
+    layers = ("image",) * (config.cut_below > 0)
+    facts = _facts(config, video_maker)
+    if plans:
+        _check_sizes(plans, checkpoint.size_hw)
+        videos = [
+            planned_video(reader, plan, name, layers=layers, facts=facts)
+            for name, plan in plans.items()
+        ]
+    else:
+        size_hw = checkpoint.size_hw
+        videos = list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers, facts=facts))
+    info = _store_info(reader, checkpoint, edited=bool(edits or plans))
     return Synthesis(tuple(videos), video_maker, info, config.part_frames)
 
 
 def check_classes_seen(
-    edits: tuple[Edit, ...], known_classes: tuple[str, ...], *, allow_unseen: bool
+    drawn: Mapping[str, Collection[str]], known_classes: tuple[str, ...], *, allow_unseen: bool
 ) -> None:
     """Refuse edits whose classes the checkpoint cannot draw.
+
+    Args:
+        drawn: Classes by the edit or plan that draws them.
+        known_classes: Which the checkpoint saw in training.
+        allow_unseen: Accept them all.
 
     Raises:
         CheckpointError: Naming them and the classes that it knows.
     """
-    for edit in edits:
-        if edit.op != "add" or edit.label_class not in OBJECT_KINDS:
-            continue
-        drawn = OBJECT_KINDS[edit.label_class].class_names
-        unseen = [name for name in drawn if name not in known_classes]
+    for who, names in drawn.items():
+        unseen = [name for name in names if name not in known_classes]
         if unseen and not allow_unseen:
             raise CheckpointError(
-                f"edit '{edit.id}' draws {', '.join(unseen)}, which the checkpoint never saw in "
+                f"{who} draws {', '.join(unseen)}, which the checkpoint never saw in "
                 f"training; it knows: {', '.join(known_classes)} (--allow-unseen draws it anyway)"
+            )
+
+
+def _drawn_classes(edit: Edit) -> tuple[str, ...]:
+    """Return the classes that an edit puts into label maps, where they are known."""
+    if edit.label_class in OBJECT_KINDS:
+        return OBJECT_KINDS[edit.label_class].class_names
+    return (edit.to_class,) if edit.to_class else ()
+
+
+def _check_sizes(plans: Mapping[str, EditPlan], size_hw: tuple[int, int]) -> None:
+    for name, plan in plans.items():
+        if plan.size_hw != size_hw:
+            height, width = size_hw
+            raise EditPlanError(
+                f"plan '{name}' is for frames of {plan.size_hw[1]}x{plan.size_hw[0]}, the "
+                f"checkpoint draws {width}x{height}; plan again with --set size_hw={height},{width}"
             )
 
 

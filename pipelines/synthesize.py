@@ -124,5 +124,5 @@ def _row(rendered: Rendered, video: Video) -> Frame:
         flow_validity=None,
         occlusion=None,
         is_synthetic=was_synthetic,
-        seed=video.seed if video.edits else None,
+        seed=video.seed if frame.plan_hash else None,
     )

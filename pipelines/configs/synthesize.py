@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from svsdata.pipelines.configs.edit import EditChoices
 
@@ -15,6 +15,9 @@ class SynthesizeConfig(EditChoices):
     """A run directory, a checkpoint folder or a generator file."""
     out: Path
     """Store to write."""
+    plans: tuple[Path, ...] = ()
+    """Plans that ``svsdata edit plan`` wrote, or folders of them: drawn as they were reviewed, each
+    a sequence of its file's name. They say which sequences, frames and edits."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
     chunk_length: int = Field(4, ge=1, le=64)
@@ -31,3 +34,11 @@ class SynthesizeConfig(EditChoices):
     """``auto``: bf16 where the processor computes in bf16, else float32."""
     device: str = "auto"
     """``auto``: a GPU where there is one, else ``cpu``."""
+
+    @model_validator(mode="after")
+    def _plans_say_all(self) -> "SynthesizeConfig":
+        said = {*EditChoices.model_fields} - {"store"}
+        beside = sorted(name for name in said & self.model_fields_set if getattr(self, name))
+        if self.plans and beside:
+            raise ValueError(f"a plan says it all: leave out {', '.join(beside)}, or the plan")
+        return self
