@@ -21,7 +21,7 @@ from svsdata.pipelines.edited_store import edited_plans, edited_sequences
 from svsdata.pipelines.edited_videos import maps_of, street_world
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
-from svsdata.records import EncodedImage, Frame
+from svsdata.records import REPAIRED, EncodedImage, Frame
 from svsdata.store.columns import ENCODED_IMAGE
 from svsdata.store.files import writing
 from svsdata.store.format import SEQUENCES, STORE_FILE, record_path
@@ -29,7 +29,6 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_folder
 from svsdata.store.writer import StoreWriter
 from svsdata.synthesis.label_stream import LabelStream
-from svsdata.synthesis.provenance import REPAIRED
 
 DELTAS = "deltas"
 _ROWS_PER_GROUP = 8
