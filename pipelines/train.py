@@ -62,6 +62,7 @@ from svsdata.training.updates import (
     generate,
     generator_terms,
     gradient_norm,
+    motion_terms,
 )
 
 _PREVIEW_FRAMES = 25
@@ -153,7 +154,8 @@ def run_train(config: TrainConfig, progress: Progress, *, overwrite: bool = Fals
                 past = reference(clips)[:, :start]
             chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges)
             _set_rate(learner, learning_rate(plan.spans, step), config.discriminator_rate)
-            figures_of_step, past = _train_step(learner, chunk, past, step, config)
+            take_step = _STEPS[round_.phase.learns]
+            figures_of_step, past = take_step(learner, chunk, past, step, config)
             means.add(figures_of_step)
 
             # Tell, show, save
@@ -189,7 +191,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     return estimate_training(
         plan,
         learner.state,
-        lambda chunk, past: _train_step(learner, chunk, past, 0, config),
+        lambda phase, chunk, past: _STEPS[phase.learns](learner, chunk, past, 0, config),
         backprop_frames=config.backprop_frames,
         keep_checkpoints=config.keep_checkpoints,
     )
@@ -258,6 +260,38 @@ def _train_step(
     generated = by_clip(output.image, len(past))
     # contiguous: a resumed step must see the memory layout that an uninterrupted one sees
     return figures, remembered(torch.cat([past, generated], dim=1)).contiguous()
+
+
+def _motion_step(
+    learner: _Learner, chunk: Chunk, past: Tensor, step: int, config: TrainConfig
+) -> tuple[dict[str, float], Tensor]:
+    """Update the generator's motion network on the real frames of a chunk.
+
+    Returns:
+        The figures of the step, and the past of the next: real frames.
+    """
+    began = time.monotonic()
+    generator, optimizer = learner.networks.generator, learner.optimizers["generator"]
+    with learner.autocast():
+        terms = motion_terms(generator, chunk, learner.objective)
+    values = check_finite(terms, step)
+    torch.autograd.backward([*terms.values()])
+    gradient = {"gradient/generator": gradient_norm(generator, limit=config.max_gradient_norm)}
+    values |= check_finite(gradient, step)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    decay = decay_at(step, decay=config.ema_decay, start=config.ema_start)
+    update_average(learner.average, generator, decay=decay)
+    figures = {f"loss/{name}": values[name] for name in terms}
+    figures |= {name: values[name] for name in gradient}
+    figures["loss/generator"] = sum(values[name] for name in terms)
+    figures["time/step_s"] = time.monotonic() - began
+    real = by_clip(chunk.real, len(past))
+    return figures, remembered(torch.cat([past, real], dim=1)).contiguous()
+
+
+_STEPS = {"all": _train_step, "motion": _motion_step}
+"""By what a phase learns."""
 
 
 def _build(config: TrainConfig, plan: TrainingPlan, progress: Progress) -> _Learner:

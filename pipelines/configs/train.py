@@ -117,20 +117,25 @@ def train_preset(name: str) -> dict[str, object]:
 
 
 def _demo() -> dict[str, object]:
-    """About an hour on two cores: half size first, clips that grow, then full size."""
+    """About an hour on two cores: motion first, then clips that grow, then full size."""
     half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
+            Phase(_epochs(0.2, 2, 4), 2, full, 1e-3, 2e-4, batch_size=4, learns="motion"),
             Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(0.35, 32, 1), 32, full, 2e-4, 1e-5),
+            Phase(_epochs(0.25, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.15, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(0.3, 32, 1), 32, full, 2e-4, 1e-5),
         ),
-        "steps": 4000,
-        "loss_weights": LossWeights(pixel=10.0, perceptual=0.0),
+        "steps": 3000,
+        "loss_weights": LossWeights(
+            pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3
+        ),
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
+        "reference_free": 0.2,
+        "discriminator_rate": 0.5,
     }
 
 

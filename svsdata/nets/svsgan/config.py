@@ -26,6 +26,8 @@ class MotionConfig:
     head_kernel: int = 7
     skips: bool = False
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
+    smooth_ups: bool = False
+    """Upsample, then convolve; transposed convolutions leave a grid in small networks."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
 
@@ -106,11 +108,13 @@ class ImageDiscriminatorConfig:
 
     num_classes: int
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
+    patch: int = 1
+    """Images enter as patch x patch blocks folded into channels; each block gets one score."""
 
     @property
     def size_multiple(self) -> int:
         """Height and width of an image must be multiples of this."""
-        return 2 ** len(self.widths)
+        return self.patch * 2 ** len(self.widths)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ _DEMO_MOTION = MotionConfig(
     stem_stride=4,
     head_kernel=3,
     skips=True,
+    smooth_ups=True,
 )
 
 _MODELS = ("C", "D", "E", "fast", "demo")
@@ -186,7 +191,7 @@ def generator_config(
 def image_discriminator_config(model: str, num_classes: int) -> ImageDiscriminatorConfig:
     """Return the image discriminator that goes with a generator preset."""
     if model == "demo":
-        return ImageDiscriminatorConfig(num_classes, widths=(16, 32, 48, 64, 96, 96))
+        return ImageDiscriminatorConfig(num_classes, widths=(32, 48, 64, 96, 96), patch=2)
     return ImageDiscriminatorConfig(num_classes)
 
 
