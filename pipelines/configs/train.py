@@ -122,13 +122,13 @@ def _demo() -> dict[str, object]:
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(0.2, 2, 4), 2, full, 1e-3, 2e-4, batch_size=4, learns="motion"),
-            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.25, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.15, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(0.3, 32, 1), 32, full, 2e-4, 1e-5),
+            Phase(_epochs(6 / 21, 2, 4), 2, full, 1e-3, 2e-4, batch_size=4, learns="motion"),
+            Phase(_epochs(2 / 21, 4, 2), 4, half, 4e-4, batch_size=2),
+            Phase(_epochs(6 / 21, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(2 / 21, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(5 / 21, 32, 1), 32, full, 2e-4, 1e-5),
         ),
-        "steps": 3000,
+        "steps": 2100,
         "loss_weights": LossWeights(
             pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3
         ),
@@ -136,6 +136,7 @@ def _demo() -> dict[str, object]:
         "perturbed_feedback": 0.2,
         "reference_free": 0.2,
         "discriminator_rate": 0.5,
+        "ema_decay": 0.995,
     }
 
 
