@@ -135,7 +135,8 @@ _DEMO_MOTION = MotionConfig(
     skips=True,
 )
 
-_MODELS = ("C", "D", "E", "fast", "demo")
+MODELS = ("C", "D", "E", "fast", "demo")
+"""Every name that ``generator_config`` knows."""
 
 
 def generator_config(
@@ -207,7 +208,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             decoder_norm="group",
             correct_warp=True,
         )
-    raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
+    raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 
 
 def image_discriminator_config(
