@@ -45,6 +45,7 @@ from svsdata.pipelines.training_plan import (
     plan_training,
     torch_device,
 )
+from svsdata.pipelines.training_start import start_from
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import Image
@@ -296,9 +297,12 @@ _STEPS = {"all": _train_step, "motion": _motion_step}
 
 def _build(config: TrainConfig, plan: TrainingPlan, progress: Progress) -> _Learner:
     networks = build_networks(config, plan)
+    average = copy.deepcopy(networks.generator).eval()
+    if config.start_from is not None and not checkpoint_folders(config.run):
+        start_from(config.start_from, networks, average, plan.reader.info.label_set, progress)
     return _Learner(
         networks,
-        copy.deepcopy(networks.generator).eval(),
+        average,
         build_optimizers(networks),
         build_objective(config, progress),
         torch_device(config.device).type,

@@ -113,8 +113,14 @@ def build_networks(config: TrainConfig, plan: TrainingPlan) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         networks = Networks(
-            Generator(generator_config(config.model, num_classes, edges=plan.uses_edges)),
-            ImageDiscriminator(image_discriminator_config(config.model, num_classes)),
+            Generator(
+                generator_config(
+                    config.model, num_classes, edges=plan.uses_edges, width=config.width
+                )
+            ),
+            ImageDiscriminator(
+                image_discriminator_config(config.model, num_classes, width=config.width)
+            ),
             tuple(
                 VideoDiscriminator(
                     replace(
@@ -123,7 +129,7 @@ def build_networks(config: TrainConfig, plan: TrainingPlan) -> Networks:
                         spectral=config.video_gan == "hinge",
                     )
                 )
-                for discriminator in video_discriminator_configs(config.model)
+                for discriminator in video_discriminator_configs(config.model, width=config.width)
             ),
         )
     for network in networks.by_name.values():

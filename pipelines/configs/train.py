@@ -48,6 +48,11 @@ class TrainConfig(StageConfig):
     """Run directory: config, checkpoints, figures, previews."""
     model: str = "C"
     """Network: see ``svsdata model table``."""
+    width: float = Field(1.0, gt=0)
+    """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
+    start_from: Path | None = None
+    """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
+    instead of random ones; what does not fit is told. None: random weights from the seed."""
     phases: tuple[Phase, ...] = Field(_paper_phases((256, 512)), min_length=1)
     """Lengths, sizes and learning rates by epochs."""
     steps: int | None = Field(None, ge=1)

@@ -6,7 +6,7 @@ numbers the paper prints and which are reconstructed.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from svsdata.errors import ConfigError
 from svsdata.tensors import Interpolation
@@ -140,11 +140,17 @@ _DEMO_MOTION = MotionConfig(
     smooth_ups=True,
 )
 
-_MODELS = ("C", "D", "E", "fast", "demo")
+MODELS = ("C", "D", "E", "fast", "demo")
+"""Every name that ``generator_config`` knows."""
 
 
 def generator_config(
-    model: str, num_classes: int, *, edges: bool = False, extra_blocks: int = 0
+    model: str,
+    num_classes: int,
+    *,
+    edges: bool = False,
+    extra_blocks: int = 0,
+    width: float = 1.0,
 ) -> GeneratorConfig:
     """Return a preset.
 
@@ -154,10 +160,32 @@ def generator_config(
         num_classes: Classes of the label set.
         edges: Feed instance borders; every frame must then have an instance map.
         extra_blocks: SPADE blocks beyond the base size; each doubles it.
+        width: Factor of the channels of all layers.
 
     Raises:
         ConfigError: If there is no such model.
     """
+    config = _preset(model, num_classes, edges=edges, extra_blocks=extra_blocks)
+    if width == 1:
+        return config
+    motion = config.motion
+    return replace(
+        config,
+        label_embedding=_scaled(config.label_embedding, width),
+        motion=replace(
+            motion,
+            widths=_all_scaled(motion.widths, width),
+            up_widths=_all_scaled(motion.up_widths, width),
+        ),
+        image_widths=_all_scaled(config.image_widths, width),
+        semantic_stem=_all_scaled(config.semantic_stem, width),
+        decoder_widths=_all_scaled(config.decoder_widths, width),
+        style_width=_scaled(config.style_width, width),
+        extra_widths=_all_scaled(config.extra_widths, width),
+    )
+
+
+def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> GeneratorConfig:
     base = GeneratorConfig(
         num_classes=num_classes,
         edges=edges,
@@ -185,17 +213,38 @@ def generator_config(
             decoder_norm="group",
             correct_warp=True,
         )
-    raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
+    raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 
 
-def image_discriminator_config(model: str, num_classes: int) -> ImageDiscriminatorConfig:
+def image_discriminator_config(
+    model: str, num_classes: int, *, width: float = 1.0
+) -> ImageDiscriminatorConfig:
     """Return the image discriminator that goes with a generator preset."""
+    config = ImageDiscriminatorConfig(num_classes)
     if model == "demo":
-        return ImageDiscriminatorConfig(num_classes, widths=(32, 48, 64, 96, 96), patch=2)
-    return ImageDiscriminatorConfig(num_classes)
+        config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
+    return replace(config, widths=_all_scaled(config.widths, width))
 
 
-def video_discriminator_configs(model: str) -> tuple[VideoDiscriminatorConfig, ...]:
+def video_discriminator_configs(
+    model: str, *, width: float = 1.0
+) -> tuple[VideoDiscriminatorConfig, ...]:
     """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
-    width = 16 if model == "demo" else 64
-    return tuple(VideoDiscriminatorConfig(stride, width) for stride in (1, 3))
+    channels = _scaled(16 if model == "demo" else 64, width)
+    return tuple(VideoDiscriminatorConfig(stride, channels) for stride in (1, 3))
+
+
+Widths = TypeVar("Widths", bound=tuple[int, ...])
+
+
+def _all_scaled(widths: Widths, factor: float) -> Widths:
+    return tuple(_scaled(width, factor) for width in widths)  # type: ignore[return-value]
+
+
+def _scaled(channels: int, factor: float) -> int:
+    """Scale to a multiple of 4, from 32 on of 16, which group norm divides; 0 stays 0."""
+    if factor == 1 or not channels:
+        return channels
+    wanted = channels * factor
+    step = 16 if wanted >= 32 else 4
+    return max(4, round(wanted / step) * step)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
+from svsdata.nets.svsgan.spectral import spectral_norm
 
 
 class ImageScores(NamedTuple):
