@@ -342,7 +342,8 @@ def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]
     A clip's first frame is the reference, or, in some rounds, generated like the others.
     """
     draws = generator(config.seed, "reference", round_.first_clip)
-    first = 0 if draws.random() < config.reference_free else 1
+    may_lack_reference = round_.phase.learns == "all"  # a first frame has no motion to learn
+    first = 0 if may_lack_reference and draws.random() < config.reference_free else 1
     start = first + (step - round_.first_step) * config.backprop_frames
     stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
     return start, stop
