@@ -135,7 +135,7 @@ def _demo() -> dict[str, object]:
         ),
         "steps": 2100,
         "loss_weights": LossWeights(
-            pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3
+            pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3, occlusion=10.0
         ),
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
