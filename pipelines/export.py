@@ -1,6 +1,5 @@
 """Export a store: its sequences, one by one, as files of another format."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
-from svsdata.store.format import StoreInfo, record_path
+from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 
 
@@ -64,7 +63,7 @@ def run_export(
         ExportError: If its sequences do not fit the format, or the folder holds something else.
     """
     reader, exporter, sequences = _prepared(config)
-    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id) for one in sequences}
+    hashes = {one.sequence_id: reader.content_hash(one.sequence_id) for one in sequences}
     with writing(config.out):
         finished = _finished(config, reader.info, hashes, overwrite=overwrite)
         unfinished = [one for one in sequences if one.sequence_id not in finished]
@@ -133,11 +132,6 @@ def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
     return CityscapesExporter(
         config.out, info.label_set, split=config.split, image_folder=config.image_folder
     )
-
-
-def _content_hash(reader: StoreReader, sequence_id: str) -> str:
-    """Return what identifies a sequence's content: its record holds the hashes of its parts."""
-    return hashlib.sha256(record_path(reader.path, sequence_id).read_bytes()).hexdigest()
 
 
 def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> Iterator[Frame]:
