@@ -1,15 +1,17 @@
 """What a labelling run consists of, chosen from its config and what the source is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from svsdata.errors import ConfigError
 from svsdata.estimation.flow_estimators import FlowEstimator, flow_estimator
+from svsdata.geometry.self_calibration import MIN_CARS, HorizonFit, camera_of_horizon
+from svsdata.labeling.camera_glimpses import fit_shared_horizon
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
 from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
-from svsdata.labeling.labelled_frames import Chain
+from svsdata.labeling.labelled_frames import BadFrames, Chain
 from svsdata.labeling.precomputed import (
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
@@ -41,6 +43,8 @@ class LabelRun:
     tracks: bool
     """Whether ids of single frames are joined into objects."""
     part_frames: int
+    horizon: HorizonFit | None = None
+    """What the camera of recordings without calibration was estimated from."""
 
 
 def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
@@ -50,8 +54,6 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")
     for note in source.notes:
         progress.note(note)
-    if any(recording.camera is None for recording in recordings):
-        progress.note("camera not given: that of Cityscapes is assumed and flagged 'assumed'")
     if config.crop_rows and source.kind == STREET_WORLD:
         raise ConfigError("crop_rows: a street world is rendered at any size, such as size=512x128")
     segmenter = config.segmenter or _usual_segmenter(config, source)
@@ -82,6 +84,33 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
     )
+
+
+def estimate_camera(run: LabelRun, config: LabelConfig, progress: Progress) -> LabelRun:
+    """Return the run with the camera of its recordings without calibration, told and flagged.
+
+    The same source gives the same camera, so a run that goes on sees the one it began with.
+
+    Raises:
+        SourceError: If a frame or its labels cannot be read, and none may be skipped.
+        LabelSetError: If labels are not of the label set.
+    """
+    unknown = [recording for recording in run.recordings if recording.camera is None]
+    if not unknown:
+        return run
+    reason = "as asked"
+    if config.camera == "auto":
+        bad = BadFrames(skip=config.skip_bad)
+        fit = fit_shared_horizon(unknown, run.labeler_of, run.chain, bad, config.camera_frames)
+        if fit.is_trusted(run.info.size_hw[0]):
+            camera = camera_of_horizon(fit, run.info.size_hw)
+            progress.note(f"camera not given: estimated from {fit.in_words()}")
+            return replace(run, chain=replace(run.chain, camera=camera), horizon=fit)
+        reason = f"no horizon could be trusted that {fit.num_cars} whole cars told"
+        if fit.num_cars < MIN_CARS:
+            reason = f"{fit.num_cars} whole cars seen, an estimate needs {MIN_CARS}"
+    progress.note(f"camera not given: that of Cityscapes is assumed and flagged so ({reason})")
+    return run
 
 
 def _chosen(source: Source, wanted: tuple[str, ...]) -> tuple[Recording, ...]:

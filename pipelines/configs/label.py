@@ -38,6 +38,12 @@ class LabelConfig(StageConfig):
     label_set: Literal["cityscapes", "cityscapes_train", "kitti360"] | None = None
     """Ids that the store speaks. Left out: kitti360 for precomputed maps of KITTI-360's layout,
     else cityscapes."""
+    camera: Literal["auto", "assumed"] = "auto"
+    """Of recordings that bring no calibration. ``auto``: horizon and height estimated from the cars
+    in frames of all of them, which therefore must share one camera; where too few cars are seen,
+    and for ``assumed``, Cityscapes' camera. Rows are flagged ``estimated`` or ``assumed``."""
+    camera_frames: int = Field(default=40, ge=1)
+    """``camera`` auto: frames labelled once more beforehand, spread over the recordings."""
     skip_bad: bool = False
     """Leave unreadable frames out, and record them, instead of stopping at the first one."""
 
