@@ -1,6 +1,6 @@
 """Export a store: its sequences, one by one, as files of another format."""
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import ExportError
 from svsdata.export.cityscapes import CityscapesExporter
+from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
 from svsdata.export.manifest import claim_folder, finish, is_finished, writing
 from svsdata.export.video import VideoExporter
@@ -16,7 +17,7 @@ from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
-from svsdata.store.format import StoreInfo, record_path
+from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 
 
@@ -64,7 +65,7 @@ def run_export(
         ExportError: If its sequences do not fit the format, or the folder holds something else.
     """
     reader, exporter, sequences = _prepared(config)
-    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id) for one in sequences}
+    hashes = {one.sequence_id: reader.content_hash(one.sequence_id) for one in sequences}
     with writing(config.out):
         finished = _finished(config, reader.info, hashes, overwrite=overwrite)
         unfinished = [one for one in sequences if one.sequence_id not in finished]
@@ -73,8 +74,15 @@ def run_export(
         progress.start("export", done + num_frames, done=done)
         for sequence in unfinished:
             frames = _frames(reader, sequence.sequence_id, exporter.layers)
-            facts = exporter.write(sequence, _counted(frames, progress))
-            finish(config.out, sequence, hashes[sequence.sequence_id], facts=facts)
+            source_types: Counter[SourceType] = Counter()
+            facts = exporter.write(sequence, _counted(frames, progress, source_types))
+            finish(
+                config.out,
+                sequence,
+                hashes[sequence.sequence_id],
+                facts=facts,
+                source_types=source_types,
+            )
     return ExportResult(
         out=config.out,
         format=config.format,
@@ -135,11 +143,6 @@ def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
     )
 
 
-def _content_hash(reader: StoreReader, sequence_id: str) -> str:
-    """Return what identifies a sequence's content: its record holds the hashes of its parts."""
-    return hashlib.sha256(record_path(reader.path, sequence_id).read_bytes()).hexdigest()
-
-
 def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> Iterator[Frame]:
     """Read what the format wants and the store has."""
     held = {*reader.info.modalities}
@@ -149,7 +152,11 @@ def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> I
     return reader.read(sequence_id, layers=present)
 
 
-def _counted(frames: Iterator[Frame], progress: Progress) -> Iterator[Frame]:
+def _counted(
+    frames: Iterator[Frame], progress: Progress, source_types: Counter[SourceType]
+) -> Iterator[Frame]:
     for frame in frames:
+        if kind := source_type(frame):
+            source_types[kind] += 1
         yield frame
         progress.advance()

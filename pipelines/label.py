@@ -17,7 +17,7 @@ from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.labelled_frames import BadFrames, Start
 from svsdata.labeling.sources.recording import Recording
 from svsdata.labeling.track_table import TrackTable
-from svsdata.labeling.tracking import InstanceTracker
+from svsdata.labeling.tracking import TRACKED, InstanceTracker
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label_choices import LabelRun, estimate_camera, prepare
 from svsdata.pipelines.run_dir import set_aside
@@ -176,7 +176,11 @@ def _label_sequence(
     ) as writer:
         start = _start(writer, bad)
         tracks = TrackTable(writer.state)
-        tracker = InstanceTracker(run.info.label_set, writer.state) if run.tracks else None
+        tracker = (
+            InstanceTracker(run.info.label_set, writer.state, renames=run.renames)
+            if run.tracks
+            else None
+        )
         lasting_ids = run.lasting_ids or run.tracks
         progress.advance(start.row)
         for position, frame in run.chain.labelled_frames(recording, labeler, bad, start):
@@ -204,7 +208,7 @@ def _recipe(run: LabelRun, recording: Recording, labeler: Labeler) -> str:
     """Tell what a sequence must have been begun with to be gone on with."""
     recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
     if run.tracks:
-        recipe += "; tracked"
+        recipe += f"; {TRACKED}{', classes voted' if run.renames else ''}"
     if run.horizon is not None and recording.camera is None:
         recipe += f"; camera of {run.horizon}"
     return f"{recipe}; lower {run.chain.crop_rows} rows" if run.chain.crop_rows else recipe

@@ -21,7 +21,7 @@ from svsdata.labeling.precomputed import (
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
 from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
-from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
@@ -42,6 +42,8 @@ class LabelRun:
     """Whether the source's own instance ids hold for the whole sequence."""
     tracks: bool
     """Whether ids of single frames are joined into objects."""
+    renames: bool
+    """Whether an object's class, and the semantic map under it, is that of most confidence."""
     part_frames: int
     horizon: HorizonFit | None = None
     """What the camera of recordings without calibration was estimated from."""
@@ -64,9 +66,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
     # KITTI-360's own maps have lasting ids, as the street world has.
-    lasting_ids = segmenter == "exact" or (
-        segmenter == "precomputed" and source.kind == KITTI360_LAYOUT
-    )
+    is_precomputed = segmenter == "precomputed"
+    lasting_ids = segmenter == "exact" or (is_precomputed and source.kind == KITTI360_LAYOUT)
     return LabelRun(
         source=source,
         recordings=recordings,
@@ -81,6 +82,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         ),
         lasting_ids=lasting_ids,
         tracks=config.tracking and not lasting_ids and {"instance", "flow"} <= layers,
+        # Maps that somebody brings are the labels that are wanted, to the last pixel.
+        renames=not is_precomputed if config.vote_classes is None else config.vote_classes,
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
     )
@@ -150,8 +153,8 @@ def _labelers(
 ) -> LabelerOf:
     if segmenter == "exact":
         return lambda _: ExactLabels()
-    if segmenter == "oneformer":
-        labeler = _network_labels(config, label_set)
+    if segmenter != "precomputed":
+        labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
     own_maps = Path(config.source) / "data_2d_semantics"
     is_kitti360 = source.kind == KITTI360_LAYOUT and own_maps.is_dir()
@@ -171,14 +174,12 @@ def _labelers(
     )
 
 
-def _network_labels(config: LabelConfig, label_set: LabelSet) -> NetworkLabels:
+def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -> NetworkLabels:
     # Imports torch, which labels that exist already do not need.
     from svsdata.estimation.segmenter_checkpoints import load_network
     from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 
-    network = load_network(
-        config.weights, label_set, device=_device(config), download=config.download
-    )
+    network = load_network(checkpoint, label_set, device=_device(config), download=config.download)
     segmenter = TransformersSegmenter(
         network, label_set, input_height=config.input_height, precision=config.precision
     )
@@ -197,15 +198,11 @@ def _flow_labeler(config: LabelConfig, source: Source) -> FlowLabeler:
 
 
 def _flownet2(config: LabelConfig) -> FlowEstimator:
-    if config.flow_weights is None:
-        raise ConfigError(
-            "flow flownet2: flow_weights is missing; set it to the path of NVIDIA's "
-            "FlowNet2_checkpoint.pth.tar, or choose the flow dis, which needs none"
-        )
     # Imports torch, as above.
+    from svsdata.checkpoints.feature_weights import weights_file
     from svsdata.estimation.flownet2_flow import FlowNet2Flow, load_flownet2, weights_digest
 
-    path = Path(config.flow_weights)
+    path = weights_file(config.flow_weights, config.weights_folder)
     network = load_flownet2(
         path,
         contrast=config.flow_contrast,

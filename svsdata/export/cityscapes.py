@@ -81,7 +81,7 @@ class CityscapesExporter:
     """The store's; maps are converted to Cityscapes' ids by class name."""
     split: str = "train"
     image_folder: str = "leftImg8bit_sequence"
-    layers: tuple[str, ...] = ("encoded_image", "semantic", "instance")
+    layers: tuple[str, ...] = ("encoded_image", "semantic", "instance", "provenance")
 
     def check(self, sequences: list[Sequence]) -> None:
         """Refuse sequences whose files would have the same names."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.errors import ExportError
-from svsdata.export.digital_source import SourceType, mark_mp4, source_type
+from svsdata.export.digital_source import SOURCE_TYPES, SourceType, mark_mp4, source_type
+from svsdata.images import id_borders
 from svsdata.labels import LabelSet
-from svsdata.records import Frame, Image, InstanceMap, Sequence
+from svsdata.records import Frame, Image, Sequence
 from svsdata.video_codec import VideoWriter
 
 _LABEL_OPACITY = 0.6
@@ -23,7 +23,7 @@ class VideoExporter:
 
     folder: Path
     label_set: LabelSet
-    layers: tuple[str, ...] = ("image", "semantic", "instance")
+    layers: tuple[str, ...] = ("image", "semantic", "instance", "provenance")
 
     def check(self, sequences: list[Sequence]) -> None:
         """Accept all: sequence ids are unique and fit file names."""
@@ -34,13 +34,13 @@ class VideoExporter:
         unfinished = self.folder / f".{sequence.sequence_id}.unfinished.mp4"
         self.folder.mkdir(parents=True, exist_ok=True)
         height, width = sequence.size_hw
-        kind: SourceType | None = None
+        kinds: set[SourceType | None] = set()
         with VideoWriter(unfinished, _even_hw(height, 2 * width), sequence.fps) as video:
             for frame in frames:
                 video.append(_padded_to_even(side_by_side(frame, self.label_set)))
-                kind = source_type(frame) or kind
-        if kind is not None:
-            mark_mp4(unfinished, kind)
+                kinds.add(source_type(frame))
+        if kinds != {None}:
+            mark_mp4(unfinished, next(kind for kind in SOURCE_TYPES if kind in kinds))
         unfinished.replace(path)
         return {"video": path.name}
 
@@ -55,16 +55,8 @@ def side_by_side(frame: Frame, label_set: LabelSet) -> Image:
     colors = label_set.colorize(frame.semantic)
     overlay = cv2.addWeighted(frame.image, 1 - _LABEL_OPACITY, colors, _LABEL_OPACITY, 0)
     if frame.instance is not None:
-        overlay[_borders(frame.instance)] = 255
+        overlay[id_borders(frame.instance)] = 255
     return np.concatenate([frame.image, np.asarray(overlay, np.uint8)], axis=1)
-
-
-def _borders(instance: InstanceMap) -> NDArray[np.bool_]:
-    """Return where an instance id differs from its left or upper neighbour."""
-    borders = np.zeros(instance.shape, bool)
-    borders[:, 1:] = instance[:, 1:] != instance[:, :-1]
-    borders[1:] |= instance[1:] != instance[:-1]
-    return borders
 
 
 def _even_hw(height: int, width: int) -> tuple[int, int]:

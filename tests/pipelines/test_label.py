@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
 from svsdata.geometry.camera import camera_centre, horizon_row
-from svsdata.images import decode_image, encode_jpeg, encode_png
+from svsdata.images import decode_image, decode_map, encode_jpeg, encode_png
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label import plan_label, run_label
 from svsdata.progress import Silent
@@ -14,6 +15,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.video_codec import VideoWriter
 
+CAR, TRUCK = 26, 27
 STREET = "street:seed=3,frames=10,size=64x32"
 
 
@@ -331,11 +333,43 @@ def network(tmp_path_factory) -> Path:
     return folder
 
 
+def test_maps_that_exist_stay_as_they_are_though_objects_flicker(tmp_path, recorded):
+    source = tmp_path / "source"
+    shutil.copytree(recorded, source)
+    flickering = sorted((source / "semantic").rglob("ulm_000000_*.png"))[3]
+    semantic = decode_map(flickering.read_bytes(), str(flickering))
+    semantic = np.where(semantic == CAR, TRUCK, semantic).astype(np.uint8)
+    assert (semantic == TRUCK).any()
+    flickering.write_bytes(encode_png(semantic))
+    kept = run_frames(precomputed(source, tmp_path / "kept"))
+    voted = run_frames(precomputed(source, tmp_path / "voted", vote_classes=True))
+    for frame, path in zip(kept, sorted((source / "semantic").rglob("*0_*.png")), strict=False):
+        np.testing.assert_array_equal(frame.semantic, decode_map(path.read_bytes(), str(path)))
+        is_object = frame.instance >= 1000
+        assert (frame.instance[is_object] // 1000 == frame.semantic[is_object]).all()
+    assert (kept[3].instance // 1000 == TRUCK).any()
+    assert (voted[3].semantic != semantic).any()
+
+
+def run_frames(wanted: LabelConfig):
+    run_label(wanted.model_copy(update={"sequences": ("ulm_000000",)}), Silent())
+    return frames(Path(wanted.store), "ulm_000000")
+
+
+def test_a_rate_that_is_known_better_sets_times(tmp_path, recorded):
+    wanted = precomputed(recorded, tmp_path / "store", fps=8.0, sequences=("ulm_000000",))
+    run_label(wanted, Silent())
+    assert StoreReader(tmp_path / "store").info.fps == 8
+    assert [it.timestamp_us for it in frames(tmp_path / "store", "ulm_000000")][:3] == [
+        0, 125_000, 250_000,
+    ]  # fmt: skip
+
+
 def test_a_network_labels_with_confidence_and_a_stopped_run_sees_the_same_batches(
     tmp_path, recorded, network
 ):
     fields = {
-        "segmenter": "oneformer", "weights": str(network), "batch_size": 3, "part_frames": 2,
+        "segmenter": str(network), "batch_size": 3, "part_frames": 2,
         "sequences": ("ulm_000000",), "device": "cpu",
     }  # fmt: skip
     run_label(config(recorded, tmp_path / "whole", **fields), Silent())
