@@ -36,11 +36,11 @@ def harvest(
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config
-    from svsdata.pipelines.configs.shapes import HarvestConfig
+    from svsdata.pipelines.configs.shapes import ShapesConfig
     from svsdata.pipelines.shapes import run_harvest
 
     config = make_config(
-        HarvestConfig,
+        ShapesConfig,
         {},
         {
             "store": workspace().require("store", store),

@@ -16,7 +16,7 @@ from svsdata.editing.shape_library import (
 )
 from svsdata.errors import ConfigError, StoreError
 from svsdata.geometry.ego_motion import clean_ego_motions
-from svsdata.pipelines.configs.shapes import HarvestConfig
+from svsdata.pipelines.configs.shapes import ShapesConfig
 from svsdata.progress import Progress
 from svsdata.records import EgoMotion
 from svsdata.store.reader import StoreReader
@@ -38,7 +38,7 @@ class LibraryResult(BaseModel):
     """Donors taken by this run."""
 
 
-def run_harvest(config: HarvestConfig, progress: Progress) -> LibraryResult:
+def run_harvest(config: ShapesConfig, progress: Progress) -> LibraryResult:
     """Take every object that is seen whole and moves, and write the library.
 
     Raises:
@@ -81,7 +81,7 @@ def summary(library: ShapeLibrary, path: str, *, added: int = 0) -> LibraryResul
 
 
 def _donors_of(
-    reader: StoreReader, sequence_id: str, config: HarvestConfig, progress: Progress
+    reader: StoreReader, sequence_id: str, config: ShapesConfig, progress: Progress
 ) -> list[DonorTrack]:
     sequence = reader.sequence(sequence_id)
     where = f"store '{reader.path}', sequence '{sequence_id}'"

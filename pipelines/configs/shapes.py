@@ -7,7 +7,7 @@ from pydantic import Field
 from svsdata.pipelines.configs.base import StageConfig
 
 
-class HarvestConfig(StageConfig):
+class ShapesConfig(StageConfig):
     """One harvest of real outlines."""
 
     store: Path
