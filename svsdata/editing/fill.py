@@ -61,17 +61,17 @@ def _vote_of_neighbours(
     """Take the flat label that the nearest of the near frames saw at the same place."""
     rows, columns = np.nonzero(hole)
     pixels = np.stack([columns, rows, np.ones_like(rows)]).astype(np.float32)
-    image_T_ground = ground_homography(plan.camera)
-    ground_T_image = np.linalg.inv(image_T_ground)
+    index = window.frame.frame_index
+    ground_T_image = np.linalg.inv(ground_homography(plan.camera_at(index)))
     is_near = ground_T_image[2].astype(np.float32) @ pixels > 1 / _SEEN_WITHIN_M
     rows, columns, pixels = rows[is_near], columns[is_near], pixels[:, is_near]
-    index = window.frame.frame_index
     height, width = semantic.shape
     seen = np.full(len(rows), NO_LABEL, np.uint8)
     neighbours = [f for f in (*window.before, *window.after) if (f.frame_index - index) % 4 == 0]
     for frame in sorted(neighbours, key=lambda f: -abs(f.frame_index - index)):
         assert frame.semantic is not None
         moved = pose_step(plan.ego[index], plan.ego[frame.frame_index])
+        image_T_ground = ground_homography(plan.camera_at(frame.frame_index))
         homography = image_T_ground @ moved @ ground_T_image
         u, v, w = homography.astype(np.float32) @ pixels
         is_ahead = w > 0.01

@@ -79,14 +79,13 @@ def apply_plan(
     removals = [row for row in rows if row.erases]
     additions = [row for row in rows if row.draws]
     label_set = label_set_by_name(plan.label_set_name)
-    ground = GroundDepth(plan.camera)
     for window in _windows(frames, plan, LOOK_AROUND if removals else 0):
         frame = window.frame
         if frame.frame_index < first_frame:
             continue
         maps = _own_maps(frame)
         events = [_remove(row, window, maps, plan, label_set) for row in removals]
-        events += _add_all(additions, frame, maps, plan, ground)
+        events += _add_all(additions, frame, maps, plan)
         if record is not None:
             for event in events:
                 if event is not None:
@@ -189,7 +188,6 @@ def _add_all(
     frame: Frame,
     maps: _Maps,
     plan: EditPlan,
-    ground: GroundDepth,
 ) -> list[EditFrame]:
     """Order every object against the base first, then paint from far to near."""
     label_set = label_set_by_name(plan.label_set_name)
@@ -201,10 +199,12 @@ def _add_all(
     ]
     if not present:
         return []
-    sight = _Sight(maps, feet_of_things(maps.instance), plan.camera, ground, label_set)
+    camera = plan.camera_at(index)
+    feet = feet_of_things(maps.instance)
+    sight = _Sight(maps, feet, camera, GroundDepth(camera), label_set)
     layers = [layer for row in present if (layer := _layer(row, index, sight, plan)) is not None]
     layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
-    return [_paint(layer, frame, maps, plan.camera, label_set) for layer in layers]
+    return [_paint(layer, frame, maps, camera, label_set) for layer in layers]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _layer(row: PlannedEdit, frame_index: int, sight: _Sight, plan: EditPlan) ->
         ground=sight.ground,
         label_set=sight.label_set,
     )
-    own = footprint_depth(plan.camera, pose, row.size_m, np.arange(rect.x0, rect.x1))
+    own = footprint_depth(sight.camera, pose, row.size_m, np.arange(rect.x0, rect.x1))
     return _Layer(row, pose, outline, (outline.part_index > 0) & (own < base))
 
 

@@ -66,6 +66,7 @@ def plan_edits(edits: Sequence[Edit], scene: Scene, seed: int) -> EditPlan:
         seed=seed,
         ego=ego,
         rows=tuple(_numbered(rows, scene)),
+        pitch_rad=scene.pitch_rad,
     )
 
 
