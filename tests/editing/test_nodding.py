@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from svsdata.editing.edit_text import parse_edits
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.editing.planning import plan_edits
@@ -13,6 +14,16 @@ from svsdata.geometry.camera import ground_points, project, yaw_pitch_roll
 from svsdata.labels import CITYSCAPES
 from tests.geometry.test_pitch import nodded
 
+STANDING_TRUCK = """
+version: 1
+edits:
+  - id: truck
+    op: add
+    class: truck
+    enter: reference
+    at: {ahead_m: 40, left_m: -3.5}
+    checks: {off_surface: ignore}
+"""
 ANGLES = np.deg2rad(0.5) * np.sin(np.arange(20))
 
 
@@ -29,16 +40,15 @@ def test_flow_of_a_nodding_camera_becomes_the_pitch_of_a_scene(road_frame, camer
 
 
 def test_an_insert_nods_with_the_camera_and_keeps_its_place_on_the_ground(
-    road_scene, road_frame, standing_truck, tmp_path
+    road_scene, road_frame, tmp_path
 ):
-    scene = road_scene(20)
-    plan = plan_edits(standing_truck, replace(scene, pitch_rad=ANGLES), 0)
-    row = plan.rows[0]
-    assert row.status == "applied"
+    scene, edits = road_scene(20), parse_edits(STANDING_TRUCK, "test").edits
+    plan = plan_edits(edits, replace(scene, pitch_rad=ANGLES), 0)
+    assert plan.rows[0].status == "applied"
     write_plan(tmp_path / "plan.parquet", plan)
     again = read_plan(tmp_path / "plan.parquet")
     np.testing.assert_array_equal(again.pitch_rad, ANGLES)
-    assert again.hash == plan.hash != plan_edits(standing_truck, scene, 0).hash
+    assert again.hash == plan.hash != plan_edits(edits, scene, 0).hash
     events = []
     list(apply_plan(again, [road_frame(index) for index in range(20)], record=events.append))
     assert len(events) > 5
