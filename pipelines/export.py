@@ -12,11 +12,13 @@ from svsdata.export.exporter import Exporter
 from svsdata.export.manifest import claim_folder, finish, is_finished, writing
 from svsdata.export.video import VideoExporter
 from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.export_gate import StoreGate, chosen_gate
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
-from svsdata.store.format import StoreInfo, record_path
+from svsdata.store.format import StoreInfo
+from svsdata.store.gate_table import content_sha256
 from svsdata.store.reader import StoreReader
 
 
@@ -61,10 +63,12 @@ def run_export(
 
     Raises:
         StoreError: If the store cannot be read.
-        ExportError: If its sequences do not fit the format, or the folder holds something else.
+        ExportError: If its sequences do not fit the format, the folder holds something else, or
+            a gate is asked for that the store has not.
     """
     reader, exporter, sequences = _prepared(config)
-    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id) for one in sequences}
+    gate = chosen_gate(config, reader)
+    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
     with writing(config.out):
         finished = _finished(config, reader.info, hashes, overwrite=overwrite)
         unfinished = [one for one in sequences if one.sequence_id not in finished]
@@ -72,7 +76,7 @@ def run_export(
         done = sum(one.num_frames for one in sequences) - num_frames
         progress.start("export", done + num_frames, done=done)
         for sequence in unfinished:
-            frames = _frames(reader, sequence.sequence_id, exporter.layers)
+            frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
             facts = exporter.write(sequence, _counted(frames, progress))
             finish(config.out, sequence, hashes[sequence.sequence_id], facts=facts)
     return ExportResult(
@@ -116,6 +120,10 @@ def _finished(
 ) -> tuple[str, ...]:
     """Make or open the folder; returns the sequences that an earlier run exported whole."""
     settings = {"format": config.format, "split": config.split, "frames": config.image_folder}
+    if config.gate_loss_ratio is not None:
+        settings["gate_loss_ratio"] = f"{config.gate_loss_ratio:g}"
+    if config.gate_object_agreement is not None:
+        settings["gate_object_agreement"] = f"{config.gate_object_agreement:g}"
     try:
         claim_folder(config.out, info, settings)
         return tuple(one for one in hashes if is_finished(config.out, one, hashes[one]))
@@ -135,18 +143,24 @@ def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
     )
 
 
-def _content_hash(reader: StoreReader, sequence_id: str) -> str:
-    """Return what identifies a sequence's content: its record holds the hashes of its parts."""
-    return hashlib.sha256(record_path(reader.path, sequence_id).read_bytes()).hexdigest()
+def _content_hash(reader: StoreReader, sequence_id: str, gate: StoreGate | None) -> str:
+    """Return what identifies a sequence's content and what the gate makes of it."""
+    content = content_sha256(reader.path, sequence_id)
+    if gate is None:
+        return content
+    return hashlib.sha256(f"{content} {gate.facts(sequence_id)}".encode()).hexdigest()
 
 
-def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> Iterator[Frame]:
-    """Read what the format wants and the store has."""
+def _frames(
+    reader: StoreReader, sequence_id: str, layers: tuple[str, ...], gate: StoreGate | None
+) -> Iterator[Frame]:
+    """Read what the format wants and the store has, without what the gate rejects."""
     held = {*reader.info.modalities}
     if "image" in held:
         held.add(ENCODED_IMAGE)
     present = tuple(layer for layer in layers if layer in held)
-    return reader.read(sequence_id, layers=present)
+    frames = reader.read(sequence_id, layers=present)
+    return frames if gate is None else gate.blanked(sequence_id, frames)
 
 
 def _counted(frames: Iterator[Frame], progress: Progress) -> Iterator[Frame]:
