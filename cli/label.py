@@ -29,7 +29,10 @@ def label(
     ] = None,
     segmenter: Annotated[
         str | None,
-        typer.Option(help="oneformer, precomputed or exact; by the source if left out."),
+        typer.Option(
+            help="precomputed, exact, oneformer, mask2former, segformer, or a checkpoint's folder "
+            "or hub name; by the source if left out."
+        ),
     ] = None,
     flow: Annotated[
         str | None, typer.Option(help="dis, flownet2, exact or none; by the source if left out.")

@@ -40,6 +40,23 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Set a different output aside instead of stopping.")
 ]
 
+EditNames = Annotated[
+    list[str] | None,
+    typer.Option("--edit", help="Edit preset, such as add_truck; repeatable.", show_default=False),
+]
+EditFiles = Annotated[
+    list[str] | None,
+    typer.Option("--edit-file", help="File in the edit language; repeatable.", show_default=False),
+]
+Sequences = Annotated[
+    list[str] | None,
+    typer.Option("--sequence", help="Only this sequence; repeatable.", show_default=False),
+]
+Variants = Annotated[
+    int | None, typer.Option("--variants", help="Videos a sequence, each with edits drawn anew.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of the edits' choices.")]
+
 
 def workspace() -> "Workspace":
     """Return the workspace of the current folder."""
@@ -78,7 +95,8 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_shown(inner)}" for key, inner in value.items())
+        told = {key.replace("_", " "): inner for key, inner in value.items() if inner != ""}
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in told.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

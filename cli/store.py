@@ -31,6 +31,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
     from rich.table import Table
 
     from svsdata.store.reader import StoreReader
+    from svsdata.store.sidecars import EDITS, sidecar_ids
     from svsdata.store.staging import staged_ids
 
     reader = StoreReader(workspace().require("store", store))
@@ -48,6 +49,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         "frames": sum(sequence.num_frames for sequence in sequences),
         "synthetic_frames": sum(r.sequence.num_frames for r in records if r.is_synthetic),
         "bytes": num_bytes,
+        "edited": sidecar_ids(reader.path, EDITS),
         "unfinished": staged_ids(reader.path),
     }
     if as_json:
@@ -69,6 +71,8 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
             str(len(it.tracks)), it.source,
         )  # fmt: skip
     console.print(table)
+    for sequence_id in sidecar_ids(reader.path, EDITS):
+        console.print(f"edited: {sequence_id}; 'svsdata edit explain {reader.path}' tells how")
     for sequence_id in staged_ids(reader.path):
         console.print(f"unfinished: {sequence_id}")
     for origin, terms in reader.info.licences.items():

@@ -8,9 +8,14 @@ from svsdata.cli.options import (
     AsJson,
     Device,
     DryRun,
+    EditFiles,
+    EditNames,
     Overwrite,
     Quiet,
+    Seed,
+    Sequences,
     Settings,
+    Variants,
     Verbose,
     print_result,
     workspace,
@@ -31,21 +36,18 @@ def synthesize(
         int | None,
         typer.Option(help="Frames a video; as many as the sequence has if left out."),
     ] = None,
-    edit: Annotated[
+    edit: EditNames = None,
+    edit_file: EditFiles = None,
+    sequence: Sequences = None,
+    variants: Variants = None,
+    seed: Seed = None,
+    plan: Annotated[
         list[str] | None,
-        typer.Option(help="Edit preset, such as add_truck; repeatable.", show_default=False),
+        typer.Option(
+            help="Plan of 'svsdata edit plan', or a folder of them, instead of edits.",
+            show_default=False,
+        ),
     ] = None,
-    edit_file: Annotated[
-        list[str] | None,
-        typer.Option(help="File in the edit language; repeatable.", show_default=False),
-    ] = None,
-    sequence: Annotated[
-        list[str] | None, typer.Option(help="Only this sequence; repeatable.", show_default=False)
-    ] = None,
-    variants: Annotated[
-        int | None, typer.Option(help="Videos a sequence, each with edits drawn anew.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the edits' choices.")] = None,
     allow_unseen: Annotated[
         bool, typer.Option("--allow-unseen", help="Draw classes that training never showed.")
     ] = False,
@@ -83,6 +85,7 @@ def synthesize(
             "sequences": sequence,
             "variants": variants,
             "seed": seed,
+            "plans": plan,
             "allow_unseen": allow_unseen or None,
             "device": device,
         },

@@ -1,4 +1,4 @@
-"""``svsdata weights``: the networks that judge pictures, by name."""
+"""``svsdata weights``: the networks that commands know by name."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,8 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from svsdata.checkpoints.feature_weights import WEIGHTS, cached_file
+    from svsdata.checkpoints.feature_weights import cached_file
+    from svsdata.checkpoints.named_weights import WEIGHTS
 
     rows = [
         {

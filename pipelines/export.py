@@ -18,7 +18,6 @@ from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
 from svsdata.store.format import StoreInfo
-from svsdata.store.gate_table import content_sha256
 from svsdata.store.reader import StoreReader
 
 
@@ -145,7 +144,7 @@ def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
 
 def _content_hash(reader: StoreReader, sequence_id: str, gate: StoreGate | None) -> str:
     """Return what identifies a sequence's content and what the gate makes of it."""
-    content = content_sha256(reader.path, sequence_id)
+    content = reader.content_hash(sequence_id)
     if gate is None:
         return content
     return hashlib.sha256(f"{content} {gate.facts(sequence_id)}".encode()).hexdigest()

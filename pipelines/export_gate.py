@@ -40,7 +40,7 @@ def chosen_gate(config: ExportConfig, reader: StoreReader) -> StoreGate | None:
         return None
     records = {}
     for sequence_id in reader.sequence_ids:
-        record = read_gate_record(reader.path, sequence_id)
+        record = read_gate_record(reader, sequence_id)
         if record is None:
             raise ExportError(
                 f"store '{reader.path}': sequence '{sequence_id}' was not judged as it is now; run "

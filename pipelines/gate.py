@@ -21,7 +21,6 @@ from svsdata.store.gate_table import (
     GATE,
     GateRecord,
     GateRow,
-    content_sha256,
     read_gate_record,
     read_gate_rows,
     store_classes,
@@ -128,7 +127,7 @@ def _judged(
     reader: StoreReader, judge: str, config: GateConfig, *, overwrite: bool
 ) -> dict[str, GateRecord]:
     """Return what earlier runs found, by sequence; refuses what another judge found."""
-    records = {name: read_gate_record(reader.path, name) for name in reader.sequence_ids}
+    records = {name: read_gate_record(reader, name) for name in reader.sequence_ids}
     found = {name: record for name, record in records.items() if record is not None}
     now = (judge, config.vote_frames)
     for name, record in found.items():
@@ -169,7 +168,7 @@ def _judge(
     record = GateRecord(
         sequence_id,
         reader.sequence(sequence_id).num_frames,
-        content_sha256(reader.path, sequence_id),
+        reader.content_hash(sequence_id),
         judge.description,
         config.vote_frames,
     )

@@ -17,9 +17,9 @@ from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.labelled_frames import BadFrames, Start
 from svsdata.labeling.sources.recording import Recording
 from svsdata.labeling.track_table import TrackTable
-from svsdata.labeling.tracking import InstanceTracker
+from svsdata.labeling.tracking import TRACKED, InstanceTracker
 from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.label_choices import LabelRun, prepare
+from svsdata.pipelines.label_choices import LabelRun, estimate_camera, prepare
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
@@ -93,6 +93,8 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     store = _opened(Path(config.store), run.info, overwrite=overwrite)
     done = [it for it in run.recordings if it.sequence_id in store.committed]
     left = [it for it in run.recordings if it not in done]
+    if left:
+        run = estimate_camera(run, config, progress)
     progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)
     began, frames, skipped = time.monotonic(), 0, {}
     for recording in left:
@@ -164,7 +166,7 @@ def _label_sequence(
 ) -> int:
     """Write one sequence and commit it; returns the number of frames that were left to label."""
     labeler = run.labeler_of(recording)
-    recipe = _recipe(run, labeler)
+    recipe = _recipe(run, recording, labeler)
     with store.sequence(
         recording.sequence_id,
         source=recording.source,
@@ -174,7 +176,11 @@ def _label_sequence(
     ) as writer:
         start = _start(writer, bad)
         tracks = TrackTable(writer.state)
-        tracker = InstanceTracker(run.info.label_set, writer.state) if run.tracks else None
+        tracker = (
+            InstanceTracker(run.info.label_set, writer.state, renames=run.renames)
+            if run.tracks
+            else None
+        )
         lasting_ids = run.lasting_ids or run.tracks
         progress.advance(start.row)
         for position, frame in run.chain.labelled_frames(recording, labeler, bad, start):
@@ -192,17 +198,19 @@ def _label_sequence(
         scope: Literal["sequence", "frame"] = "sequence" if lasting_ids else "frame"
         writer.commit(
             tracks.tracks(recording.sequence_id),
-            details=_details(run, bad),
+            details=_details(run, recording, bad),
             instance_scope=scope if "instance" in labeler.layers else "none",
         )
         return writer.next_frame_index - start.row
 
 
-def _recipe(run: LabelRun, labeler: Labeler) -> str:
+def _recipe(run: LabelRun, recording: Recording, labeler: Labeler) -> str:
     """Tell what a sequence must have been begun with to be gone on with."""
     recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
     if run.tracks:
-        recipe += "; tracked"
+        recipe += f"; {TRACKED}{', classes voted' if run.renames else ''}"
+    if run.horizon is not None and recording.camera is None:
+        recipe += f"; camera of {run.horizon}"
     return f"{recipe}; lower {run.chain.crop_rows} rows" if run.chain.crop_rows else recipe
 
 
@@ -220,8 +228,10 @@ def _start(writer: SequenceWriter, bad: BadFrames) -> Start:
     return Start(writer.next_frame_index, int(writer.state["position"]))
 
 
-def _details(run: LabelRun, bad: BadFrames) -> dict[str, str]:
+def _details(run: LabelRun, recording: Recording, bad: BadFrames) -> dict[str, str]:
     details = {"source_kind": run.source.kind}
+    if run.horizon is not None and recording.camera is None:
+        details["camera"] = f"estimated from {run.horizon.in_words()}"
     if run.chain.crop_rows:
         details["crop"] = f"lower {run.chain.crop_rows} rows of the source's frames"
     if bad.reasons:

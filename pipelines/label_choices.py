@@ -1,15 +1,17 @@
 """What a labelling run consists of, chosen from its config and what the source is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from svsdata.errors import ConfigError
 from svsdata.estimation.flow_estimators import FlowEstimator, flow_estimator
+from svsdata.geometry.self_calibration import MIN_CARS, HorizonFit, camera_of_horizon
+from svsdata.labeling.camera_glimpses import fit_shared_horizon
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
 from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
-from svsdata.labeling.labelled_frames import Chain
+from svsdata.labeling.labelled_frames import BadFrames, Chain
 from svsdata.labeling.precomputed import (
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
@@ -19,7 +21,7 @@ from svsdata.labeling.precomputed import (
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
 from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
-from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
@@ -40,7 +42,11 @@ class LabelRun:
     """Whether the source's own instance ids hold for the whole sequence."""
     tracks: bool
     """Whether ids of single frames are joined into objects."""
+    renames: bool
+    """Whether an object's class, and the semantic map under it, is that of most confidence."""
     part_frames: int
+    horizon: HorizonFit | None = None
+    """What the camera of recordings without calibration was estimated from."""
 
 
 def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
@@ -50,8 +56,6 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")
     for note in source.notes:
         progress.note(note)
-    if any(recording.camera is None for recording in recordings):
-        progress.note("camera not given: that of Cityscapes is assumed and flagged 'assumed'")
     if config.crop_rows and source.kind == STREET_WORLD:
         raise ConfigError("crop_rows: a street world is rendered at any size, such as size=512x128")
     segmenter = config.segmenter or _usual_segmenter(config, source)
@@ -62,9 +66,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
     # KITTI-360's own maps have lasting ids, as the street world has.
-    lasting_ids = segmenter == "exact" or (
-        segmenter == "precomputed" and source.kind == KITTI360_LAYOUT
-    )
+    is_precomputed = segmenter == "precomputed"
+    lasting_ids = segmenter == "exact" or (is_precomputed and source.kind == KITTI360_LAYOUT)
     return LabelRun(
         source=source,
         recordings=recordings,
@@ -79,9 +82,38 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         ),
         lasting_ids=lasting_ids,
         tracks=config.tracking and not lasting_ids and {"instance", "flow"} <= layers,
+        # Maps that somebody brings are the labels that are wanted, to the last pixel.
+        renames=not is_precomputed if config.vote_classes is None else config.vote_classes,
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
     )
+
+
+def estimate_camera(run: LabelRun, config: LabelConfig, progress: Progress) -> LabelRun:
+    """Return the run with the camera of its recordings without calibration, told and flagged.
+
+    The same source gives the same camera, so a run that goes on sees the one it began with.
+
+    Raises:
+        SourceError: If a frame or its labels cannot be read, and none may be skipped.
+        LabelSetError: If labels are not of the label set.
+    """
+    unknown = [recording for recording in run.recordings if recording.camera is None]
+    if not unknown:
+        return run
+    reason = "as asked"
+    if config.camera == "auto":
+        bad = BadFrames(skip=config.skip_bad)
+        fit = fit_shared_horizon(unknown, run.labeler_of, run.chain, bad, config.camera_frames)
+        if fit.is_trusted(run.info.size_hw[0]):
+            camera = camera_of_horizon(fit, run.info.size_hw)
+            progress.note(f"camera not given: estimated from {fit.in_words()}")
+            return replace(run, chain=replace(run.chain, camera=camera), horizon=fit)
+        reason = f"no horizon could be trusted that {fit.num_cars} whole cars told"
+        if fit.num_cars < MIN_CARS:
+            reason = f"{fit.num_cars} whole cars seen, an estimate needs {MIN_CARS}"
+    progress.note(f"camera not given: that of Cityscapes is assumed and flagged so ({reason})")
+    return run
 
 
 def _chosen(source: Source, wanted: tuple[str, ...]) -> tuple[Recording, ...]:
@@ -121,8 +153,8 @@ def _labelers(
 ) -> LabelerOf:
     if segmenter == "exact":
         return lambda _: ExactLabels()
-    if segmenter == "oneformer":
-        labeler = _network_labels(config, label_set)
+    if segmenter != "precomputed":
+        labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
     own_maps = Path(config.source) / "data_2d_semantics"
     is_kitti360 = source.kind == KITTI360_LAYOUT and own_maps.is_dir()
@@ -142,14 +174,12 @@ def _labelers(
     )
 
 
-def _network_labels(config: LabelConfig, label_set: LabelSet) -> NetworkLabels:
+def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -> NetworkLabels:
     # Imports torch, which labels that exist already do not need.
     from svsdata.estimation.segmenter_checkpoints import load_network
     from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 
-    network = load_network(
-        config.weights, label_set, device=_device(config), download=config.download
-    )
+    network = load_network(checkpoint, label_set, device=_device(config), download=config.download)
     segmenter = TransformersSegmenter(
         network, label_set, input_height=config.input_height, precision=config.precision
     )
@@ -168,15 +198,11 @@ def _flow_labeler(config: LabelConfig, source: Source) -> FlowLabeler:
 
 
 def _flownet2(config: LabelConfig) -> FlowEstimator:
-    if config.flow_weights is None:
-        raise ConfigError(
-            "flow flownet2: flow_weights is missing; set it to the path of NVIDIA's "
-            "FlowNet2_checkpoint.pth.tar, or choose the flow dis, which needs none"
-        )
     # Imports torch, as above.
+    from svsdata.checkpoints.feature_weights import weights_file
     from svsdata.estimation.flownet2_flow import FlowNet2Flow, load_flownet2, weights_digest
 
-    path = Path(config.flow_weights)
+    path = weights_file(config.flow_weights, config.weights_folder)
     network = load_flownet2(
         path,
         contrast=config.flow_contrast,

@@ -1,48 +1,23 @@
 """Synthesize videos: label maps from a store, edited if asked, drawn frame after frame."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.fill import LOOK_AROUND
-from svsdata.editing.operations import apply_plan
 from svsdata.editing.plan import EditPlan
-from svsdata.errors import EditPlanError, StoreError
+from svsdata.errors import EditPlanError
 from svsdata.labeling.overlap import in_background
-from svsdata.labeling.track_table import TrackTable
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.run_dir import set_aside
-from svsdata.pipelines.synthesis_plan import Synthesis, Video, prepare
+from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of
+from svsdata.pipelines.synthesis_plan import Synthesis, prepare
+from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress
-from svsdata.records import Frame, Track
-from svsdata.store.reader import StoreReader
-from svsdata.store.writer import SequenceWriter, StoreWriter
-from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
-from svsdata.synthesis.provenance import (
-    with_known_identities,
-    write_plan,
-)
-
-
-class EditOutcome(BaseModel):
-    """What became of one edit in one video."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sequence_id: str
-    edit: str
-    status: str
-    reason: str
-    """Code of what is wrong; empty where it was applied as asked."""
-    note: str
-
-    def in_words(self) -> str:
-        """Tell it in one line."""
-        return f"{self.sequence_id}: edit '{self.edit}' {self.status}: {self.reason}, {self.note}"
+from svsdata.records import Frame
+from svsdata.store.writer import StoreWriter
+from svsdata.synthesis.long_video import Rendered, VideoState
 
 
 class SynthesizeResult(BaseModel):
@@ -81,7 +56,7 @@ def run_synthesize(
     """
     synthesis = prepare(config)
     videos = synthesis.videos
-    writer = _opened(config.out, synthesis, overwrite=overwrite)
+    writer = opened_store(config.out, synthesis.info, videos, overwrite=overwrite)
     unfinished = [video for video in videos if video.sequence_id not in writer.committed]
     total, left = (sum(video.num_frames for video in group) for group in (videos, unfinished))
     progress.start("synthesize", total, done=total - left)
@@ -90,7 +65,7 @@ def run_synthesize(
     outcomes: list[EditOutcome] = []
     for video in unfinished:
         plan = video.plan()
-        own = _outcomes(video, plan, progress)
+        own = outcomes_of(video.sequence_id, plan, progress) if plan else []
         outcomes += own
         if own and all(one.status == "rejected" for one in own):
             continue
@@ -117,8 +92,6 @@ def _make(
 ) -> int:
     """Draw and write one video from where an earlier run stopped; returns the frames drawn."""
     base, video_maker = video.labels.sequence, synthesis.video_maker
-    if plan is not None:
-        write_plan(writer.path, video.sequence_id, plan)
     with writer.sequence(
         video.sequence_id,
         source=f"synthesized:{base.sequence_id}",
@@ -126,36 +99,17 @@ def _make(
         stateful=True,
         recipe=video.recipe,
     ) as rows:
-        first = part_start = rows.next_frame_index
-        state, tracks = _restored(rows)
-        progress.advance(first)
-        labels = in_background(
-            _edited_labels(video, plan, first), capacity=2 * video_maker.chunk_length
-        )
+        made = VideoRows(video, plan, store=writer, rows=rows, part_frames=synthesis.part_frames)
+        state = VideoState.from_arrays(rows.state) if rows.state else None
+        progress.advance(made.first_frame)
+        labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)
         with closing(labels):  # type: ignore[type-var]
             for rendered in video_maker.render(labels, state):
-                frame = _row(rendered, video)
-                rows.append(frame)
-                if frame.instance is not None:
-                    tracks.add(frame.instance, frame.frame_index)
+                after = rendered.state and rendered.state.arrays()
+                made.append(_row(rendered, video), after)
                 progress.advance()
-                if rendered.state and frame.frame_index + 1 - part_start >= synthesis.part_frames:
-                    rows.close_part(rendered.state.arrays() | tracks.state())
-                    part_start = frame.frame_index + 1
-        lasting = tracks.tracks(video.sequence_id) if base.instance_scope == "sequence" else ()
-        rows.commit(
-            with_known_identities(lasting, _known_tracks(video, plan)),
-            details=_details(video, plan, video_maker),
-            instance_scope=base.instance_scope,
-        )
-    return video.num_frames - first
-
-
-def _edited_labels(video: Video, plan: EditPlan | None, first: int) -> Iterator[Frame]:
-    if plan is None:
-        return video.labels.frames(first, video.num_frames)
-    begin = max(first - LOOK_AROUND, 0)
-    return apply_plan(plan, video.labels.frames(begin, video.num_frames), first_frame=first)
+        made.commit({"generator": video_maker.name}, model=video_maker.name)
+    return video.num_frames - made.first_frame
 
 
 def _row(rendered: Rendered, video: Video) -> Frame:
@@ -170,77 +124,5 @@ def _row(rendered: Rendered, video: Video) -> Frame:
         flow_validity=None,
         occlusion=None,
         is_synthetic=was_synthetic,
-        seed=video.seed if video.edits else None,
+        seed=video.seed if frame.plan_hash else None,
     )
-
-
-def _restored(rows: SequenceWriter) -> tuple[VideoState | None, TrackTable]:
-    state = VideoState.from_arrays(rows.state) if rows.state else None
-    return state, TrackTable(rows.state)
-
-
-def _opened(path: Path, synthesis: Synthesis, *, overwrite: bool) -> StoreWriter:
-    """Make or open the output store, and refuse one that holds something else."""
-    try:
-        writer = StoreWriter(path, synthesis.info)
-        _check_recipes(writer, synthesis.videos)
-    except StoreError:
-        if not overwrite or not path.is_dir():
-            raise
-        set_aside(path)
-        return StoreWriter(path, synthesis.info)
-    return writer
-
-
-def _check_recipes(writer: StoreWriter, videos: tuple[Video, ...]) -> None:
-    """Refuse sequences of the same names that were made otherwise."""
-    written, committed = StoreReader(writer.path), writer.committed
-    for video in videos:
-        if video.sequence_id not in committed:
-            continue
-        if written.sequence(video.sequence_id).details.get("recipe") != video.recipe:
-            raise StoreError(
-                f"store '{writer.path}' holds a '{video.sequence_id}' made from other labels, "
-                "edits, weights or settings; write to another folder, or add --overwrite to set "
-                "it aside"
-            )
-
-
-def _outcomes(video: Video, plan: EditPlan | None, progress: Progress) -> list[EditOutcome]:
-    """Return what became of each edit, and tell of those that were not applied as asked."""
-    outcomes = [
-        EditOutcome(
-            sequence_id=video.sequence_id,
-            edit=row.edit_id,
-            status=row.status,
-            reason=row.reason,
-            note=row.note,
-        )
-        for row in (plan.rows if plan else ())
-    ]
-    for outcome in outcomes:
-        if outcome.reason:
-            progress.note(outcome.in_words())
-    return outcomes
-
-
-def _known_tracks(video: Video, plan: EditPlan | None) -> list[Track]:
-    added = [
-        Track(instance_id, instance_id // 1000, row.first_frame, row.last_frame, row.track_id)
-        for row in (plan.rows if plan else ())
-        if row.op == "add" and row.status != "rejected"
-        for instance_id in row.instance_ids
-    ]
-    return [*added, *video.labels.sequence.tracks]
-
-
-def _details(video: Video, plan: EditPlan | None, video_maker: LongVideo) -> dict[str, str]:
-    return {
-        "base_store": str(video.labels.reader.path),
-        "base_sequence": video.labels.sequence.sequence_id,
-        "base_hash": video.base_hash,
-        "generator": video_maker.name,
-        "plan_hash": plan.hash if plan else "",
-        "seed": str(video.seed) if plan else "",
-        "recipe": video.recipe,
-    }

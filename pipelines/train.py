@@ -45,6 +45,7 @@ from svsdata.pipelines.training_plan import (
     plan_training,
     torch_device,
 )
+from svsdata.pipelines.training_start import start_from
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import Image
@@ -62,6 +63,7 @@ from svsdata.training.updates import (
     generate,
     generator_terms,
     gradient_norm,
+    motion_terms,
 )
 
 _PREVIEW_FRAMES = 25
@@ -153,7 +155,8 @@ def run_train(config: TrainConfig, progress: Progress, *, overwrite: bool = Fals
                 past = reference(clips)[:, :start]
             chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges)
             _set_rate(learner, learning_rate(plan.spans, step), config.discriminator_rate)
-            figures_of_step, past = _train_step(learner, chunk, past, step, config)
+            take_step = _STEPS[round_.phase.learns]
+            figures_of_step, past = take_step(learner, chunk, past, step, config)
             means.add(figures_of_step)
 
             # Tell, show, save
@@ -189,7 +192,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     return estimate_training(
         plan,
         learner.state,
-        lambda chunk, past: _train_step(learner, chunk, past, 0, config),
+        lambda phase, chunk, past: _STEPS[phase.learns](learner, chunk, past, 0, config),
         backprop_frames=config.backprop_frames,
         keep_checkpoints=config.keep_checkpoints,
     )
@@ -260,11 +263,46 @@ def _train_step(
     return figures, remembered(torch.cat([past, generated], dim=1)).contiguous()
 
 
+def _motion_step(
+    learner: _Learner, chunk: Chunk, past: Tensor, step: int, config: TrainConfig
+) -> tuple[dict[str, float], Tensor]:
+    """Update the generator's motion network on the real frames of a chunk.
+
+    Returns:
+        The figures of the step, and the past of the next: real frames.
+    """
+    began = time.monotonic()
+    generator, optimizer = learner.networks.generator, learner.optimizers["generator"]
+    with learner.autocast():
+        terms = motion_terms(generator, chunk, learner.objective)
+    values = check_finite(terms, step)
+    torch.autograd.backward([*terms.values()])
+    gradient = {"gradient/generator": gradient_norm(generator, limit=config.max_gradient_norm)}
+    values |= check_finite(gradient, step)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    decay = decay_at(step, decay=config.ema_decay, start=config.ema_start)
+    update_average(learner.average, generator, decay=decay)
+    figures = {f"loss/{name}": values[name] for name in terms}
+    figures |= {name: values[name] for name in gradient}
+    figures["loss/generator"] = sum(values[name] for name in terms)
+    figures["time/step_s"] = time.monotonic() - began
+    real = by_clip(chunk.real, len(past))
+    return figures, remembered(torch.cat([past, real], dim=1)).contiguous()
+
+
+_STEPS = {"all": _train_step, "motion": _motion_step}
+"""By what a phase learns."""
+
+
 def _build(config: TrainConfig, plan: TrainingPlan, progress: Progress) -> _Learner:
     networks = build_networks(config, plan)
+    average = copy.deepcopy(networks.generator).eval()
+    if config.start_from is not None and not checkpoint_folders(config.run):
+        start_from(config.start_from, networks, average, plan.reader.info.label_set, progress)
     return _Learner(
         networks,
-        copy.deepcopy(networks.generator).eval(),
+        average,
         build_optimizers(networks),
         build_objective(config, progress),
         torch_device(config.device).type,
@@ -304,7 +342,8 @@ def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]
     A clip's first frame is the reference, or, in some rounds, generated like the others.
     """
     draws = generator(config.seed, "reference", round_.first_clip)
-    first = 0 if draws.random() < config.reference_free else 1
+    may_lack_reference = round_.phase.learns == "all"  # a first frame has no motion to learn
+    first = 0 if may_lack_reference and draws.random() < config.reference_free else 1
     start = first + (step - round_.first_step) * config.backprop_frames
     stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
     return start, stop

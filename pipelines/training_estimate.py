@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -61,7 +62,7 @@ class TrainEstimate(BaseModel):
 def estimate_training(
     plan: TrainingPlan,
     state: TrainingState,
-    step: Callable[[Chunk, Tensor], object],
+    step: Callable[[Phase, Chunk, Tensor], object],
     *,
     backprop_frames: int,
     keep_checkpoints: int,
@@ -71,16 +72,16 @@ def estimate_training(
     Args:
         plan: Of the run.
         state: What its checkpoints hold; thrown away afterwards, ``step`` changes it.
-        step: Takes one step on a chunk and the frames before it.
+        step: Takes one step of a phase on a chunk and the frames before it.
         backprop_frames: Frames of a chunk.
         keep_checkpoints: Checkpoints that stay on disk.
     """
     device = next(state.networks["generator"].parameters()).device
-    seconds: dict[tuple[tuple[int, int], int], float] = {}
+    seconds: dict[_Cost, float] = {}
     spans = [span for span in plan.spans if span.end_step > span.first_step]
     # the longest clips of a size: then every video discriminator has its frames
     for span in sorted(spans, key=lambda span: -span.phase.clip_frames):
-        key = (span.phase.size_hw, span.phase.batch_size)
+        key = _cost_key(span.phase)
         if key not in seconds:
             seconds[key] = _seconds_of_step(plan, span.phase, step, backprop_frames, device)
     phases = tuple(_phase_estimate(span, seconds) for span in spans)
@@ -96,7 +97,15 @@ def estimate_training(
     )
 
 
-def _phase_estimate(span: Span, seconds: dict[tuple[tuple[int, int], int], float]) -> PhaseEstimate:
+_Cost: TypeAlias = tuple[tuple[int, int], int, str]
+"""Size, batch and what is learned: phases that are alike in them have steps of one cost."""
+
+
+def _cost_key(phase: Phase) -> _Cost:
+    return (phase.size_hw, phase.batch_size, phase.learns)
+
+
+def _phase_estimate(span: Span, seconds: dict[_Cost, float]) -> PhaseEstimate:
     phase = span.phase
     return PhaseEstimate(
         first_step=span.first_step,
@@ -104,14 +113,14 @@ def _phase_estimate(span: Span, seconds: dict[tuple[tuple[int, int], int], float
         clip_frames=phase.clip_frames,
         size_hw=phase.size_hw,
         batch_size=phase.batch_size,
-        step_s=seconds[phase.size_hw, phase.batch_size],
+        step_s=seconds[_cost_key(phase)],
     )
 
 
 def _seconds_of_step(
     plan: TrainingPlan,
     phase: Phase,
-    step: Callable[[Chunk, Tensor], object],
+    step: Callable[[Phase, Chunk, Tensor], object],
     backprop_frames: int,
     device: torch.device,
 ) -> float:
@@ -123,7 +132,7 @@ def _seconds_of_step(
     chunk = chunk_of(batch, start, num_frames, with_edges=plan.uses_edges)
     for _ in range(2):
         began = time.monotonic()
-        step(chunk, chunk.past_real)
+        step(phase, chunk, chunk.past_real)
     return time.monotonic() - began
 
 

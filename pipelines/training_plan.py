@@ -23,6 +23,7 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
 from svsdata.store.reader import StoreReader
+from svsdata.tensors import computes_bf16
 from svsdata.training.clips import ClipSampler, Recording
 from svsdata.training.schedules import Round, Span, rounds, timetable
 from svsdata.training.updates import Networks, Objective
@@ -112,8 +113,14 @@ def build_networks(config: TrainConfig, plan: TrainingPlan) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         networks = Networks(
-            Generator(generator_config(config.model, num_classes, edges=plan.uses_edges)),
-            ImageDiscriminator(image_discriminator_config(config.model, num_classes)),
+            Generator(
+                generator_config(
+                    config.model, num_classes, edges=plan.uses_edges, width=config.width
+                )
+            ),
+            ImageDiscriminator(
+                image_discriminator_config(config.model, num_classes, width=config.width)
+            ),
             tuple(
                 VideoDiscriminator(
                     replace(
@@ -122,7 +129,7 @@ def build_networks(config: TrainConfig, plan: TrainingPlan) -> Networks:
                         spectral=config.video_gan == "hinge",
                     )
                 )
-                for discriminator in video_discriminator_configs(config.model)
+                for discriminator in video_discriminator_configs(config.model, width=config.width)
             ),
         )
     for network in networks.by_name.values():
@@ -172,11 +179,7 @@ def build_objective(config: TrainConfig, progress: Progress) -> Objective:
 def autocast_dtype(config: TrainConfig) -> torch.dtype | None:
     """Return bf16 where it is asked for, or is faster than float32; None is float32."""
     if config.precision == "auto":
-        if torch_device(config.device).type == "cpu":
-            fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        else:
-            fast = torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if fast else None
+        return torch.bfloat16 if computes_bf16(torch_device(config.device)) else None
     return torch.bfloat16 if config.precision == "bf16" else None
 
 

@@ -164,6 +164,29 @@ def resize_map(source: Map, size_hw: tuple[int, int]) -> Map:
     return cast(Map, resized)
 
 
+def id_borders(ids: Map) -> NDArray[np.bool_]:
+    """Return where an id differs from its left or upper neighbour, (H, W)."""
+    borders = np.zeros(ids.shape, bool)
+    borders[:, 1:] = ids[:, 1:] != ids[:, :-1]
+    borders[1:] |= ids[1:] != ids[:-1]
+    return borders
+
+
+def write_text(image: Image, text: str, at_xy: tuple[int, int], size: float = 0.5) -> None:
+    """Write white text with a black rim into a picture, in place.
+
+    Args:
+        image: (H, W, 3), contiguous.
+        text: ASCII.
+        at_xy: Where its base line begins.
+        size: 1 is letters of about 20 pixels.
+    """
+    for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(
+            image, text, at_xy, cv2.FONT_HERSHEY_SIMPLEX, size, color, thickness, cv2.LINE_AA
+        )
+
+
 def _png_header(data: bytes, where: str) -> PictureHeader:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise SourceError(f"{where}: the PNG is cut short within its header ({len(data)} bytes)")

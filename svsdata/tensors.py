@@ -162,3 +162,10 @@ def _sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     columns = torch.arange(width, device=flow.device, dtype=torch.float32)
     rows = torch.arange(height, device=flow.device, dtype=torch.float32).unsqueeze(1)
     return columns + flow[:, 0].float(), rows + flow[:, 1].float()
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Tell whether bf16 is faster than float32 there; elsewhere processors only imitate it."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()

@@ -1,12 +1,18 @@
 """What ``svsdata label`` may be told."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from svsdata.pipelines.configs.base import StageConfig
 
-ONEFORMER = "shi-labs/oneformer_cityscapes_swin_large"
+CHECKPOINTS = {
+    "oneformer": "shi-labs/oneformer_cityscapes_swin_large",
+    "mask2former": "facebook/mask2former-swin-large-cityscapes-panoptic",
+    "segformer": "nvidia/segformer-b0-finetuned-cityscapes-1024-1024",
+}
+"""What the short names of segmenters stand for on the Hugging Face hub."""
 
 
 class LabelConfig(StageConfig):
@@ -17,8 +23,9 @@ class LabelConfig(StageConfig):
     file, or a street world such as ``street:seed=7,frames=1000,fps=10,size=512x256``."""
     store: str
     """The store to write; made where it is not there, gone on with where it is."""
-    segmenter: Literal["oneformer", "precomputed", "exact"] | None = None
-    """``oneformer``: a network of transformers. ``precomputed``: maps from ``semantic`` and
+    segmenter: str | None = None
+    """``oneformer``, ``mask2former``, ``segformer``, or any checkpoint of these families by its
+    folder or hub name: a network of transformers. ``precomputed``: maps from ``semantic`` and
     ``instance``. ``exact``: what the street world knows. Left out: exact for a street world, else
     precomputed where ``semantic`` is given, else oneformer."""
     flow: Literal["dis", "flownet2", "exact", "none"] | None = None
@@ -32,12 +39,19 @@ class LabelConfig(StageConfig):
     """Keep only this many rows of every frame, the lower ones, before anything is resized:
     352 makes KITTI-360's 1408x376 frames 4:1. Left out, all rows are kept."""
     fps: float | None = Field(default=None, gt=0)
-    """Frames a second of a folder of frames (10 where left out); other sources know theirs."""
+    """Frames a second, where the source does not tell or tells it wrong: of frames (10 where left
+    out), of Cityscapes' layout (17), of videos (the file's). Times and speeds follow."""
     sequences: tuple[str, ...] = ()
     """Ids of the sequences to label; empty labels all."""
     label_set: Literal["cityscapes", "cityscapes_train", "kitti360"] | None = None
     """Ids that the store speaks. Left out: kitti360 for precomputed maps of KITTI-360's layout,
     else cityscapes."""
+    camera: Literal["auto", "assumed"] = "auto"
+    """Of recordings that bring no calibration. ``auto``: horizon and height estimated from the cars
+    in frames of all of them, which therefore must share one camera; where too few cars are seen,
+    and for ``assumed``, Cityscapes' camera. Rows are flagged ``estimated`` or ``assumed``."""
+    camera_frames: int = Field(default=40, ge=1)
+    """``camera`` auto: frames labelled once more beforehand, spread over the recordings."""
     skip_bad: bool = False
     """Leave unreadable frames out, and record them, instead of stopping at the first one."""
 
@@ -48,25 +62,26 @@ class LabelConfig(StageConfig):
     encoding: Literal["label_ids", "train_ids"] = "label_ids"
     """``precomputed``: whether semantic maps hold ids of the label set or Cityscapes train ids."""
 
-    weights: str = ONEFORMER
-    """``oneformer``: a folder or hub name of a OneFormer, Mask2Former or SegFormer checkpoint."""
     download: bool = False
-    """``oneformer``: fetch the checkpoint from the hub where the local cache lacks it."""
+    """Networks: fetch the checkpoint from the hub where the local cache lacks it."""
     input_height: int | None = Field(default=None, ge=32)
-    """``oneformer``: height in pixels that the network sees; left out, the frames' own. The cost
+    """Networks: height in pixels that the network sees; left out, the frames' own. The cost
     grows with its square: 1024 on 1024x512 frames, as published, takes four times as long."""
     batch_size: int = Field(default=1, ge=1)
-    """``oneformer``: frames a batch."""
+    """Networks: frames a batch."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """``oneformer``: of the network's convolutions and products."""
+    """Networks: of their convolutions and products."""
     device: str = "auto"
-    """``oneformer``, ``flownet2``: cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+    """Networks: cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
 
     flow_check: bool = True
     """``dis``, ``flownet2``: also estimate the forward flow; where the two disagree the pixel is
     occluded and its flow not valid."""
-    flow_weights: str | None = None
-    """``flownet2``: path of NVIDIA's FlowNet2_checkpoint.pth.tar."""
+    flow_weights: str = "flownet2"
+    """``flownet2``: path of NVIDIA's FlowNet2_checkpoint.pth.tar, or the name that ``svsdata
+    weights fetch`` keeps it under."""
+    weights_folder: Path = Path("~/.cache/svsdata/weights")
+    """``flownet2``: where ``svsdata weights fetch`` keeps weights."""
     flow_fit: Literal["pad", "resize"] = "pad"
     """``flownet2``: frames whose sides are no multiple of 64 are continued by their border, or
     resized there and back."""
@@ -76,7 +91,9 @@ class LabelConfig(StageConfig):
     """``flownet2``: vid2vid feeds the network twice the contrast it was trained with, which
     changes the flow grossly; for comparisons with it only."""
     tracking: bool = True
-    """Join the instances of single frames into objects whose ids last, where there is flow; an
-    object's class is then that of most confidence, in the semantic map too."""
+    """Join the instances of single frames into objects whose ids last, where there is flow."""
+    vote_classes: bool | None = None
+    """Tracking: an object's class is that of most confidence so far, in the semantic map too. Left
+    out: so for networks, while ``precomputed`` maps stay as they are, to the last pixel."""
     part_frames: int = Field(default=64, ge=1)
     """Frames after which a stopped run can go on; rounded up to whole batches."""

@@ -1,38 +1,23 @@
 """What ``svsdata synthesize`` can be told."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.configs.edit import EditChoices
 
 
-class SynthesizeConfig(StageConfig):
+class SynthesizeConfig(EditChoices):
     """One synthesis of videos from the label maps of a store."""
 
-    store: Path
-    """Where labels and reference frames come from."""
     checkpoint: Path
     """A run directory, a checkpoint folder or a generator file."""
     out: Path
     """Store to write."""
-    sequences: tuple[str, ...] = ()
-    """Which sequences; none named: all."""
-    frames: int | None = Field(None, ge=1)
-    """Frames a video, the reference frame included; None: as many as the sequence has."""
-    presets: tuple[str, ...] = ()
-    """Edit presets by name, as ``--edit`` gives them."""
-    edit_files: tuple[Path, ...] = ()
-    """Files in the edit language."""
-    edits: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    """Changes to single edits: fields of the edit language by edit id, such as
-    ``edits.truck.at.left_m = -3.5``."""
-    variants: int = Field(1, ge=1)
-    """Videos a sequence, each with edits drawn anew."""
-    seed: int = Field(0, ge=0)
-    """Of the edits' choices; the network draws nothing."""
+    plans: tuple[Path, ...] = ()
+    """Plans that ``svsdata edit plan`` wrote, or folders of them: drawn as they were reviewed, each
+    a sequence of its file's name. They say which sequences, frames and edits."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
     chunk_length: int = Field(4, ge=1, le=64)
@@ -49,3 +34,11 @@ class SynthesizeConfig(StageConfig):
     """``auto``: bf16 where the processor computes in bf16, else float32."""
     device: str = "auto"
     """``auto``: a GPU where there is one, else ``cpu``."""
+
+    @model_validator(mode="after")
+    def _plans_say_all(self) -> "SynthesizeConfig":
+        said = {*EditChoices.model_fields} - {"store"}
+        beside = sorted(name for name in said & self.model_fields_set if getattr(self, name))
+        if self.plans and beside:
+            raise ValueError(f"a plan says it all: leave out {', '.join(beside)}, or the plan")
+        return self

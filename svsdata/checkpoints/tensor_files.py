@@ -29,6 +29,22 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
     module.load_state_dict(dict(tensors))
 
 
+def load_fitting(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy the tensors that a module has by name and shape, and leave its others as they are.
+
+    Returns:
+        What did not fit, as ``misfits`` words it.
+    """
+    own = module.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    module.load_state_dict(fitting, strict=False)
+    return misfits(module, tensors)
+
+
 def misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     """Return what keeps tensors from being a module's own: missing, unexpected, other shapes."""
     own = module.state_dict()

@@ -123,6 +123,22 @@ def load_checkpoint(folder: Path, state: TrainingState) -> tuple[int, dict[str, 
     return step, _under(tensors, "carried")
 
 
+def read_networks(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of every network of a checkpoint, by the network's name.
+
+    Returns:
+        Nothing where the folder holds a generator alone.
+
+    Raises:
+        CheckpointError: If the file is damaged.
+    """
+    if not (folder / _TENSORS_FILE).exists():
+        return {}
+    tensors, _ = read_tensors(folder / _TENSORS_FILE)
+    kept = _under(tensors, "network")
+    return {name: _under(kept, name) for name in sorted({key.split("/")[0] for key in kept})}
+
+
 def _match_layouts(optimizer: Optimizer) -> None:
     """Give moments their parameter's memory layout, which fused optimisers take for granted."""
     for parameter, moments in optimizer.state.items():

@@ -1,32 +1,78 @@
-"""The edit language: what a person writes, checked word by word; nothing is resolved here.
+"""The edit language: the words that a person may write, and what they mean.
 
-A number may be given as one value or as ``[low, high]``, of which the plan draws one.
+A number may be given as one value or as ``[low, high]``, of which the plan draws one. Metres are
+those of the vehicle frame: ahead of the rear axle, left of it. Nothing is resolved here;
+``edit_text`` reads files, ``planning`` resolves them.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
+Op = Literal["add", "remove", "replace", "shift", "retime", "relabel"]
+
+
+def _in_order(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"the low end {span[0]:g} comes first, then the high end {span[1]:g}")
+    return span
+
+
 Span = Annotated[
-    tuple[float, float], BeforeValidator(lambda v: (v, v) if isinstance(v, int | float) else v)
+    tuple[float, float],
+    BeforeValidator(lambda v: (v, v) if isinstance(v, int | float) else v),
+    AfterValidator(_in_order),
 ]
 """A number, or the two ends it is drawn from."""
 
 
-class _Record(BaseModel):
+def _condition(text: str) -> str:
+    parse_condition(text)
+    return text
+
+
+class Record(BaseModel):
+    """What all words of the language share: unknown keys and numbers without end are refused."""
+
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
 
-class At(_Record):
+class Selector(Record):
+    """Which objects of the base are meant."""
+
+    label_class: str = Field(alias="class")
+    track: int | None = Field(default=None, ge=0)
+    """An instance id, or its index within the class; None: all of the class."""
+    where: Annotated[str, AfterValidator(_condition)] = ""
+    """Comparisons joined by ``and`` and ``or``, such as ``ahead_m < 40 and track_len >= 20``.
+    Meant are the objects for which all of it holds in at least one frame."""
+    pick: Literal[
+        "all", "nearest", "farthest", "longest", "shortest", "largest", "first", "last", "random"
+    ] = "all"
+    """Which one of them: by distance, by frames in view, by height on the screen, by time."""
+
+    @property
+    def condition(self) -> Condition | None:
+        """The parsed ``where``; None where there is none."""
+        return parse_condition(self.where) if self.where else None
+
+    @property
+    def is_whole_class(self) -> bool:
+        """Whether everything of the class is meant, tracked or not."""
+        return self.track is None and not self.where and self.pick == "all"
+
+
+class At(Record):
     """Where an object is at its first moment, along the road and across it."""
 
     ahead_m: Span | None = None
@@ -35,8 +81,8 @@ class At(_Record):
     """Metres left of the vehicle's own path; right is negative."""
 
 
-class Waypoint(_Record):
-    """One moment of a way relative to the vehicle."""
+class Waypoint(Record):
+    """One moment of a way."""
 
     s: float
     """Seconds after the first moment."""
@@ -44,18 +90,29 @@ class Waypoint(_Record):
     left_m: Span
 
 
-class Motion(_Record):
-    """How an object moves along the road."""
+class Motion(Record):
+    """How an object moves."""
 
-    model: Literal["static", "follow_road", "beside_ego", "cross"] = "static"
-    """``follow_road``: at its own speed; ``beside_ego``: by waypoints relative to the vehicle;
-    ``cross``: straight over the road, to the left where the speed is positive."""
+    model: Literal["static", "constant", "follow_road", "beside_ego", "cross", "like", "file"] = (
+        "static"
+    )
+    """``constant``: straight on at one speed; ``follow_road``: along the road at its own speed;
+    ``beside_ego``: by waypoints relative to the vehicle; ``cross``: straight over the road, to the
+    left where the speed is positive; ``like``: as another object; ``file``: by a table."""
     speed_mps: Span = (0.0, 0.0)
-    """Along the road; negative is oncoming."""
+    """Negative is oncoming."""
+    heading_deg: Span = (0.0, 0.0)
+    """Of ``constant``: direction against the road's at its first moment, positive to the left."""
     waypoints: tuple[Waypoint, ...] = ()
+    """Of ``beside_ego``: relative to the vehicle as it moves. Of ``file``: on the ground, relative
+    to the vehicle's place at the first moment."""
+    like: Selector | None = None
+    """Whose way is taken, moved by ``at``: metres ahead of it along the road and to its left."""
+    file: str | None = None
+    """CSV beside the edit file with the columns s, ahead_m, left_m."""
 
 
-class Repeat(_Record):
+class Repeat(Record):
     """Further objects of the same edit."""
 
     gap_m: Span
@@ -63,93 +120,107 @@ class Repeat(_Record):
     most: int = Field(default=100, ge=1)
 
 
-class Target(_Record):
-    """Which objects of the base an edit is about."""
+class Frames(Record):
+    """When an edit may act."""
 
-    label_class: str = Field(alias="class")
-    track: int | None = None
-    """An instance id; None: all of the class."""
+    start: int | Literal["auto"] = Field(default="auto", alias="from")
+    """First frame; ``auto``: the first that suits."""
+    end: int | Literal["end"] = Field(default="end", alias="to")
+    """Last frame."""
 
 
-class Edit(_Record):
+class Offset(Record):
+    """How far objects are moved."""
+
+    ahead: Span = (0.0, 0.0)
+    """Metres along the road."""
+    left: Span = (0.0, 0.0)
+    """Metres across it."""
+
+
+class Region(Record):
+    """A piece of ground that stays where it is in the world."""
+
+    polygon_ground_m: tuple[tuple[float, float], ...] = ()
+    """Corners, (ahead, left) of the vehicle at the first frame."""
+    along_m: tuple[float, float] | None = None
+    """A strip along the road: from and to, metres from the vehicle at the first frame."""
+    left_m: tuple[float, float] | None = None
+    """Of the strip: from and to, metres left of the vehicle's path."""
+
+
+class Checks(Record):
+    """When an edit is not plausible, and what then."""
+
+    collision: Literal["reject", "ignore"] = "reject"
+    """COLLIDE: its footprint would overlap another object's or the vehicle's."""
+    off_surface: Literal["reject", "ignore"] = "reject"
+    """OFFSURF: it would stand on ground that its class does not stand on."""
+    surface_share: float = Field(default=0.9, ge=0, le=1)
+    """Share of its footprint that must lie on such ground."""
+    size: Literal["reject", "ignore"] = "reject"
+    """SIZE: it would be outside its class's range of heights."""
+    speed: Literal["reject", "ignore"] = "reject"
+    """SPEED: it would be faster than its class can be."""
+    jump_px: float = Field(default=3.0, gt=0)
+    """JUMP: pixels that its foot may be off from where it was heading, beyond what hard braking or
+    steering explains."""
+    float_px: float = Field(default=2.0, gt=0)
+    """FLOAT: rows that its lowest pixel may lie above the ground it stands on."""
+    horizon_px: float = Field(default=2.0, gt=0)
+    """HORIZON: rows that an object lower than the camera may reach above the horizon."""
+    min_px: int = Field(default=64, ge=0)
+    """TINY: pixels that it must show at its largest."""
+    min_visible: float = Field(default=0.2, ge=0, le=1)
+    """HIDDEN: share of it that must be seen in half of its frames or more."""
+    max_visible_change: float = Field(default=0.35, gt=0, le=1)
+    """CHANGE: share of a frame that it may change."""
+    near_duplicate: Literal["reject", "ignore"] = "reject"
+    """NEARDUP: another variant does the same already."""
+    on_fail: Literal["shift", "skip", "error"] = "shift"
+    """``shift``: try later moments and other numbers of its spans; ``skip``: reject it at the
+    first fault; ``error``: stop."""
+
+
+class Edit(Record):
     """One change to a sequence."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    op: Literal["add", "remove"]
+    op: Op
     label_class: str | None = Field(default=None, alias="class")
-    """What is added."""
+    """What is added, or put in the place of another."""
     size_m: Mapping[Literal["length", "width", "height"], Span] = {}
     at: At | None = None
     motion: Motion = Motion()
-    enter: Literal["edge", "far", "reference"] = "edge"
-    """How it first comes into view; ``reference``: the reference frame is changed too."""
+    enter: Literal["edge", "occluder", "far", "reference"] = "edge"
+    """How it first comes into view: over the frame's border (or from far away), from behind
+    another object, from far away; ``reference``: the reference frame may be changed too."""
+    frames: Frames = Frames()
     repeat: Repeat | None = None
-    target: Target | None = None
-    """What is removed."""
+    target: Selector | None = None
+    """Which objects are removed, replaced, shifted or retimed."""
+    anchor: Literal["foot", "middle"] = "foot"
+    """Of a replacement: which point of the footprint stays, the end that is seen or the middle."""
+    by_m: Offset | None = None
+    """Of a shift."""
+    by_s: Span | None = None
+    """Of a retiming: seconds by which an object's way comes later."""
+    fill: Literal["temporal", "columns"] = "temporal"
+    """What is put where something was removed: labels of near frames and then the columns
+    continued, or those alone."""
+    region: Region | None = None
+    """Which ground is relabelled."""
+    from_class: str | None = Field(default=None, alias="from")
+    to_class: str | None = Field(default=None, alias="to")
+    checks: Checks = Checks()
 
 
-class EditFile(_Record):
-    """A whole file of edits."""
+class EditFile(Record):
+    """A whole file of edits, its named selectors and checks already put into them."""
 
     version: Literal[1]
     about: str = ""
     edits: tuple[Edit, ...] = Field(min_length=1)
-
-
-def preset_names() -> tuple[str, ...]:
-    """Return the names of the edits that come with the package."""
-    files = resources.files("svsdata.editing") / "presets"
-    return tuple(
-        sorted(f.name.removesuffix(".yaml") for f in files.iterdir() if f.name.endswith(".yaml"))
-    )
-
-
-def load_preset(name: str) -> EditFile:
-    """Return a preset.
-
-    Raises:
-        EditPlanError: If there is none of that name; tells the nearest name and all of them.
-    """
-    known = preset_names()
-    if name not in known:
-        raise EditPlanError(
-            f"unknown edit '{name}'{_did_you_mean(name, known)}; known: {', '.join(known)}"
-        )
-    text = (resources.files("svsdata.editing") / "presets" / f"{name}.yaml").read_text("utf-8")
-    return parse_edits(text, f"preset {name}")
-
-
-def load_edit_file(path: Path) -> EditFile:
-    """Read a YAML file of edits.
-
-    Raises:
-        EditPlanError: If it cannot be read or says anything that the language does not know.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EditPlanError(f"cannot read edit file '{path}': {error}") from error
-    return parse_edits(text, str(path))
-
-
-def parse_edits(text: str, where: str) -> EditFile:
-    """Read edits from YAML text, data only.
-
-    Raises:
-        EditPlanError: Naming the place, the word, and the word that was probably meant.
-    """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EditPlanError(f"{where}: not plain YAML data: {_one_line(str(error))}") from error
-    try:
-        file = EditFile.model_validate(document)
-    except ValidationError as error:
-        raise EditPlanError(f"{where}: {_explain(error)}") from error
-    join_edits([file])
-    for edit in file.edits:
-        _check_wording(edit, where)
-    return file
 
 
 def join_edits(files: Iterable[EditFile]) -> tuple[Edit, ...]:
@@ -164,48 +235,3 @@ def join_edits(files: Iterable[EditFile]) -> tuple[Edit, ...]:
     if twice:
         raise EditPlanError(f"edits with the same id: {', '.join(twice)}; give each its own")
     return tuple(edits)
-
-
-def _check_wording(edit: Edit, where: str) -> None:
-    needed = {"add": ("class", edit.label_class), "remove": ("target", edit.target)}
-    word, value = needed[edit.op]
-    if value is None:
-        raise EditPlanError(f"{where}: edit '{edit.id}' with op '{edit.op}' needs '{word}'")
-    beside = edit.motion.model == "beside_ego"
-    if edit.op == "add" and (edit.at is None) != beside:
-        raise EditPlanError(
-            f"{where}: edit '{edit.id}' needs 'at', or motion 'beside_ego' with waypoints, not both"
-        )
-    if beside and len(edit.motion.waypoints) < 2:
-        raise EditPlanError(f"{where}: edit '{edit.id}': 'beside_ego' needs two waypoints or more")
-
-
-def _explain(error: ValidationError) -> str:
-    """Tell the first fault of a document, with the word that was probably meant."""
-    fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"]) or "document"
-    hint = ""
-    if fault["type"] == "extra_forbidden":
-        words = {
-            field.alias or name
-            for record in (EditFile, Edit, At, Motion, Waypoint, Repeat, Target)
-            for name, field in record.model_fields.items()
-        }
-        hint = _did_you_mean(str(fault["loc"][-1]), words)
-        return f"{place}: unknown key{hint}"
-    if fault["type"] == "literal_error":
-        expected = str(fault["ctx"]["expected"])
-        hint = _did_you_mean(
-            str(fault["input"]), [w.strip(" '") for w in expected.replace(" or ", ",").split(",")]
-        )
-    return f"{place}: {fault['msg']}, got {_one_line(repr(fault['input']))}{hint}"
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near: list[Any] = get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else f"{line[:157]}..."

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
 from svsdata.editing.occlusion import Feet, GroundDepth, Rect, depth_of_labels, feet_of_things
-from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, silhouette
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, pixel_rays, project
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import Camera, Frame, InstanceMap, SemanticMap
-
-PROVENANCE_INFERRED = 251
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,9 @@ def apply_plan(
         EditPlanError: If a frame is not covered by the plan, lacks a map, has another size, or
             already uses an id of the plan.
     """
-    rows = [row for row in plan.rows if row.status != "rejected"]
-    removals = [row for row in rows if row.op == "remove"]
-    additions = [row for row in rows if row.op == "add"]
+    rows = [row for row in plan.rows if row.is_live]
+    removals = [row for row in rows if row.erases]
+    additions = [row for row in rows if row.draws]
     label_set = label_set_by_name(plan.label_set_name)
     ground = GroundDepth(plan.camera)
     for window in _windows(frames, plan, LOOK_AROUND if removals else 0):
@@ -150,11 +148,10 @@ def _own_maps(frame: Frame) -> _Maps:
 def _remove(
     row: PlannedEdit, window: MapWindow, maps: _Maps, plan: EditPlan, label_set: LabelSet
 ) -> EditFrame | None:
-    label_id = label_set.label(row.class_name).id
-    if row.instance_ids:
-        hole = np.isin(maps.instance, row.instance_ids)
+    if row.erased_ids:
+        hole = np.isin(maps.instance, row.erased_ids)
     else:
-        hole = maps.semantic == label_id
+        hole = maps.semantic == label_set.label(row.erased_class).id
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
     if not rows.size:
         return None

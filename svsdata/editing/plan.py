@@ -1,64 +1,63 @@
 """The plan: every choice of the edits resolved into rows that a person can review and hash.
 
-Planning sees the whole way of the vehicle and where the base's objects are, but no picture;
-applying (``operations``) then needs nothing but the plan and one frame's maps.
+Planning (``planning``) makes it; applying (``operations``) needs nothing but the plan and the maps
+of a few frames.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.checks import Crowd
-from svsdata.editing.language import Edit
-from svsdata.editing.placement import Poses, RoadPath, View, ego_poses, seen_from, view_of
-from svsdata.editing.scene import Scene
+from svsdata.editing.language import Checks, Op
+from svsdata.editing.placement import Poses
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.trajectories import drawn, trajectory
 from svsdata.errors import EditPlanError
-from svsdata.randomness import derived_seed, generator
-from svsdata.records import INSTANCE_BASE, Camera
+from svsdata.records import Camera
 
 Status = Literal["applied", "clipped", "rejected"]
 
 MAX_EDITS = 250
 """Provenance values 1..250 number the edits of a plan."""
-RESERVED_INDEX = 900
-"""Where not all ids of the base are known, new objects take indices from here on."""
-FAR_SHARE = 0.05
-"""An object lower than this share of the frame may appear from the distance."""
-EDGE_SHARE = 0.4
-"""An object of which at most this much is inside the frame comes in from its border."""
-_MIN_HEIGHT_SHARE = 0.06
-_MIN_FRAMES = 5
+PROVENANCE_INFERRED = 251
+"""Provenance of what was hidden by a removed object."""
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedEdit:
-    """One row: one object that is added, or one class or track that is removed."""
+    """One row: one object that is drawn, taken away, or both, or one region that is relabelled."""
 
     index: int
     """1..250, the number of its edit in provenance maps."""
     edit_id: str
     occurrence: int
-    """Counts the objects of a repeated edit, from 0."""
-    op: Literal["add", "remove"]
+    """Counts the objects of one edit, from 0."""
+    op: Op
     class_name: str
+    """What is drawn; of a removal what is taken away; of a relabelling what the region becomes."""
     status: Status
     reason: str = ""
     """Code of what is wrong; empty when applied."""
     note: str = ""
     """The same for people, with numbers."""
     instance_ids: tuple[int, ...] = ()
-    """Added: one for each class of its parts. Removed: the track; empty for the whole class."""
+    """Of what is drawn: one for each class of its parts; empty where nothing is."""
     track_id: int = 0
+    """64-bit identity of what is drawn."""
+    erased_ids: tuple[int, ...] = ()
+    """Instances of the base that are taken away."""
+    erased_class: str = ""
+    """Class of which everything is taken away, or empty."""
+    from_classes: tuple[str, ...] = ()
+    """Ground classes that are relabelled."""
+    region: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    """(n, 2) corners of the relabelled ground: x, y in metres, vehicle frame of frame 0."""
     size_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Length, width, height."""
+    """Length, width, height of what is drawn."""
     seed: int = 0
     first_frame: int = 0
     last_frame: int = -1
@@ -67,7 +66,31 @@ class PlannedEdit:
     travelled_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """(n,) way since the first frame, for moving legs."""
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    """(n,) whether it is in view, occlusion aside."""
+    """(n,) whether it is drawn, occlusion aside."""
+    checks: Checks = field(default_factory=Checks)
+    """Thresholds that the row was checked by."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether applying the plan carries it out."""
+        return self.status != "rejected"
+
+    @property
+    def draws(self) -> bool:
+        """Whether it puts an object into the frames."""
+        return bool(self.instance_ids)
+
+    @property
+    def erases(self) -> bool:
+        """Whether it takes something out of the frames."""
+        return bool(self.erased_ids or self.erased_class)
+
+    def is_present(self, frame_index: int) -> bool:
+        """Whether it does something at a frame, occlusion aside."""
+        step = frame_index - self.first_frame
+        return self.first_frame <= frame_index <= self.last_frame and (
+            not self.draws or self.erases or bool(self.is_shown[step])
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +99,7 @@ class EditPlan:
 
     sequence_id: str
     base_hash: str
+    """Of the content it was planned on."""
     label_set_name: str
     size_hw: tuple[int, int]
     fps: float
@@ -90,8 +114,8 @@ class EditPlan:
     def hash(self) -> str:
         """64 hex digits; two plans that do the same have the same."""
         digest = hashlib.sha256()
-        camera = _camera_numbers(self.camera)
-        for record in (vars(self) | {"camera": camera, "rows": ()}, *map(vars, self.rows)):
+        camera = vars(self.camera)
+        for record in (plan_facts(self) | {"ego": self.ego}, camera, *map(row_facts, self.rows)):
             numbers = {k: v for k, v in record.items() if not isinstance(v, np.ndarray)}
             digest.update(json.dumps(numbers, sort_keys=True).encode())
             for array in (v for _, v in sorted(record.items()) if isinstance(v, np.ndarray)):
@@ -100,242 +124,42 @@ class EditPlan:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Classes that the edits draw, which a generator must have seen."""
+        """Classes that the edits draw or relabel to, which a generator must have seen."""
         drawn = {
             name
             for row in self.rows
-            if row.op == "add" and row.status != "rejected"
-            for name in OBJECT_KINDS[row.class_name].class_names
+            if row.is_live and row.op != "remove"
+            for name in (
+                OBJECT_KINDS[row.class_name].class_names if row.draws else [row.class_name]
+            )
         }
         return tuple(sorted(drawn))
 
     @property
     def changes_reference(self) -> bool:
         """Whether frame 0 is changed, so that its picture must be repaired."""
-        return any(
-            row.status != "rejected" and row.first_frame == 0 and row.is_shown[:1].all()
-            for row in self.rows
-        )
+        return any(row.is_live and row.is_present(0) for row in self.rows)
+
+    def require_base(self, base_hash: str) -> None:
+        """Refuse to be applied to anything but what it was made on.
+
+        Raises:
+            EditPlanError: If the content has another hash; names both.
+        """
+        if base_hash != self.base_hash:
+            raise EditPlanError(
+                f"the base of sequence '{self.sequence_id}' has changed since the plan was made: "
+                f"planned on {self.base_hash[:16]}, got {base_hash[:16]}; plan again"
+            )
 
 
-def plan_edits(edits: Sequence[Edit], scene: Scene, seed: int) -> EditPlan:
-    """Resolve edits on a scene.
-
-    Args:
-        edits: Their order is their number in provenance maps, from 1.
-        scene: What is known of the sequence.
-        seed: Draws every number given as a span; another seed is another variant.
-
-    Raises:
-        EditPlanError: If there are too many edits, a class is unknown, or two edits contradict.
-    """
-    if not 1 <= len(edits) <= MAX_EDITS:
-        raise EditPlanError(f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans")
-    ego = ego_poses(scene.motions, scene.fps)
-    road = _Road(scene, ego, RoadPath.of(ego), seed)
-    crowd = Crowd.of(scene.sightings)
-    rows: list[PlannedEdit] = []
-    for index, edit in enumerate(edits, start=1):
-        if edit.op == "remove":
-            rows.append(_plan_removal(index, edit, scene))
-            continue
-        for row in _plan_objects(index, edit, road, crowd):
-            if row.status != "rejected":
-                crowd = crowd.joined_by(row.first_frame, row.poses, row.size_m[0], row.size_m[1])
-            rows.append(row)
-    return EditPlan(
-        sequence_id=scene.sequence_id,
-        base_hash=scene.base_hash,
-        label_set_name=scene.label_set.name,
-        size_hw=scene.camera.size_hw,
-        fps=scene.fps,
-        num_frames=scene.num_frames,
-        camera=scene.camera,
-        seed=seed,
-        ego=ego,
-        rows=tuple(_numbered(rows, scene)),
-    )
+def plan_facts(plan: EditPlan) -> dict[str, Any]:
+    """Return the plain fields of a plan: no rows, no camera, no arrays."""
+    names = ("sequence_id", "base_hash", "label_set_name", "fps", "num_frames", "seed")
+    return {name: getattr(plan, name) for name in names} | {"size_hw": list(plan.size_hw)}
 
 
-@dataclass(frozen=True)
-class _Road:
-    scene: Scene
-    ego: Poses
-    path: RoadPath
-    seed: int
-
-
-def _plan_removal(index: int, edit: Edit, scene: Scene) -> PlannedEdit:
-    assert edit.target is not None
-    label = scene.label_set.label(edit.target.label_class)
-    track: tuple[int, ...] = () if edit.target.track is None else (edit.target.track,)
-    is_unknown = bool(track) and scene.knows_all_ids and track[0] not in scene.used_ids
-    return PlannedEdit(
-        index=index,
-        edit_id=edit.id,
-        occurrence=0,
-        op="remove",
-        class_name=label.name,
-        status="rejected" if is_unknown else "applied",
-        reason="NO_TARGET" if is_unknown else "",
-        note=f"no object {track[0]} in the sequence" if is_unknown else "",
-        instance_ids=track,
-        first_frame=0,
-        last_frame=scene.num_frames - 1,
-        is_shown=np.ones(scene.num_frames, bool),
-    )
-
-
-def _plan_objects(index: int, edit: Edit, road: _Road, crowd: Crowd) -> list[PlannedEdit]:
-    """Place an edit's objects one after the other at the first moments that suit."""
-    assert edit.label_class is not None
-    if edit.label_class not in OBJECT_KINDS:
-        raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
-            f"it can add: {', '.join(OBJECT_KINDS)}"
-        )
-    rows: list[PlannedEdit] = []
-    start = 0 if edit.enter == "reference" else 1
-    most = edit.repeat.most if edit.repeat else 1
-    stride = max(1, round(road.scene.fps / 5))
-    rejection = None
-    # What is in the reference frame is at its place there, and cannot wait for a better moment.
-    last_start = 0 if edit.enter == "reference" else road.scene.num_frames - 1
-    while start <= last_start and len(rows) < most:
-        row = _try_object(index, edit, len(rows), start, road, crowd)
-        if row.status == "rejected":
-            rejection = max(rejection, row, key=_nearly_fitting) if rejection else row
-            start += stride
-            continue
-        rows.append(row)
-        crowd = crowd.joined_by(row.first_frame, row.poses, row.size_m[0], row.size_m[1])
-        start = _next_start(edit, start, road.path, generator(road.seed, edit.id, "gap", len(rows)))
-    if not rows:
-        rows.append(rejection or _rejected(index, edit, "TOO_SHORT", "no frame to start at"))
-    return rows
-
-
-def _nearly_fitting(rejection: PlannedEdit) -> int:
-    """Rank of a reason: of many tries the one that failed last is told."""
-    return ("REFERENCE", "UNSEEN", "TINY", "POPS_UP", "COLLIDE").index(rejection.reason)
-
-
-def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator) -> int:
-    """First frame at which the vehicle has gone the gap of a repeated edit."""
-    num_frames = len(path.at_frame_m)
-    if edit.repeat is None:
-        return num_frames
-    goal = path.at_frame_m[start] + drawn(edit.repeat.gap_m, rng)
-    beyond = np.flatnonzero(path.at_frame_m >= goal)
-    return int(beyond[0]) if beyond.size else num_frames
-
-
-def _try_object(
-    index: int,
-    edit: Edit,
-    occurrence: int,
-    start: int,
-    road: _Road,
-    crowd: Crowd,
-) -> PlannedEdit:
-    """Place one object that is at its first place at frame ``start``, or say why not."""
-    scene, kind = road.scene, OBJECT_KINDS[str(edit.label_class)]
-    rng = generator(road.seed, edit.id, start)
-    length = drawn(edit.size_m.get("length", kind.length_m), rng)
-    width = drawn(edit.size_m.get("width", kind.width_m), rng)
-    height = drawn(edit.size_m.get("height", kind.height_m), rng)
-    far_px = FAR_SHARE * scene.camera.size_hw[0]
-    way = trajectory(
-        edit,
-        start,
-        road.path,
-        fps=scene.fps,
-        come_into_view_m=float(scene.camera.intrinsics[1, 1]) * height / far_px + length,
-        rng=rng,
-    )
-    poses = seen_from(way.poses, road.ego)
-    view = view_of(scene.camera, poses, (length, width, height))
-    shown = way.exists & view.is_visible & (view.height_px >= far_px)
-    fault = _entry_fault(edit, shown, view, far_px)
-    if fault is None:
-        first, last = np.flatnonzero(shown)[[0, -1]]
-        hit = crowd.first_collision(first, poses[first : last + 1], length, width)
-        fault = ("COLLIDE", f"would run into {hit}") if hit else None
-    if fault is not None:
-        return _rejected(index, edit, fault[0], f"from frame {start}: {fault[1]}")
-    present = slice(first, last + 1)
-    return PlannedEdit(
-        index=index,
-        edit_id=edit.id,
-        occurrence=occurrence,
-        op="add",
-        class_name=kind.name,
-        status="applied",
-        size_m=(length, width, height),
-        seed=derived_seed(road.seed, edit.id, start),
-        first_frame=int(first),
-        last_frame=int(last),
-        poses=np.round(poses[present], 6),
-        travelled_m=np.round(way.travelled_m[present], 6),
-        is_shown=shown[present],
-    )
-
-
-def _entry_fault(
-    edit: Edit, shown: NDArray[np.bool_], view: View, far_px: float
-) -> tuple[str, str] | None:
-    """Say what forbids the way an object comes into view."""
-    if shown.sum() < _MIN_FRAMES:
-        return "UNSEEN", f"in view for {int(shown.sum())} frames, fewer than {_MIN_FRAMES}"
-    tallest = float(view.height_px[shown].max() / far_px * FAR_SHARE)
-    if tallest < _MIN_HEIGHT_SHARE:
-        return "TINY", f"never higher than {tallest:.0%} of the frame"
-    if edit.enter == "reference":
-        return None
-    entries = np.flatnonzero(shown & ~np.concatenate([[False], shown[:-1]]))
-    if entries[0] == 0:
-        return (
-            "REFERENCE",
-            "would be in the reference frame; choose 'enter: reference' to repair it",
-        )
-    for entry in entries:
-        comes_from_far = view.height_px[entry] <= 1.5 * far_px
-        comes_from_edge = view.share_inside[entry] <= EDGE_SHARE
-        if not (comes_from_edge or comes_from_far):
-            return "POPS_UP", f"would appear from nowhere at frame {entry}"
-    return None
-
-
-def _rejected(index: int, edit: Edit, reason: str, note: str) -> PlannedEdit:
-    return PlannedEdit(index, edit.id, 0, "add", str(edit.label_class), "rejected", reason, note)
-
-
-def _numbered(rows: list[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
-    """Give every added object the smallest indices that are free in the whole sequence."""
-    # Where not every frame was looked at, new objects keep to the upper tenth of the indices.
-    lowest = 1 if scene.knows_all_ids else RESERVED_INDEX
-    taken = set(scene.used_ids)
-    numbered = []
-    for row in rows:
-        if row.op == "add" and row.status != "rejected":
-            ids = []
-            for name in OBJECT_KINDS[row.class_name].class_names:
-                base = scene.label_set.label(name).id * INSTANCE_BASE
-                free = next(
-                    (k for k in range(lowest, INSTANCE_BASE) if base + k not in taken), None
-                )
-                if free is None:
-                    raise EditPlanError(
-                        f"no instance id of class '{name}' is free; add fewer than "
-                        f"{INSTANCE_BASE - lowest} objects"
-                    )
-                ids.append(base + free)
-                taken.add(base + free)
-            track_id = derived_seed(row.seed, scene.sequence_id, "track")
-            row = replace(row, instance_ids=tuple(ids), track_id=track_id)
-        numbered.append(row)
-    return numbered
-
-
-def _camera_numbers(camera: Camera) -> list[object]:
-    return [camera.intrinsics.tolist(), camera.cam_T_vehicle.tolist(), camera.size_hw, camera.flag]
+def row_facts(row: PlannedEdit) -> dict[str, Any]:
+    """Return the fields of a row: plain values and lists, and arrays as they are."""
+    facts = {one.name: getattr(row, one.name) for one in fields(row)}
+    return facts | {"checks": row.checks.model_dump(mode="json")}

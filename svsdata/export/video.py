@@ -6,12 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.errors import ExportError
 from svsdata.export.digital_source import SourceType, mark_mp4, source_type
+from svsdata.images import id_borders
 from svsdata.labels import LabelSet
-from svsdata.records import Frame, Image, InstanceMap, Sequence
+from svsdata.records import Frame, Image, Sequence
 from svsdata.video_codec import VideoWriter
 
 _LABEL_OPACITY = 0.6
@@ -55,16 +55,8 @@ def side_by_side(frame: Frame, label_set: LabelSet) -> Image:
     colors = label_set.colorize(frame.semantic)
     overlay = cv2.addWeighted(frame.image, 1 - _LABEL_OPACITY, colors, _LABEL_OPACITY, 0)
     if frame.instance is not None:
-        overlay[_borders(frame.instance)] = 255
+        overlay[id_borders(frame.instance)] = 255
     return np.concatenate([frame.image, np.asarray(overlay, np.uint8)], axis=1)
-
-
-def _borders(instance: InstanceMap) -> NDArray[np.bool_]:
-    """Return where an instance id differs from its left or upper neighbour."""
-    borders = np.zeros(instance.shape, bool)
-    borders[:, 1:] = instance[:, 1:] != instance[:, :-1]
-    borders[1:] |= instance[1:] != instance[:-1]
-    return borders
 
 
 def _even_hw(height: int, width: int) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """The camera's rotation between two frames from flow alone, whatever the depth of what is seen.
 
 A vehicle that drives ahead makes everything that stands still move along lines through one point,
-the epipole; only rotation moves anything across them.
+the epipole; only rotation moves anything across them. The epipole's row is fitted too: on average
+it is the horizon, but a body that heaves, or a horizon that is a little off, moves it, and would
+otherwise be taken for a pitch step in every frame.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,10 @@ _NUM_POINTS = 1200
 _LOWEST_SHARE = 0.85
 _ITERATIONS = 10
 _TUKEY_PX = 1.0
+# How far the epipole is from the horizon, and how well flow is known: a vehicle that hardly moves
+# has no epipole to be found.
+_USUAL_RISE_RAD, _FLOW_NOISE_PX = 0.02, 0.3
+_MOST_RISE_RAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,15 @@ class Rotation:
     """Positive to the left."""
     pitch_step_rad: float
     """Positive downwards."""
+    rise_rad: float
+    """How far the epipole is above the camera's horizon: the vehicle moves upwards, or the camera
+    looks lower than it is said to."""
     inlier_share: float
     """Share of the points that agree within a pixel or so."""
 
 
 def fit_rotation(flow: Flow, camera: Camera) -> Rotation:
-    """Fit turn and pitch step to a flow field, robust against what moves and what is bare.
+    """Fit turn, pitch step and epipole to a flow field, robust against what moves and what is bare.
 
     Args:
         flow: (H, W, 2) backward flow.
@@ -47,7 +56,8 @@ def fit_rotation(flow: Flow, camera: Camera) -> Rotation:
     pixels = np.stack([columns, rows], axis=1).astype(np.float64)
     measured = pixels + flow[rows, columns]
     rays = pixel_rays(camera, pixels)
-    parameters, cutoff_px = np.zeros(2), 20.0
+    parameters, cutoff_px = np.zeros(3), 20.0
+    prior = np.array([1e-6, 1e-6, (_FLOW_NOISE_PX / _USUAL_RISE_RAD) ** 2])
     agreeing = np.zeros(len(pixels), bool)
     for _ in range(_ITERATIONS):
         error = _across(camera, rays, measured, parameters)
@@ -57,14 +67,17 @@ def fit_rotation(flow: Flow, camera: Camera) -> Rotation:
         jacobian = np.stack(
             [
                 (_across(camera, rays, measured, parameters + step) - error) / step.sum()
-                for step in 1e-6 * np.eye(2)
+                for step in 1e-6 * np.eye(3)
             ],
             axis=1,
         )
         weighted = jacobian * weights[:, None]
-        normal = weighted.T @ jacobian + 1e-6 * np.eye(2)
-        parameters = parameters - np.linalg.solve(normal, weighted.T @ error)
-    return Rotation(float(parameters[0]), float(parameters[1]), float(agreeing.mean()))
+        normal = weighted.T @ jacobian + np.diag(prior)
+        gradient = weighted.T @ error + prior * parameters
+        parameters = parameters - np.linalg.solve(normal, gradient)
+        parameters[2] = np.clip(parameters[2], -_MOST_RISE_RAD, _MOST_RISE_RAD)
+    turn, pitch_step, rise = (float(value) for value in parameters)
+    return Rotation(turn, pitch_step, rise, float(agreeing.mean()))
 
 
 def _across(
@@ -74,9 +87,9 @@ def _across(
     parameters: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """(N,) pixels between each measured place and its epipolar line."""
-    turn, pitch_step = parameters
+    turn, pitch_step, rise = parameters
     # On an arc the chord points halfway between the headings at its ends.
-    chord = np.array([[np.cos(turn / 2), -np.sin(turn / 2), 0.0]])
+    chord = np.array([[np.cos(turn / 2), -np.sin(turn / 2), rise]])
     endless, epipole = (
         _seen(camera, _rotated(directions, turn, pitch_step)) for directions in (rays, chord)
     )

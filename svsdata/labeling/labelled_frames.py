@@ -21,7 +21,7 @@ from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.overlap import ahead, in_background
 from svsdata.labeling.sources.recording import BadFrame, Recording
 from svsdata.labels import LabelSet
-from svsdata.records import Frame
+from svsdata.records import Camera, Frame
 
 READ_AHEAD = 4
 LABELLED_AHEAD = 4
@@ -68,14 +68,16 @@ class Chain:
     flow: FlowLabeler
     crop_rows: int | None = None
     """Rows kept of every frame, the lower ones; None keeps all."""
+    camera: Camera | None = None
+    """Of frames that bring none; None assumes Cityscapes'."""
 
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start
     ) -> Generator[tuple[int, Frame]]:
         """Yield the frames of a recording as rows of a store, each with its position.
 
-        The bytes of a JPEG source are kept where nothing was resized. Cameras that are not known
-        are assumed; ego motion that is not known is estimated from the road's flow. Both are
+        The bytes of a JPEG source are kept where nothing was resized. Frames without a camera
+        get the chain's; ego motion that is not known is estimated from the road's flow. Both are
         flagged.
 
         Raises:
@@ -97,6 +99,24 @@ class Chain:
         rows = finished if resumes else _first_moves_like_second(finished)
         for row, frame in enumerate(rows, start.row):
             yield frame.frame_index, replace(frame, frame_index=row)
+
+    def glimpses(
+        self, recording: Recording, labeler: Labeler, bad: BadFrames, positions: range
+    ) -> Iterator[Frame]:
+        """Yield frames of a recording fitted and labelled, without flow or motion.
+
+        Args:
+            recording: Whose.
+            labeler: Of the frames.
+            bad: Receives what cannot be read.
+            positions: Which; all up to the last of them are decoded.
+
+        Raises:
+            As ``labelled_frames``.
+        """
+        frames = islice(recording.frames(0), positions.start, positions.stop, positions.step)
+        fitted = self._fitted(_readable(frames, bad), bad)
+        yield from _labelled(fitted, labeler, bad, resumes=False)
 
     def _fitted(self, frames: Iterable[Frame], bad: BadFrames) -> Iterator[Frame]:
         """Crop and resize every frame to the store's size, of the cropped frames' aspect ratio."""
@@ -124,7 +144,7 @@ class Chain:
             frame = self.flow.add(previous, frame)
         if self.flow.description:
             models["flow"] = self.flow.description
-        camera = frame.camera or assumed_camera(self.size_hw)
+        camera = frame.camera or self.camera or assumed_camera(self.size_hw)
         ego = frame.ego
         if ego is None and previous and frame.flow is not None and frame.semantic is not None:
             # Skipped frames and variable rates make a step longer than 1 / fps.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.images import resize_image
+from svsdata.images import resize_image, write_text
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Flow, Frame, Image, InstanceMap
 
@@ -34,16 +34,7 @@ def contact_sheet(
             resize_image(_picture(frame, layer, label_set, cell_hw), cell_hw) for layer in layers
         ]
         row = np.ascontiguousarray(np.concatenate(cells, axis=1))
-        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(
-                row,
-                str(frame.frame_index),
-                (6, 18),
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.5,
-                color,
-                thickness,
-            )
+        write_text(row, str(frame.frame_index), (6, 18))
         rows.append(row)
     return np.concatenate(rows, axis=0)
 

@@ -70,6 +70,12 @@ def put_if_absent(path: Path, data: bytes) -> bool:
     return True
 
 
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable that something else has written."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make the folder's names durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -23,7 +23,8 @@ from pydantic import TypeAdapter
 from svsdata.errors import CorruptShardError, SourceError
 from svsdata.images import decode_map, encode_png
 from svsdata.store.files import TEMPORARY, sha256_of, sync_folder, write_durably, writing
-from svsdata.store.format import ROWS_PER_GROUP, check_sequence_id, parse_json, record_path, to_json
+from svsdata.store.format import ROWS_PER_GROUP, check_sequence_id, parse_json, to_json
+from svsdata.store.reader import StoreReader
 
 GATE = "gate"
 NOT_JUDGED = 255
@@ -92,8 +93,8 @@ class GateRecord:
 
     sequence_id: str
     num_frames: int
-    content_sha256: str
-    """Of the sequence's commit record at that time."""
+    content_hash: str
+    """Of the sequence at that time."""
     judge: str
     vote_frames: int
     num_bytes: int = 0
@@ -130,11 +131,6 @@ def loss_code(losses: NDArray[np.floating[Any]] | float) -> NDArray[np.uint8]:
     return np.where(np.isnan(values), NOT_JUDGED, known).astype(np.uint8)
 
 
-def content_sha256(store: Path, sequence_id: str) -> str:
-    """Return what identifies a sequence's content: its record holds the hashes of its parts."""
-    return sha256_of(record_path(store, sequence_id))
-
-
 def write_gate_table(store: Path, sequence_id: str, rows: Iterable[GateRow]) -> tuple[int, str]:
     """Write the table of a sequence from rows in order, as they come; the record follows.
 
@@ -169,17 +165,17 @@ def write_gate_record(store: Path, record: GateRecord) -> None:
         write_durably(path, to_json(_RECORD, record))
 
 
-def read_gate_record(store: Path, sequence_id: str) -> GateRecord | None:
+def read_gate_record(reader: StoreReader, sequence_id: str) -> GateRecord | None:
     """Return the record of a sequence; None if it was not judged, or has changed since.
 
     Raises:
         StoreFormatError: If it is damaged or of another format version.
     """
-    path = _record_path(store, sequence_id)
+    path = _record_path(reader.path, sequence_id)
     if not path.exists():
         return None
     record = parse_json(_RECORD, path, missing="has no such record")
-    return record if record.content_sha256 == content_sha256(store, sequence_id) else None
+    return record if record.content_hash == reader.content_hash(sequence_id) else None
 
 
 def read_gate_rows(store: Path, record: GateRecord) -> Iterator[GateRow]:

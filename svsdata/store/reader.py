@@ -13,7 +13,7 @@ from svsdata.flow import resize_flow
 from svsdata.images import resize_image, resize_map
 from svsdata.records import FRAME_LAYERS, Flow, Frame, Mask, Sequence
 from svsdata.store.columns import ENCODED_IMAGE, SCALAR_COLUMNS, decode_row
-from svsdata.store.files import local_folder
+from svsdata.store.files import local_folder, sha256_of
 from svsdata.store.format import (
     FRAMES,
     VERIFY_ADVICE,
@@ -70,6 +70,17 @@ class StoreReader:
                 )
             self._records[sequence_id] = read_record(path, sequence_id)
         return self._records[sequence_id]
+
+    def content_hash(self, sequence_id: str) -> str:
+        """Return what identifies a sequence's content: the sha256 of its record, in hex.
+
+        The record holds the hashes of its parts.
+
+        Raises:
+            SequenceNotFoundError: If the store has no such sequence.
+        """
+        self.record(sequence_id)
+        return sha256_of(record_path(self.path, sequence_id))
 
     def read(
         self,

@@ -8,6 +8,7 @@ from svsdata.progress import Progress
 from svsdata.store.card import write_card
 from svsdata.store.files import local_folder, only_writer, writing
 from svsdata.store.format import FRAMES, QUARANTINE, StoreInfo, read_info, record_path
+from svsdata.store.sidecars import EDITS, sidecar_folder
 from svsdata.store.staging import StagedSequence, staged_ids
 from svsdata.store.verify import verify_store
 
@@ -46,6 +47,8 @@ def repair_store(path: Path | str, *, progress: Progress | None = None) -> Repai
             # The record goes first: from then on no reader looks for the frames.
             _set_aside(record_path(store, sequence_id), target)
             _set_aside(store / FRAMES / sequence_id, target)
+            if (tables := sidecar_folder(store, EDITS, sequence_id)).exists():
+                tables.replace(target / EDITS)
             quarantined.append(message)
         write_card(store, info)
     return RepairReport(tuple(finished), tuple(quarantined))

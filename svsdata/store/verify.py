@@ -23,6 +23,7 @@ from svsdata.store.format import (
     record_path,
 )
 from svsdata.store.parts import open_part, read_rows
+from svsdata.store.sidecars import EDITS, sidecar_faults, sidecar_folder
 from svsdata.store.staging import staged_ids
 
 _MAPS = tuple(layer for layer in FRAME_LAYERS if layer not in ("image", "flow"))
@@ -81,6 +82,8 @@ def verify_store(
     for record in records:
         for place, message in _sequence_faults(store, record, info, quick, progress):
             faults.append(Fault(place, record.sequence.sequence_id, f"{place}: {message}"))
+        for place, message in _edit_faults(store, record):
+            faults.append(Fault(place, record.sequence.sequence_id, message))
     faults += [
         Fault(stray, None, f"{stray}: belongs to no committed sequence")
         for stray in _strays(store, records)
@@ -161,8 +164,17 @@ def _check_size(layer: str, data: bytes, info: StoreInfo, where: str) -> None:
         raise SourceError(f"{where}: must be a 16-bit RGB PNG")
 
 
+def _edit_faults(store: Path, record: SequenceRecord) -> Iterator[tuple[Path, str]]:
+    """Tell what is wrong with the tables of an edited sequence."""
+    sequence = record.sequence
+    place = sidecar_folder(store, EDITS, sequence.sequence_id)
+    if sequence.details.get("plan_hash") or place.exists():
+        for message in sidecar_faults(store, EDITS, sequence.sequence_id):
+            yield place, message
+
+
 def _strays(store: Path, records: list[SequenceRecord]) -> Iterator[Path]:
-    """Yield what lies in ``frames/`` and neither a record nor an unfinished commit knows."""
+    """Yield what lies in ``frames/`` or ``edits/`` and no record or unfinished commit knows."""
     known = {
         record.sequence.sequence_id: {part.name for part in record.parts} for record in records
     }
@@ -172,3 +184,6 @@ def _strays(store: Path, records: list[SequenceRecord]) -> Iterator[Path]:
             yield from (it for it in sorted(folder.iterdir()) if it.name not in known[folder.name])
         elif folder.name not in broken and folder.name not in staged_ids(store):
             yield folder
+    for edited in sorted((store / EDITS).glob("*")):
+        if edited.name not in {*known, *broken, *staged_ids(store)}:
+            yield edited

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 
 from svsdata.errors import ConfigError
+from svsdata.tensors import computes_bf16
 
 
 def chosen_device(name: str) -> torch.device:
@@ -30,8 +31,4 @@ def chosen_dtype(
     """Return what the generator's features are computed in; ``auto``: bf16 where it is fast."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
-    if device.type == "cpu":
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    else:
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if computes_bf16(device) else torch.float32

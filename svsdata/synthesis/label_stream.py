@@ -16,9 +16,11 @@ class LabelStream:
     sequence: Sequence
     size_hw: tuple[int, int]
     layers: tuple[str, ...] = ("semantic", "instance")
-    """Read for every frame; frame 0 always brings its image."""
+    """Read for every frame."""
     world: StreetWorld | None = None
     """What the sequence was rendered from, if it was."""
+    with_reference: bool = True
+    """Frame 0 brings its image, whatever ``layers`` says."""
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield frames ``start`` to ``stop - 1``, holding one at a time.
@@ -27,9 +29,10 @@ class LabelStream:
             SequenceNotFoundError: If the sequence ends before and there is no world to go on with.
         """
         recorded = self.sequence.num_frames if self.world else stop
-        if start == 0 < stop:
+        if start == 0 < stop and self.with_reference:
             yield from self._read(0, 1, ("image", *self.layers))
-        yield from self._read(max(start, 1), min(stop, recorded), self.layers)
+            start = 1
+        yield from self._read(start, min(stop, recorded), self.layers)
         for index in range(max(start, recorded), stop):
             yield self._rendered(index)
 

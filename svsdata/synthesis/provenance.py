@@ -4,13 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from svsdata.editing.plan import EditPlan
 from svsdata.records import Track
+
+REPAIRED = 252
+"""Provenance of pixels of a reference frame that were drawn to fit edited labels."""
 
 _HASH_DIGITS = 16
 _READ_BYTES = 1 << 20
@@ -33,19 +33,6 @@ def recipe_hash(facts: Mapping[str, object]) -> str:
 def model_name(model: str, weights_hash: str) -> str:
     """Return how rows name the generator that drew them."""
     return f"svsgan {model} sha256:{weights_hash[:_HASH_DIGITS]}"
-
-
-def write_plan(store: Path, sequence_id: str, plan: EditPlan) -> None:
-    """Keep a plan beside the sequence it was applied to, as ``edits/<sequence_id>.json``.
-
-    Every row with its resolved numbers, status and reason: what a person reviews.
-    """
-    path = store / "edits" / f"{sequence_id}.json"
-    path.parent.mkdir(exist_ok=True)
-    content = {"plan_hash": plan.hash, **asdict(plan)}
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, default=np.ndarray.tolist) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def synthesized_id(base_id: str, edit_names: tuple[str, ...], variant: int | None) -> str:

@@ -7,6 +7,7 @@ from their first frame to their last, chunk after chunk.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Phase:
     """Where the rate ends, linearly; None keeps it constant."""
     batch_size: int = 1
     """Clips trained side by side."""
+    learns: Literal["all", "motion"] = "all"
+    """``motion``: the flow and occlusion network alone, from real frames; a step costs little."""
 
 
 @dataclass(frozen=True)

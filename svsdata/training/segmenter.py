@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
@@ -19,10 +20,12 @@ from svsdata.progress import Progress
 from svsdata.randomness import generator
 from svsdata.records import Image, SemanticMap
 from svsdata.store.reader import StoreReader
+from svsdata.tensors import computes_bf16
 
 # ImageNet's, which SegFormer's image processors apply to RGB in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+_HIGHEST_RATE = 1e-3
 
 
 def small_segformer() -> SegformerForSemanticSegmentation:
@@ -73,14 +76,23 @@ def train_segmenter(
     *,
     steps: int,
     batch_size: int,
-    learning_rate: float,
+    class_weights: Tensor | None,
     progress: Progress,
 ) -> None:
     """Train in place with cross-entropy, AdamW and linear decay after a short warm-up.
 
     Contrast varies a little from frame to frame, so that no exact shade is learned.
+
+    Args:
+        model: From ``small_segformer``, or any of its kind.
+        frames: As ``training_frames`` yields them.
+        steps: Updates.
+        batch_size: Frames an update.
+        class_weights: (19,) factor of each class's pixels, such as ``bounded_class_weights``; None
+            counts all pixels alike.
+        progress: Told every step.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_HIGHEST_RATE, weight_decay=0.01)
     warm_up = max(steps // 20, 1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm_up, (steps - step) / steps)
@@ -91,15 +103,28 @@ def train_segmenter(
         images, targets = _batch(frames, batch_size)
         random = generator(step, "segmenter contrast")
         contrast = 0.85 + 0.3 * random.random((batch_size, 1, 1, 1), dtype=np.float32)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16(torch.device("cpu"))):
             logits = model(pixel_values=_normalized(images) * torch.from_numpy(contrast)).logits
-        loss = segmentation_loss(logits.float(), targets)
+        loss = segmentation_loss(logits.float(), targets, class_weights)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward([loss])
         optimizer.step()
         schedule.step()
         progress.advance(loss=loss.item())
     model.eval()
+
+
+def bounded_class_weights(pixel_counts: NDArray[np.int64]) -> Tensor:
+    """Weigh rare classes more, at most 50 times as much as one that fills every frame (ENet).
+
+    Args:
+        pixel_counts: (K,) pixels by class.
+
+    Returns:
+        (K,) float32: 1 / ln(1.02 + share); 0 for a class without pixels.
+    """
+    share = pixel_counts / max(pixel_counts.sum(), 1)
+    return torch.from_numpy(np.where(pixel_counts > 0, 1 / np.log(1.02 + share), 0)).float()
 
 
 def save_segmenter(model: SegformerForSemanticSegmentation, folder: Path) -> None:
@@ -109,15 +134,18 @@ def save_segmenter(model: SegformerForSemanticSegmentation, folder: Path) -> Non
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def segmentation_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def segmentation_loss(
+    logits: Tensor, targets: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the mean cross-entropy at full size.
 
     Args:
         logits: (B, K, h, w) at the network's own stride.
         targets: (B, H, W) int64 class indices, 255 = not counted.
+        class_weights: (K,) as in ``train_segmenter``.
     """
     full = F.interpolate(logits, targets.shape[-2:], mode="bilinear", align_corners=False)
-    return F.cross_entropy(full, targets, ignore_index=255)
+    return F.cross_entropy(full, targets, class_weights, ignore_index=255)
 
 
 def _batch(frames: Iterator[tuple[Image, SemanticMap]], batch_size: int) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ from svsdata.nets.svsgan.video_discriminator import (
     VideoDiscriminator,
     frame_triples,
 )
+from svsdata.tensors import resize, resize_flow, warp
 from svsdata.training.chunks import Chunk, by_clip
 
 
@@ -121,12 +122,14 @@ def discriminator_terms(
     scores = networks.image_discriminator(torch.cat([chunk.real, generated]))
     real_logits, fake_logits = scores.logits.chunk(2)
     alpha = _class_weights(networks, chunk, objective)
-    true_loss = losses.segmentation_loss(real_logits, chunk.semantic, alpha).mean()
+    semantic = _scored(networks, chunk.semantic)
+    true_loss = losses.segmentation_loss(real_logits, semantic, alpha).mean()
     terms = {"image_discriminator": true_loss + losses.fake_loss(fake_logits).mean()}
     if objective.weights["labelmix"]:
         coins = torch.rand(len(alpha), generator=draws) < 0.5
         mask = losses.label_mix_mask(chunk.semantic, coins.to(generated.device))
         mixed = networks.image_discriminator(losses.label_mix(chunk.real, generated, mask)).logits
+        mask = _scored(networks, mask)
         difference = losses.label_mix_loss(mixed, real_logits, fake_logits, mask).mean()
         terms["labelmix"] = objective.weights["labelmix"] * difference
     real_features = RealFeatures(_first_halves(scores.features), {})
@@ -168,20 +171,25 @@ def generator_terms(
             networks, chunk, output.image, past_generated, real_features, objective
         )
     terms["pixel"] = losses.pixel_loss(output.image, chunk.real).mean()
-    confidence = losses.warp_confidence(output.warped, chunk.real)
-    terms["occlusion"] = losses.occlusion_loss(output.occlusion_mask, confidence).mean()
-    terms["warp"] = losses.warp_loss(
-        chunk.previous_real, output.backward_flow, chunk.real, chunk.reliable
-    ).mean()
-    if chunk.flow is not None:
-        terms["flow"] = losses.flow_loss(output.backward_flow, chunk.flow, chunk.reliable).mean()
+    terms |= _motion_losses(chunk, output.backward_flow, output.occlusion_mask)
     if objective.perceptual_net is not None:
         with torch.no_grad():
             real_maps = objective.perceptual_net(chunk.real)
         maps = objective.perceptual_net(output.image)
         terms["perceptual"] = losses.perceptual_loss(maps, real_maps).mean()
-    weights = objective.weights
-    return {name: weights[name] * term for name, term in terms.items() if weights[name]}
+    return _weighted(terms, objective)
+
+
+def motion_terms(generator: Generator, chunk: Chunk, objective: Objective) -> dict[str, Tensor]:
+    """Compare flow and occlusion alone with what is known of them (svs-gan eq. 6).
+
+    Returns:
+        Weighted scalars to be summed; only the generator's motion network gets gradients.
+    """
+    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
+    flow = resize_flow(features.backward_flow, (chunk.real.shape[2], chunk.real.shape[3]))
+    mask = resize(features.occlusion_mask, (chunk.real.shape[2], chunk.real.shape[3]))
+    return _weighted(_motion_losses(chunk, flow, mask), objective)
 
 
 def check_finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
@@ -211,6 +219,23 @@ def gradient_norm(network: nn.Module, *, limit: float | None) -> Tensor:
     return norm
 
 
+def _weighted(terms: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
+    weights = objective.weights
+    return {name: weights[name] * term for name, term in terms.items() if weights[name]}
+
+
+def _motion_losses(chunk: Chunk, flow: Tensor, occlusion_mask: Tensor) -> dict[str, Tensor]:
+    """Judge motion by real frames only: a mask that sees labels cannot know what was generated."""
+    warped = losses.warp_loss(chunk.previous_real, flow, chunk.real, chunk.reliable)
+    terms = {"warp": warped.mean()}
+    if chunk.flow is None:
+        confidence = losses.warp_confidence(warp(chunk.previous_real, flow), chunk.real)
+    else:
+        confidence = chunk.reliable
+        terms["flow"] = losses.flow_loss(flow, chunk.flow, chunk.reliable).mean()
+    return {"occlusion": losses.occlusion_loss(occlusion_mask, confidence).mean(), **terms}
+
+
 def _adversarial_terms(
     networks: Networks,
     chunk: Chunk,
@@ -222,7 +247,8 @@ def _adversarial_terms(
     """Return what the discriminators say of the generated frames, and how their features differ."""
     scores = networks.image_discriminator(generated)
     alpha = _class_weights(networks, chunk, objective)
-    named = losses.segmentation_loss(scores.logits, chunk.semantic, alpha).mean()
+    semantic = _scored(networks, chunk.semantic)
+    named = losses.segmentation_loss(scores.logits, semantic, alpha).mean()
     matched = losses.feature_matching_loss(scores.features, real_features.image).mean()
     convinced = generated.new_zeros(())
     for index, real_maps in real_features.video.items():
@@ -244,6 +270,12 @@ def _class_weights(networks: Networks, chunk: Chunk, objective: Objective) -> Te
     num_classes = networks.image_discriminator.config.num_classes
     counts = losses.class_counts(chunk.semantic, num_classes)
     return losses.class_weights(counts, limit=objective.max_class_weight)
+
+
+def _scored(networks: Networks, pixels: Tensor) -> Tensor:
+    """Take the pixels (..., H, W) that the image discriminator gives a score."""
+    patch = networks.image_discriminator.config.patch
+    return pixels[..., ::patch, ::patch]
 
 
 def _triples(

@@ -12,14 +12,15 @@ import torch
 from torch import nn
 
 from svsdata.checkpoints.feature_weights import (
-    WEIGHTS,
-    Package,
     cached_file,
     fetch_weights,
     load_weights,
     resume_download,
     tensors_sha256,
+    weights_file,
 )
+from svsdata.checkpoints.named_weights import WEIGHTS, Package
+from svsdata.checkpoints.tensor_files import read_state_dict, read_tensors, write_tensors
 from svsdata.checkpoints.weight_conversion import (
     lpips_from_flax,
     read_arrays,
@@ -199,3 +200,31 @@ def test_the_named_weights_are_pinned():
     for weights in WEIGHTS.values():
         if isinstance(weights.origin, Package):
             assert len(weights.origin.sha256) == len(weights.tensors_sha256) == 64
+
+
+def test_a_file_that_a_person_fetched_is_kept_under_its_name_and_pinned(tmp_path):
+    state = {"module.flownetfusion.predict_flow0.weight": torch.ones(2, 3)}
+    torch.save({"epoch": 0, "state_dict": state}, tmp_path / "FlowNet2_checkpoint.pth.tar")
+    with pytest.raises(WeightsError, match="cannot be downloaded by a command; download FlowNet2_"):
+        fetch_weights("flownet2", tmp_path)
+    kept = fetch_weights("flownet2", tmp_path, file=tmp_path / "FlowNet2_checkpoint.pth.tar")
+    assert weights_file("flownet2", tmp_path) == kept
+    assert list(read_state_dict(kept)) == ["flownetfusion.predict_flow0.weight"]
+    other = {"flownetfusion.predict_flow0.weight": torch.zeros(2, 3)}
+    write_tensors(kept, other, read_tensors(kept)[1])
+    with pytest.raises(WeightsError, match=r"has sha256 .*, expected"):
+        weights_file("flownet2", tmp_path)
+
+
+def test_a_file_of_another_network_is_not_kept(tmp_path):
+    torch.save({"seg.weight": torch.ones(1)}, tmp_path / "drn.pth")
+    with pytest.raises(WeightsError, match=r"has no 'flownetfusion.predict_flow0.weight'"):
+        fetch_weights("flownet2", tmp_path, file=tmp_path / "drn.pth")
+    assert not cached_file("flownet2", tmp_path).exists()
+
+
+def test_a_path_is_its_own_file_and_a_name_must_be_there(tmp_path):
+    (tmp_path / "mine.pth").touch()
+    assert weights_file(str(tmp_path / "mine.pth"), tmp_path) == tmp_path / "mine.pth"
+    with pytest.raises(WeightsError, match="'svsdata weights fetch flownet2 --file FILE'"):
+        weights_file("flownet2", tmp_path)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from svsdata.editing.language import Edit, parse_edits
+from svsdata.editing.edit_text import parse_edits
+from svsdata.editing.language import Edit
 from svsdata.editing.scene import Scene, scan_scene
 from svsdata.geometry.camera import ego_step, horizon_row, mounted_camera, project
 from svsdata.labels import CITYSCAPES

@@ -1,12 +1,7 @@
 import pytest
 
-from svsdata.editing.language import (
-    join_edits,
-    load_edit_file,
-    load_preset,
-    parse_edits,
-    preset_names,
-)
+from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits, preset_names
+from svsdata.editing.language import join_edits
 from svsdata.errors import EditPlanError
 
 

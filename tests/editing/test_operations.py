@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from svsdata.editing.edit_text import load_preset, parse_edits
 from svsdata.editing.fill import LOOK_AROUND
-from svsdata.editing.language import load_preset, parse_edits
-from svsdata.editing.operations import PROVENANCE_INFERRED, apply_plan
-from svsdata.editing.plan import plan_edits
+from svsdata.editing.operations import apply_plan
+from svsdata.editing.plan import PROVENANCE_INFERRED
+from svsdata.editing.planning import plan_edits
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import ground_points
 from svsdata.labels import CITYSCAPES

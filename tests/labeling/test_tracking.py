@@ -102,6 +102,46 @@ def test_a_class_that_takes_the_lead_by_confidence_renames_the_object():
     assert id_at(tracker.track(frame((27004, 5, 8))), 6) == 27000
 
 
+def test_without_renaming_the_semantic_map_stays_and_an_object_has_an_id_for_each_class():
+    tracker = InstanceTracker(CITYSCAPES, renames=False)
+    seen = []
+    for index, label in enumerate((CAR, CAR, TRUCK, CAR, TRUCK, TRUCK, TRUCK, TRUCK)):
+        tracked = tracker.track(frame((label * 1000 + index, 5, 8), (CAR * 1000 + 20, 20, 8)))
+        assert tracked.semantic[5, 6] == label
+        seen.append(id_at(tracked, 6))
+    car, truck = seen[0], seen[2]
+    assert (car // 1000, truck // 1000) == (CAR, TRUCK)
+    assert seen == [car, car, truck, car, truck, truck, truck, truck]
+
+
+def test_a_small_object_whose_masks_miss_each_other_is_met_by_nearness():
+    tracker = InstanceTracker(CITYSCAPES)
+    tracker.track(frame((26000, 5, 2)))
+    assert id_at(tracker.track(frame((26004, 8, 2))), 8) == 26000
+
+
+def test_the_outline_of_an_object_does_not_take_its_place():
+    tracker = InstanceTracker(CITYSCAPES)
+    tracker.track(frame((26000, 5, 20)))
+    outline = frame((26000, 5, 20))
+    outline.instance[3:8, 6:25] = CAR
+    outline.instance[8, 5:24] = CAR
+    tracker.track(frame())
+    tracked = tracker.track(outline)
+    assert tracked.instance[8, 24] == 26001
+    assert id_at(tracker.track(frame((26003, 5, 20))), 12) == 26000
+
+
+def test_an_object_that_was_in_two_halves_goes_on_as_itself():
+    tracker = InstanceTracker(CITYSCAPES)
+    for _ in range(4):
+        tracker.track(frame((26000, 4, 20)))
+    for number in (26000, 26001):
+        halves = frame((number, 4, 9), (26005, 13, 11))
+        assert {id_at(tracker.track(halves), column) for column in (5, 20)} == {26000}
+        assert id_at(tracker.track(frame((26000, 4, 20))), 20) == 26000
+
+
 def test_classes_of_other_categories_are_other_objects():
     tracker = InstanceTracker(CITYSCAPES)
     tracker.track(frame((26000, 5, 8)))

@@ -17,6 +17,7 @@ from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.gate_table import GATE, read_gate_record, read_gate_rows
+from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
 
@@ -72,7 +73,7 @@ def test_a_phantom_is_found_kept_and_blanked(store, tmp_path, rendered):
     shares = list(found.rejected.values())
     assert shares == sorted(shares, reverse=True)
 
-    record = read_gate_record(store, "a")
+    record = read_gate_record(StoreReader(store), "a")
     assert record is not None
     assert "demo-segmenter sha256=" in record.judge
     rows = list(read_gate_rows(store, record))
@@ -116,7 +117,7 @@ def test_only_what_is_new_or_changed_is_judged_again(store, rendered):
     assert (again.sequences, again.already_done, again.frames) == (1, 2, 2 * NUM_FRAMES + 2)
     record = store / "sequences/a.json"
     record.write_text(record.read_text().replace('"test"', '"other"'))
-    assert read_gate_record(store, "a") is None
+    assert read_gate_record(StoreReader(store), "a") is None
     assert gate(store).sequences == 1
 
 

@@ -1,11 +1,13 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
-from svsdata.images import decode_image, encode_jpeg, encode_png
+from svsdata.geometry.camera import camera_centre, horizon_row
+from svsdata.images import decode_image, decode_map, encode_jpeg, encode_png
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label import plan_label, run_label
 from svsdata.progress import Silent
@@ -13,6 +15,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.video_codec import VideoWriter
 
+CAR, TRUCK = 26, 27
 STREET = "street:seed=3,frames=10,size=64x32"
 
 
@@ -115,7 +118,7 @@ def test_precomputed_maps_jpeg_bytes_and_flow_go_into_the_store(tmp_path, record
     progress = Noting()
     result = run_label(precomputed(recorded, tmp_path / "store"), progress)
     assert (result.sequences, result.frames) == (2, 14)
-    assert any("assumed" in note for note in progress.notes)
+    assert any("whole cars seen, an estimate needs 20" in note for note in progress.notes)
     reader = StoreReader(tmp_path / "store")
     assert reader.info.modalities == ("image", "semantic", "instance", "flow", "occlusion")
     assert (reader.info.fps, reader.info.size_hw) == (17.0, (32, 64))
@@ -130,6 +133,39 @@ def test_precomputed_maps_jpeg_bytes_and_flow_go_into_the_store(tmp_path, record
         np.testing.assert_array_equal(label_of, frame.semantic)
         assert frame.models["semantic"] == "precomputed label_ids"
         assert frame.camera.flag == "assumed"
+
+
+def test_the_camera_of_a_source_without_calibration_is_estimated_from_its_cars(tmp_path):
+    world = StreetWorld(4, size_hw=(128, 256))
+    for number in range(0, 300, 10):
+        frame = world.render(number)
+        for folder, data in (
+            ("frames", encode_jpeg(frame.image, 90)),
+            ("semantic", encode_png(frame.semantic)),
+            ("instance", encode_png(frame.instance)),
+        ):
+            path = tmp_path / folder / f"{number:04d}.{'jpg' if folder == 'frames' else 'png'}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+    maps = {name: str(tmp_path / name) for name in ("semantic", "instance")}
+    asked = config(tmp_path / "frames", tmp_path / "store", flow="none", part_frames=8, **maps)
+    with pytest.raises(KeyboardInterrupt):
+        run_label(asked, Interrupting(10))
+    progress = Noting()
+    assert run_label(asked, progress).frames == 22
+    assert any("camera not given: estimated from" in note for note in progress.notes)
+    stored = frames(tmp_path / "store", "frames")
+    assert {frame.camera.flag for frame in stored} == {"estimated"}
+    assert len({frame.camera.cam_T_vehicle.tobytes() for frame in stored}) == 1
+    camera = stored[0].camera
+    assert horizon_row(camera) == pytest.approx(horizon_row(world.camera), abs=2.0)
+    assert camera_centre(camera)[2] == pytest.approx(1.22, rel=0.1)
+    sequence = StoreReader(tmp_path / "store").sequence("frames")
+    assert sequence.details["camera"].startswith("estimated from")
+
+    trusting = config(tmp_path / "frames", tmp_path / "other", flow="none", **maps)
+    run_label(trusting.model_copy(update={"camera": "assumed"}), Silent())
+    assert frames(tmp_path / "other", "frames")[0].camera.flag == "assumed"
 
 
 def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
@@ -297,11 +333,43 @@ def network(tmp_path_factory) -> Path:
     return folder
 
 
+def test_maps_that_exist_stay_as_they_are_though_objects_flicker(tmp_path, recorded):
+    source = tmp_path / "source"
+    shutil.copytree(recorded, source)
+    flickering = sorted((source / "semantic").rglob("ulm_000000_*.png"))[3]
+    semantic = decode_map(flickering.read_bytes(), str(flickering))
+    semantic = np.where(semantic == CAR, TRUCK, semantic).astype(np.uint8)
+    assert (semantic == TRUCK).any()
+    flickering.write_bytes(encode_png(semantic))
+    kept = run_frames(precomputed(source, tmp_path / "kept"))
+    voted = run_frames(precomputed(source, tmp_path / "voted", vote_classes=True))
+    for frame, path in zip(kept, sorted((source / "semantic").rglob("*0_*.png")), strict=False):
+        np.testing.assert_array_equal(frame.semantic, decode_map(path.read_bytes(), str(path)))
+        is_object = frame.instance >= 1000
+        assert (frame.instance[is_object] // 1000 == frame.semantic[is_object]).all()
+    assert (kept[3].instance // 1000 == TRUCK).any()
+    assert (voted[3].semantic != semantic).any()
+
+
+def run_frames(wanted: LabelConfig):
+    run_label(wanted.model_copy(update={"sequences": ("ulm_000000",)}), Silent())
+    return frames(Path(wanted.store), "ulm_000000")
+
+
+def test_a_rate_that_is_known_better_sets_times(tmp_path, recorded):
+    wanted = precomputed(recorded, tmp_path / "store", fps=8.0, sequences=("ulm_000000",))
+    run_label(wanted, Silent())
+    assert StoreReader(tmp_path / "store").info.fps == 8
+    assert [it.timestamp_us for it in frames(tmp_path / "store", "ulm_000000")][:3] == [
+        0, 125_000, 250_000,
+    ]  # fmt: skip
+
+
 def test_a_network_labels_with_confidence_and_a_stopped_run_sees_the_same_batches(
     tmp_path, recorded, network
 ):
     fields = {
-        "segmenter": "oneformer", "weights": str(network), "batch_size": 3, "part_frames": 2,
+        "segmenter": str(network), "batch_size": 3, "part_frames": 2,
         "sequences": ("ulm_000000",), "device": "cpu",
     }  # fmt: skip
     run_label(config(recorded, tmp_path / "whole", **fields), Silent())

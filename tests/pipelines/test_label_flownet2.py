@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from svsdata.errors import ConfigError
+from svsdata.errors import WeightsError
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label import run_label
 from svsdata.progress import Silent
@@ -38,9 +38,10 @@ def test_rows_hold_the_networks_flow_and_say_whose_it_is(tmp_path):
         assert frame.models["flow"].startswith("flownet2 FlowNet2_checkpoint.pth.tar sha256=")
 
 
-def test_flownet2_without_weights_says_what_to_set(tmp_path):
+def test_flownet2_without_weights_says_how_to_get_them(tmp_path):
     config = LabelConfig(
-        source="street:seed=1,frames=2,size=64x64", store=str(tmp_path), flow="flownet2"
-    )
-    with pytest.raises(ConfigError, match="flow_weights is missing"):
+        source="street:seed=1,frames=2,size=64x64", store=str(tmp_path), flow="flownet2",
+        weights_folder=tmp_path / "none",
+    )  # fmt: skip
+    with pytest.raises(WeightsError, match="'svsdata weights fetch flownet2 --file FILE'"):
         run_label(config, Silent())

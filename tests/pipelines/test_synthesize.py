@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -6,16 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
+from svsdata.editing.plan_table import read_plan
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.images import resize_map
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.edit_delta import run_edit_delta, run_edit_restore
+from svsdata.pipelines.edit_diff import run_edit_diff
+from svsdata.pipelines.edit_plan import run_edit_plan
+from svsdata.pipelines.edited_videos import chosen_edits
 from svsdata.pipelines.synthesis_estimate import estimate_synthesize
-from svsdata.pipelines.synthesis_plan import chosen_edits, prepare
+from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import SynthesizeResult, run_synthesize
 from svsdata.progress import Silent
 from svsdata.records import Frame
@@ -264,10 +270,10 @@ def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     assert {one // 1000 for one in ids} == {CITYSCAPES.label("truck").id}
     assert ids <= {track.instance_id for track in made.sequence("street-7.add_truck").tracks}
     (plan_hash,) = {frame.plan_hash for frame in drawn}
-    plan = json.loads((trucks / "edits/street-7.add_truck.json").read_text())
-    assert plan["plan_hash"] == plan_hash
-    assert {row["class_name"] for row in plan["rows"]} == {"truck"}
-    assert drawn[0].seed == plan["seed"]
+    plan = read_plan(trucks / "edits/street-7.add_truck/plan.parquet")
+    assert plan.hash == plan_hash
+    assert {row.class_name for row in plan.rows} == {"truck"}
+    assert drawn[0].seed == plan.seed
 
 
 def test_every_variant_has_a_name_and_a_plan_of_its_own(
@@ -282,12 +288,17 @@ def test_every_variant_has_a_name_and_a_plan_of_its_own(
     assert first.hash != second.hash
 
 
-def test_cars_that_are_removed_leave_the_reference_frame_too(
-    base: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    _, made = synthesize(
-        base, checkpoint, tmp_path / "out", sequences=("recorded",), presets=("remove_cars",)
+@pytest.fixture(scope="module")
+def carless(base: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("carless") / "out"
+    synthesize(
+        base, checkpoint, out, sequences=("recorded",), presets=("remove_cars",), part_frames=8
     )
+    return out
+
+
+def test_cars_that_are_removed_leave_the_reference_frame_too(base: Path, carless: Path) -> None:
+    made = StoreReader(carless)
     car = CITYSCAPES.label("car").id
     truth = next(
         StoreReader(base).read("recorded", layers=("image", "semantic"), size_hw=NETWORK_HW)
@@ -303,6 +314,36 @@ def test_cars_that_are_removed_leave_the_reference_frame_too(
     untouched = first.provenance == 0
     np.testing.assert_array_equal(first.image[untouched], truth.image[untouched])  # type: ignore[index]
     assert first.is_synthetic
+
+
+def test_synthesized_labels_are_what_plan_and_base_give(trucks: Path, carless: Path) -> None:
+    for store in (trucks, carless):
+        assert run_edit_diff(store, Silent()).differences == ()
+
+
+def test_a_delta_restores_a_synthesized_store_to_the_byte(
+    base: Path, carless: Path, tmp_path: Path
+) -> None:
+    delta = run_edit_delta(carless, tmp_path / "delta", Silent())
+    assert delta.num_frames == 12
+    restored = run_edit_restore(base, tmp_path / "delta", tmp_path / "back", Silent())
+    assert restored.byte_identical
+    assert shards(tmp_path / "back") == shards(carless)
+
+
+def test_a_reviewed_plan_is_drawn_as_the_edits_themselves_would_be(
+    base: Path, checkpoint: Path, carless: Path, tmp_path: Path
+) -> None:
+    choices = {"store": base, "sequences": ("recorded",), "presets": ("remove_cars",)}
+    for folder, size_hw in (("plans", NETWORK_HW), ("large", None)):
+        config = EditConfig(out=tmp_path / folder, size_hw=size_hw, **choices)
+        run_edit_plan(config, Silent())
+    synthesize(base, checkpoint, tmp_path / "out", plans=(tmp_path / "plans",), part_frames=8)
+    assert shards(tmp_path / "out") == shards(carless)
+    with pytest.raises(EditPlanError, match=r"frames of 128x64, the checkpoint draws 64x32; plan"):
+        synthesize(base, checkpoint, tmp_path / "no", plans=(tmp_path / "large",))
+    with pytest.raises(ValidationError, match="a plan says it all: leave out frames, presets"):
+        configured(base, checkpoint, tmp_path, plans=("p",), presets=("add_bus",), frames=3)
 
 
 def test_an_edit_that_fits_nowhere_is_an_error_that_says_why(

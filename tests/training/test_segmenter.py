@@ -13,6 +13,7 @@ from svsdata.pipelines.label import run_label
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.training.segmenter import (
+    bounded_class_weights,
     save_segmenter,
     segmentation_loss,
     small_segformer,
@@ -70,7 +71,14 @@ def test_a_trained_segmenter_is_better_and_comes_back_through_the_common_adapter
     torch.manual_seed(0)
     model = small_segformer()
     frames = training_frames(reader, seed=0, size_hw=SIZE_HW)
-    train_segmenter(model, frames, steps=25, batch_size=2, learning_rate=2e-3, progress=Silent())
+    train_segmenter(
+        model,
+        frames,
+        steps=40,
+        batch_size=2,
+        class_weights=None,
+        progress=Silent(),
+    )
     save_segmenter(model, tmp_path / "judge")
     segmenter = TransformersSegmenter(load_network(str(tmp_path / "judge"), CITYSCAPES), CITYSCAPES)
     (frame,) = reader.read(reader.sequence_ids[0], 0, 1)
@@ -81,3 +89,19 @@ def test_a_trained_segmenter_is_better_and_comes_back_through_the_common_adapter
     largest_class = np.bincount(frame.semantic.ravel()).max() / frame.semantic.size
     assert agreement > largest_class
     assert not segmenter.has_instances
+
+
+def test_rare_classes_weigh_more_and_absent_ones_nothing() -> None:
+    weights = bounded_class_weights(np.array([980, 20, 0], np.int64))
+    assert weights[0].item() == pytest.approx(1 / np.log(2.0))
+    assert weights[1].item() == pytest.approx(1 / np.log(1.04))
+    assert weights[2] == 0
+    logits = torch.zeros(1, 3, 4, 4)
+    logits[:, 0] = 2.0
+    targets = torch.zeros(1, 4, 4, dtype=torch.int64)
+    targets[0, 0] = 1
+    assert segmentation_loss(logits, targets, weights) > segmentation_loss(logits, targets)
+
+
+def test_no_pixels_at_all_weigh_nothing() -> None:
+    assert not bounded_class_weights(np.zeros(3, np.int64)).any()

@@ -25,6 +25,7 @@ from svsdata.training.updates import (
     generate,
     generator_terms,
     gradient_norm,
+    motion_terms,
 )
 
 CLASSES = 35
@@ -181,3 +182,43 @@ def test_gradients_are_measured_and_shortened_only_where_asked():
     assert gradient_norm(layer, limit=1.0) == 5
     torch.testing.assert_close(layer.weight.grad.norm(), torch.tensor(1.0), atol=1e-5, rtol=0)
     assert gradient_norm(torch.nn.Linear(2, 1), limit=1.0) == 0
+
+
+def test_motion_alone_is_judged_by_real_frames_and_teaches_no_other_network(networks, batch):
+    chunk = chunk_of(batch, 3, 5, with_edges=False)
+    terms = motion_terms(networks.generator, chunk, Objective(WEIGHTS))
+    assert set(terms) == {"occlusion", "warp", "flow"}
+    torch.autograd.backward([*terms.values()])
+    touched = {
+        name.split(".")[0]
+        for name, p in networks.generator.named_parameters()
+        if p.grad is not None and p.grad.any()
+    }
+    assert touched == {"motion"}
+
+
+def test_the_occlusion_mask_is_pulled_to_what_the_store_says_whatever_was_generated(
+    networks, batch
+):
+    chunk = chunk_of(batch, 3, 4, with_edges=False)
+    networks.generator.eval()
+    objective = Objective({**dict.fromkeys(WEIGHTS, 0.0), "occlusion": 1.0})
+    told = []
+    for previous in (chunk.past_real, 1 - chunk.past_real):
+        _, terms = all_terms(networks, chunk, previous, objective)
+        told.append(terms["occlusion"])
+    assert told[0] == told[1]
+    mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
+    hidden = 1 - chunk.reliable
+    assert 0 < hidden.mean() < 1
+    torch.testing.assert_close(told[0], (mask - hidden).abs().mean(), atol=1e-5, rtol=0)
+
+
+def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(networks, batch):
+    chunk = replace(chunk_of(batch, 3, 4, with_edges=False), flow=None, flows=None)
+    terms = motion_terms(networks.generator, chunk, Objective(WEIGHTS))
+    assert set(terms) == {"occlusion", "warp"}
+    still = (chunk.previous_real - chunk.real).abs().sum(dim=1, keepdim=True).clamp(max=1)
+    mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
+    expected = mask * (1 - still) + (1 - mask) * still  # the flow of a new network is zero
+    torch.testing.assert_close(terms["occlusion"], expected.mean(), atol=1e-5, rtol=0)

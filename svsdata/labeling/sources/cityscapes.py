@@ -20,7 +20,7 @@ from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording
 from svsdata.records import Camera, EgoMotion
 
 FPS = 17.0
-"""Of every Cityscapes recording."""
+"""Of Cityscapes recordings, unless somebody thinned them."""
 
 FULL_SIZE_HW = (1024, 2048)
 """What the calibration files refer to."""
@@ -46,11 +46,15 @@ def is_cityscapes(root: Path) -> bool:
     return any((root / name).is_dir() for name in _IMAGE_FOLDERS)
 
 
-def cityscapes_recordings(root: Path) -> tuple[PictureRecording, ...]:
+def cityscapes_recordings(root: Path, *, fps: float | None = None) -> tuple[PictureRecording, ...]:
     """Find the sequences: frames of one city and sequence number without a gap of over a second.
 
     Shorter gaps stay in the sequence and show in ``source_frame``. A number with several runs
     gives one sequence a run, named ``<city>_<seq>_<first frame>``.
+
+    Args:
+        root: The folder.
+        fps: Frame numbers a second, where that is not ``FPS``.
 
     Raises:
         SourceError: If there are no frames, or a calibration or vehicle file is broken.
@@ -70,7 +74,7 @@ def cityscapes_recordings(root: Path) -> tuple[PictureRecording, ...]:
             ".png (or .jpg)"
         )
     return tuple(
-        _recording(root, run, name)
+        _recording(root, run, name, fps=fps or FPS)
         for (_, city, sequence), pictures in drives.items()
         for name, run in _runs(f"{city}_{sequence}", pictures)
     )
@@ -92,16 +96,16 @@ def _runs(name: str, pictures: list[_Picture]) -> list[tuple[str, list[_Picture]
     return [(f"{name}_{run[0].frame:06d}", run) for run in runs]
 
 
-def _recording(root: Path, run: list[_Picture], name: str) -> PictureRecording:
+def _recording(root: Path, run: list[_Picture], name: str, *, fps: float) -> PictureRecording:
     first = run[0]
     return PictureRecording(
         sequence_id=name,
         source=str(root),
-        fps=FPS,
+        fps=fps,
         root=root,
         paths=tuple(picture.path for picture in run),
         source_frames=tuple(picture.frame for picture in run),
-        timestamps_us=tuple(round((picture.frame - first.frame) * 1e6 / FPS) for picture in run),
+        timestamps_us=tuple(round((picture.frame - first.frame) * 1e6 / fps) for picture in run),
         camera=_camera(root, run),
         ego=_ego(root, run),
     )

@@ -31,8 +31,12 @@ def is_kitti360(root: Path) -> bool:
     return (root / "data_2d_raw").is_dir()
 
 
-def kitti360_recordings(root: Path) -> tuple[PictureRecording, ...]:
+def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[PictureRecording, ...]:
     """Find the drives, as the left perspective camera saw them.
+
+    Args:
+        root: The folder.
+        fps: Frame numbers a second, where a drive has no ``timestamps.txt`` and it is not ``FPS``.
 
     Raises:
         SourceError: If there are no frames, or calibration or poses are broken.
@@ -50,12 +54,12 @@ def kitti360_recordings(root: Path) -> tuple[PictureRecording, ...]:
             strange = next(path for path in paths if not path.stem.isdigit())
             raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
         frames = tuple(int(path.stem) for path in paths)
-        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames)
+        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, fps or FPS)
         recordings.append(
             PictureRecording(
                 sequence_id=drive.name,
                 source=str(root),
-                fps=FPS,
+                fps=fps or FPS,
                 root=root,
                 paths=tuple(paths),
                 folders=(drive.name,),
@@ -112,10 +116,10 @@ def _matrix(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float64
     raise SourceError(f"{path}: no line '{name}:'; is this KITTI-360's calibration?")
 
 
-def _timestamps_us(path: Path, frames: tuple[int, ...]) -> tuple[int, ...]:
+def _timestamps_us(path: Path, frames: tuple[int, ...], fps: float) -> tuple[int, ...]:
     """Return the time of each frame since the first one."""
     if not path.is_file():
-        return tuple(round((frame - frames[0]) * 1e6 / FPS) for frame in frames)
+        return tuple(round((frame - frames[0]) * 1e6 / fps) for frame in frames)
     try:
         times = np.array(_text(path).split("\n"), dtype="datetime64[ns]")
     except ValueError as error:

@@ -28,16 +28,20 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
     Args:
         place: A street world's description, a video file, or a folder: of Cityscapes' or
             KITTI-360's layout, of videos, of frames, or of folders with frames.
-        fps: Rate of a folder of frames; other sources know theirs.
+        fps: Rate to take instead of what the source tells or is assumed to have.
 
     Raises:
         SourceError: If nothing is there, or nothing that can be read.
     """
     if place.startswith(PREFIX):
+        if fps is not None:
+            raise SourceError(
+                f"{place}: a street world's rate is part of it; write fps={fps:g} there"
+            )
         return Source(STREET_WORLD, (street_recording(place),), _STREET_LICENCE)
     path = Path(place).expanduser()
     if path.is_file():
-        return Source("video file", (video_recording(path),), _UNKNOWN_LICENCE)
+        return Source("video file", (video_recording(path, fps=fps),), _UNKNOWN_LICENCE)
     if not path.is_dir():
         raise SourceError(
             f"{path}: no such file or folder; expected a video, a folder of frames, Cityscapes' or "
@@ -57,12 +61,16 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
 
 def _folder_source(path: Path, fps: float | None) -> Source:
     if is_cityscapes(path):
-        return Source("Cityscapes layout", cityscapes_recordings(path), _CITYSCAPES_LICENCE)
+        return Source(
+            "Cityscapes layout", cityscapes_recordings(path, fps=fps), _CITYSCAPES_LICENCE
+        )
     if is_kitti360(path):
-        return Source(KITTI360_LAYOUT, kitti360_recordings(path), _KITTI360_LICENCE)
+        return Source(KITTI360_LAYOUT, kitti360_recordings(path, fps=fps), _KITTI360_LICENCE)
     videos = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
     if videos:
-        recordings = tuple(video_recording(video, folders=(video.stem,)) for video in videos)
+        recordings = tuple(
+            video_recording(video, folders=(video.stem,), fps=fps) for video in videos
+        )
         return Source("folder of videos", recordings, _UNKNOWN_LICENCE)
     notes = () if fps else (f"{path}: frame rate unknown, {ASSUMED_FPS:g} frames/s assumed",)
     frames = folder_recordings(path, fps=fps or ASSUMED_FPS)

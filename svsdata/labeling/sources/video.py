@@ -28,6 +28,8 @@ class VideoRecording:
     """As the header says."""
     path: Path
     folders: tuple[str, ...] = ()
+    corrected: bool = False
+    """Whether ``fps`` tells the frames' times instead of the file."""
     camera: Camera | None = None
 
     def frames(self, start: int) -> Iterator[Frame | BadFrame]:
@@ -38,9 +40,10 @@ class VideoRecording:
         position = start
         try:
             for timestamp_us, image in read_video(self.path, start=start):
+                own_us = round(position * 1e6 / self.fps)
                 yield Frame(
                     frame_index=position,
-                    timestamp_us=timestamp_us,
+                    timestamp_us=own_us if self.corrected else timestamp_us,
                     image=image,
                     camera=self.camera,
                     source=self.path.name,
@@ -59,12 +62,15 @@ class VideoRecording:
             )
 
 
-def video_recording(path: Path, *, folders: tuple[str, ...] = ()) -> VideoRecording:
+def video_recording(
+    path: Path, *, folders: tuple[str, ...] = (), fps: float | None = None
+) -> VideoRecording:
     """Open a video file.
 
     Args:
         path: The file.
         folders: Where maps of its frames lie, if it is one of several videos.
+        fps: Rate to take instead of the file's.
 
     Raises:
         SourceError: If it is no video or has no video stream.
@@ -73,8 +79,9 @@ def video_recording(path: Path, *, folders: tuple[str, ...] = ()) -> VideoRecord
     return VideoRecording(
         sequence_id=sequence_id_of(path.stem),
         source=str(path),
-        fps=info.fps,
+        fps=fps or info.fps,
         num_frames=info.num_frames,
         path=path,
         folders=folders,
+        corrected=fps is not None,
     )

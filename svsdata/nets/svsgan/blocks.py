@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from svsdata.nets.svsgan.config import DecoderNorm
+from svsdata.nets.svsgan.spectral import spectral_norm
 
 GROUP_WIDTH = 16
 """Channels a group; smaller groups take the colour of the previous frame away (paper-notes)."""

@@ -6,7 +6,7 @@ numbers the paper prints and which are reconstructed.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from svsdata.errors import ConfigError
 from svsdata.tensors import Interpolation
@@ -26,6 +26,8 @@ class MotionConfig:
     head_kernel: int = 7
     skips: bool = False
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
+    smooth_ups: bool = False
+    """Upsample, then convolve; transposed convolutions leave a grid in small networks."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
 
@@ -106,11 +108,13 @@ class ImageDiscriminatorConfig:
 
     num_classes: int
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
+    patch: int = 1
+    """Images enter as patch x patch blocks folded into channels; each block gets one score."""
 
     @property
     def size_multiple(self) -> int:
         """Height and width of an image must be multiples of this."""
-        return 2 ** len(self.widths)
+        return self.patch * 2 ** len(self.widths)
 
 
 @dataclass(frozen=True)
@@ -133,13 +137,20 @@ _DEMO_MOTION = MotionConfig(
     stem_stride=4,
     head_kernel=3,
     skips=True,
+    smooth_ups=True,
 )
 
-_MODELS = ("C", "D", "E", "fast", "demo")
+MODELS = ("C", "D", "E", "fast", "demo")
+"""Every name that ``generator_config`` knows."""
 
 
 def generator_config(
-    model: str, num_classes: int, *, edges: bool = False, extra_blocks: int = 0
+    model: str,
+    num_classes: int,
+    *,
+    edges: bool = False,
+    extra_blocks: int = 0,
+    width: float = 1.0,
 ) -> GeneratorConfig:
     """Return a preset.
 
@@ -149,10 +160,32 @@ def generator_config(
         num_classes: Classes of the label set.
         edges: Feed instance borders; every frame must then have an instance map.
         extra_blocks: SPADE blocks beyond the base size; each doubles it.
+        width: Factor of the channels of all layers.
 
     Raises:
         ConfigError: If there is no such model.
     """
+    config = _preset(model, num_classes, edges=edges, extra_blocks=extra_blocks)
+    if width == 1:
+        return config
+    motion = config.motion
+    return replace(
+        config,
+        label_embedding=_scaled(config.label_embedding, width),
+        motion=replace(
+            motion,
+            widths=_all_scaled(motion.widths, width),
+            up_widths=_all_scaled(motion.up_widths, width),
+        ),
+        image_widths=_all_scaled(config.image_widths, width),
+        semantic_stem=_all_scaled(config.semantic_stem, width),
+        decoder_widths=_all_scaled(config.decoder_widths, width),
+        style_width=_scaled(config.style_width, width),
+        extra_widths=_all_scaled(config.extra_widths, width),
+    )
+
+
+def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> GeneratorConfig:
     base = GeneratorConfig(
         num_classes=num_classes,
         edges=edges,
@@ -180,17 +213,38 @@ def generator_config(
             decoder_norm="group",
             correct_warp=True,
         )
-    raise ConfigError(f"unknown model '{model}'; known: {', '.join(_MODELS)}")
+    raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 
 
-def image_discriminator_config(model: str, num_classes: int) -> ImageDiscriminatorConfig:
+def image_discriminator_config(
+    model: str, num_classes: int, *, width: float = 1.0
+) -> ImageDiscriminatorConfig:
     """Return the image discriminator that goes with a generator preset."""
+    config = ImageDiscriminatorConfig(num_classes)
     if model == "demo":
-        return ImageDiscriminatorConfig(num_classes, widths=(16, 32, 48, 64, 96, 96))
-    return ImageDiscriminatorConfig(num_classes)
+        config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
+    return replace(config, widths=_all_scaled(config.widths, width))
 
 
-def video_discriminator_configs(model: str) -> tuple[VideoDiscriminatorConfig, ...]:
+def video_discriminator_configs(
+    model: str, *, width: float = 1.0
+) -> tuple[VideoDiscriminatorConfig, ...]:
     """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
-    width = 16 if model == "demo" else 64
-    return tuple(VideoDiscriminatorConfig(stride, width) for stride in (1, 3))
+    channels = _scaled(16 if model == "demo" else 64, width)
+    return tuple(VideoDiscriminatorConfig(stride, channels) for stride in (1, 3))
+
+
+Widths = TypeVar("Widths", bound=tuple[int, ...])
+
+
+def _all_scaled(widths: Widths, factor: float) -> Widths:
+    return tuple(_scaled(width, factor) for width in widths)  # type: ignore[return-value]
+
+
+def _scaled(channels: int, factor: float) -> int:
+    """Scale to a multiple of 4, from 32 on of 16, which group norm divides; 0 stays 0."""
+    if factor == 1 or not channels:
+        return channels
+    wanted = channels * factor
+    step = 16 if wanted >= 32 else 4
+    return max(4, round(wanted / step) * step)

@@ -3,21 +3,23 @@
 # B batch, K classes, C channels, H, W
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
+from svsdata.nets.svsgan.spectral import spectral_norm
 
 
 class ImageScores(NamedTuple):
     """What the image discriminator says of a picture."""
 
     logits: Tensor
-    """(B, K + 1, H, W): channel 0 = fake, channel c + 1 = class c (the paper puts fake last)."""
+    """(B, K + 1, H, W) over the config's ``patch``: channel 0 = fake, channel c + 1 = class c (the
+    paper puts fake last)."""
     features: tuple[Tensor, ...]
     """Outputs of all down blocks and of all up blocks but the last, for feature matching."""
 
@@ -30,7 +32,8 @@ class ImageDiscriminator(nn.Module):
         self.config = config
         widths = config.widths
         self.downs = nn.ModuleList(
-            _DownBlock(a, b, first=a == 3) for a, b in zip((3, *widths), widths, strict=False)
+            _DownBlock(a, b, first=index == 0)
+            for index, (a, b) in enumerate(pairwise((3 * config.patch**2, *widths)))
         )
         outs = (*widths[-2::-1], widths[0] // 2)
         # every up block but the first reads the one before it and the down block of its size
@@ -52,7 +55,7 @@ class ImageDiscriminator(nn.Module):
                 f"both sides must be multiples of {multiple}"
             )
         downs = []
-        x = image
+        x = F.pixel_unshuffle(image, self.config.patch)
         for down in self.downs:
             x = down(x)
             downs.append(x)

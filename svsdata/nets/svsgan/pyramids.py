@@ -9,11 +9,11 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import register_parametrization
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.config import GeneratorConfig
+from svsdata.nets.svsgan.spectral import spectral_norm
 from svsdata.tensors import check_ids, one_hot
 
 

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.config import VideoDiscriminatorConfig
+from svsdata.nets.svsgan.spectral import spectral_norm
 from svsdata.tensors import compose_flow
 
 HISTORY_FRAMES = 6

@@ -67,3 +67,14 @@ def test_a_video_that_is_cut_ends_with_a_bad_frame(tmp_path):
     assert "cut.mp4" in last.reason
     (whole_recording,) = open_source(str(tmp_path / "a.mp4")).recordings
     assert [frame.source_frame for frame in whole_recording.frames(38)] == [38, 39]
+
+
+def test_a_rate_that_is_known_better_wins_and_a_street_world_has_its_own(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", fps=10, size_hw=(32, 64)) as writer:
+        for _ in range(3):
+            writer.append(np.zeros((32, 64, 3), np.uint8))
+    (recording,) = open_source(str(tmp_path / "a.mp4"), fps=4.0).recordings
+    assert recording.fps == 4
+    assert [it.timestamp_us for it in recording.frames(0)] == [0, 250_000, 500_000]
+    with pytest.raises(SourceError, match="write fps=4 there"):
+        open_source("street:seed=1,frames=2", fps=4.0)

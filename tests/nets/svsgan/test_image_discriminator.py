@@ -39,3 +39,16 @@ def test_predicted_labels_are_ids_even_where_fake_scores_highest():
     logits[0, 0] = 9.0
     logits[0, 1, 0, 0] = logits[0, 3, 0, 1] = logits[0, 2, 0, 2] = 1.0
     assert predict_labels(logits).tolist() == [[[0, 2, 1]]]
+
+
+def test_a_patch_of_pixels_gets_one_score_that_depends_on_all_of_them():
+    torch.manual_seed(0)
+    config = ImageDiscriminatorConfig(num_classes=5, widths=(4, 6), patch=2)
+    discriminator = ImageDiscriminator(config).eval()
+    image = torch.rand(1, 3, 16, 24, requires_grad=True)
+    logits = discriminator(image).logits
+    assert logits.shape == (1, 6, 8, 12)
+    logits[0, :, 3, 5].abs().sum().backward()
+    assert image.grad[0, :, 6:8, 10:12].abs().min() > 0
+    with pytest.raises(ValueError, match="multiples of 8"):
+        discriminator(torch.rand(1, 3, 12, 16))

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from svsdata.editing.language import load_preset, parse_edits, preset_names
+from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
-from svsdata.editing.plan import RESERVED_INDEX, plan_edits
+from svsdata.editing.planning import RESERVED_INDEX, plan_edits
 from svsdata.editing.scene import Sighting
 from svsdata.errors import EditPlanError
 from svsdata.records import EgoMotion

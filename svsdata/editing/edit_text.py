@@ -1,0 +1,298 @@
+"""Edits from YAML text, checked word by word: data only, every fault told in one line."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from svsdata.editing.language import (
+    At,
+    Checks,
+    Edit,
+    EditFile,
+    Frames,
+    Motion,
+    Offset,
+    Region,
+    Repeat,
+    Selector,
+    Waypoint,
+)
+from svsdata.editing.yaml_data import load_data, one_line
+from svsdata.errors import EditPlanError
+
+R = TypeVar("R", EditFile, Checks, Selector)
+
+_MAX_WAYPOINTS = 100_000
+_RECORDS = (Edit, EditFile, At, Checks, Frames, Motion, Offset, Region, Repeat, Selector, Waypoint)
+_FILE_WORDS = ("version", "about", "select", "edits", "checks")
+# What an operation cannot do without, and what else it may say.
+_COMMON = ("id", "op", "checks", "frames")
+_NEEDED = {
+    "add": ("class",),
+    "remove": ("target",),
+    "replace": ("target", "class"),
+    "shift": ("target", "by_m"),
+    "retime": ("target", "by_s"),
+    "relabel": ("region", "from", "to"),
+}
+_ALLOWED = {
+    "add": ("size_m", "at", "motion", "enter", "repeat"),
+    "remove": ("fill", "enter"),
+    "replace": ("size_m", "anchor", "fill", "enter"),
+    "shift": ("fill", "enter"),
+    "retime": ("fill", "enter"),
+    "relabel": (),
+}
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the edits that come with the package."""
+    files = resources.files("svsdata.editing") / "presets"
+    return tuple(
+        sorted(f.name.removesuffix(".yaml") for f in files.iterdir() if f.name.endswith(".yaml"))
+    )
+
+
+def load_preset(name: str) -> EditFile:
+    """Return a preset.
+
+    Raises:
+        EditPlanError: If there is none of that name; tells the nearest name and all of them.
+    """
+    known = preset_names()
+    if name not in known:
+        raise EditPlanError(
+            f"unknown edit '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}"
+        )
+    text = (resources.files("svsdata.editing") / "presets" / f"{name}.yaml").read_text("utf-8")
+    return parse_edits(text, f"preset {name}")
+
+
+def load_edit_file(path: Path) -> EditFile:
+    """Read a YAML file of edits.
+
+    Raises:
+        EditPlanError: If it cannot be read or says anything that the language does not know.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EditPlanError(f"cannot read edit file '{path}': {error}") from error
+    return parse_edits(text, str(path), folder=path.parent)
+
+
+def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFile:
+    """Read edits from YAML text, data only.
+
+    Named selectors and the file's checks are put into the edits that use them.
+
+    Args:
+        text: The file.
+        where: What messages call it.
+        folder: Where the tables of ``motion: {file: ...}`` lie; None: they cannot be read.
+
+    Raises:
+        EditPlanError: Naming the place, the word, and the word that was probably meant.
+    """
+    document = _document(text, where)
+    selectors = document.pop("select", None) or {}
+    checks = document.pop("checks", None) or {}
+    for place, part in (("select", selectors), ("checks", checks)):
+        if not isinstance(part, Mapping):
+            raise EditPlanError(f"{where}: {place}: expected a mapping, got {_short(part)}")
+    _require(Checks, checks, where, "checks")
+    for name, selector in selectors.items():
+        _require(Selector, selector, where, f"select.{name}")
+    edits = document.get("edits")
+    for index, edit in enumerate(edits if isinstance(edits, list) else ()):
+        if isinstance(edit, dict):
+            place = f"{where}: edits.{index}"
+            own = edit.get("checks")
+            if checks and (own is None or isinstance(own, Mapping)):
+                edit["checks"] = {**checks, **(own or {})}
+            _name_selector(edit, "target", selectors, place)
+            if isinstance(edit.get("motion"), dict):
+                _complete_motion(edit["motion"], selectors, folder, place)
+    file = _require(EditFile, document, where)
+    _check_ids(file, where)
+    for edit in file.edits:
+        _check_wording(edit, f"{where}: edit '{edit.id}'")
+    return file
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that was probably meant, or nothing."""
+    near: list[Any] = get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _document(text: str, where: str) -> dict[str, Any]:
+    try:
+        document = load_data(text)
+    except ValueError as error:
+        raise EditPlanError(f"{where}: {error}") from error
+    if not isinstance(document, dict):
+        raise EditPlanError(
+            f"{where}: document: expected 'version' and 'edits', got {_short(document)}"
+        )
+    for key in document:
+        if key not in _FILE_WORDS:
+            raise EditPlanError(f"{where}: {key}: unknown key{did_you_mean(str(key), _FILE_WORDS)}")
+    return document
+
+
+def _name_selector(
+    holder: dict[str, Any], key: str, selectors: Mapping[str, Any], place: str
+) -> None:
+    """Put the selector that is named into its place."""
+    name = holder.get(key)
+    if not isinstance(name, str):
+        return
+    if name not in selectors:
+        known = ", ".join(selectors) or "none"
+        raise EditPlanError(
+            f"{place}.{key}: no selector '{name}'{did_you_mean(name, selectors)}; "
+            f"under 'select:' are: {known}"
+        )
+    holder[key] = selectors[name]
+
+
+def _complete_motion(
+    motion: dict[str, Any], selectors: Mapping[str, Any], folder: Path | None, place: str
+) -> None:
+    """Infer the model that ``like`` and ``file`` stand for, and read the file's way."""
+    _name_selector(motion, "like", selectors, f"{place}.motion")
+    for model in ("like", "file"):
+        if model in motion:
+            motion.setdefault("model", model)
+    file = motion.get("file")
+    if isinstance(file, str) and "waypoints" not in motion:
+        motion["waypoints"] = list(_table(file, folder, f"{place}.motion.file"))
+
+
+def _table(name: str, folder: Path | None, place: str) -> Iterator[dict[str, Any]]:
+    """Read the waypoints of a CSV file that lies beside the edit file or below it."""
+    if folder is None:
+        raise EditPlanError(f"{place}: '{name}' can be read from an edit file only")
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise EditPlanError(f"{place}: '{name}' does not lie beside the edit file; copy it there")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            wanted = ("s", "ahead_m", "left_m")
+            if rows.fieldnames is None or not set(wanted) <= set(rows.fieldnames):
+                raise EditPlanError(
+                    f"{place}: '{name}' needs the columns {', '.join(wanted)}, "
+                    f"has {_short(rows.fieldnames)}"
+                )
+            for number, row in enumerate(rows, start=2):
+                if number > _MAX_WAYPOINTS:
+                    raise EditPlanError(f"{place}: '{name}' has more than {_MAX_WAYPOINTS} rows")
+                yield {key: float(row[key] or "nothing") for key in wanted}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise EditPlanError(f"{place}: cannot read '{name}': {one_line(str(error))}") from error
+    except (TypeError, ValueError) as error:
+        raise EditPlanError(f"{place}: '{name}', line {number}: not a number") from error
+
+
+def _require(record: type[R], document: Any, where: str, place: str = "") -> R:
+    try:
+        return record.model_validate(document)
+    except ValidationError as error:
+        raise EditPlanError(f"{where}: {_explain(error, place)}") from error
+
+
+def _check_ids(file: EditFile, where: str) -> None:
+    ids = [edit.id for edit in file.edits]
+    twice = next((one for one in ids if ids.count(one) > 1), None)
+    if twice is not None:
+        raise EditPlanError(f"{where}: two edits with the id '{twice}'; give each its own")
+
+
+def _check_wording(edit: Edit, where: str) -> None:
+    """Refuse words that an operation lacks or has no use for."""
+    said = {Edit.model_fields[name].alias or name for name in edit.model_fields_set}
+    for word in _NEEDED[edit.op]:
+        if word not in said or getattr(edit, _field_of(word)) is None:
+            raise EditPlanError(f"{where} with op '{edit.op}' needs '{word}'")
+    for word in sorted(said - {*_COMMON, *_NEEDED[edit.op], *_ALLOWED[edit.op]}):
+        raise EditPlanError(f"{where}: '{word}' means nothing to op '{edit.op}'")
+    if edit.op == "add":
+        _check_motion(edit, where)
+    if edit.region is not None:
+        _check_region(edit.region, where)
+    first, last = edit.frames.start, edit.frames.end
+    if isinstance(first, int) and isinstance(last, int) and last < first:
+        raise EditPlanError(f"{where}: frames from {first} to {last} are none")
+
+
+def _field_of(word: str) -> str:
+    names = {field.alias: name for name, field in Edit.model_fields.items() if field.alias}
+    return names.get(word, word)
+
+
+def _check_motion(edit: Edit, where: str) -> None:
+    motion, model = edit.motion, edit.motion.model
+    takes_place = model not in ("beside_ego", "file")
+    if (edit.at is not None) != takes_place and model != "like":
+        raise EditPlanError(
+            f"{where} needs 'at', or motion 'beside_ego' with waypoints or 'file', not both"
+        )
+    if not takes_place and len(motion.waypoints) < 2:
+        raise EditPlanError(f"{where}: '{model}' needs two waypoints or more")
+    if takes_place and motion.waypoints:
+        raise EditPlanError(f"{where}: 'waypoints' mean nothing to motion '{model}'")
+    seconds = [point.s for point in motion.waypoints]
+    if any(later <= earlier for earlier, later in pairwise(seconds)):
+        raise EditPlanError(
+            f"{where}: the seconds of its waypoints must grow from each to the next"
+        )
+    if (motion.like is not None) != (model == "like"):
+        raise EditPlanError(f"{where}: motion 'like' names whom: like: SELECTOR")
+    if (motion.file is not None) != (model == "file"):
+        raise EditPlanError(f"{where}: motion 'file' names a table: file: TRACK.csv")
+
+
+def _check_region(region: Region, where: str) -> None:
+    strip = (region.along_m, region.left_m)
+    is_strip = None not in strip
+    if is_strip == bool(region.polygon_ground_m) or (not is_strip and strip != (None, None)):
+        raise EditPlanError(
+            f"{where}: a region is 'polygon_ground_m', or 'along_m' and 'left_m', not both"
+        )
+    if not is_strip and len(region.polygon_ground_m) < 3:
+        raise EditPlanError(f"{where}: a polygon has three corners or more")
+    if any(span is not None and span[0] >= span[1] for span in strip):
+        raise EditPlanError(f"{where}: the low end of 'along_m' and 'left_m' comes first")
+
+
+def _explain(error: ValidationError, place: str) -> str:
+    """Tell the first fault of a document, with the word that was probably meant."""
+    fault = error.errors()[0]
+    parts = [str(part) for part in (place, *fault["loc"]) if part != ""]
+    where = ".".join(parts) or "document"
+    if fault["type"] == "extra_forbidden":
+        words = {
+            field.alias or name
+            for record in _RECORDS
+            for name, field in record.model_fields.items()
+        }
+        return f"{where}: unknown key{did_you_mean(str(fault['loc'][-1]), words)}"
+    hint = ""
+    if fault["type"] == "literal_error":
+        expected = str(fault["ctx"]["expected"])
+        known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+        hint = did_you_mean(str(fault["input"]), known)
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}, got {_short(fault['input'])}{hint}"
+
+
+def _short(value: object) -> str:
+    return one_line(repr(value))

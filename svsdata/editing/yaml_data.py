@@ -1,0 +1,52 @@
+"""YAML as plain data: no aliases, no deep nesting, no key said twice, nothing that is built."""
+
+from typing import Any
+
+import yaml
+
+_MAX_CHARACTERS = 200_000
+_MAX_DEPTH = 20
+
+
+def load_data(text: str) -> Any:
+    """Read YAML text.
+
+    Raises:
+        ValueError: If it is anything but plain data, or too much of it; told in one line.
+    """
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(f"{len(text)} characters, at most {_MAX_CHARACTERS} are read; split it up")
+    try:
+        return yaml.load(text, _DataLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"not plain YAML data: {one_line(str(error))}") from error
+
+
+def one_line(text: str) -> str:
+    """Fold a text into one line of at most 160 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else f"{line[:157]}..."
+
+
+class _DataLoader(yaml.SafeLoader):
+    """YAML's plain data without aliases, deep nesting and keys that are said twice."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases ('*name') are not part of the language; write it out")
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"nested more than {_MAX_DEPTH} deep")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) < len(node.value):
+            keys = [self.construct_object(key) for key, _ in node.value]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.YAMLError(f"'{twice}' is said twice")
+        return mapping

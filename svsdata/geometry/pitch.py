@@ -1,0 +1,68 @@
+"""How the camera nods: its pitch at every frame, from the flow of what stands still.
+
+A vehicle that brakes, or rolls over a bump, turns its camera by a few tenths of a degree; at 20 m
+that moves the ground by metres, so whatever is put there would breathe.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.geometry.epipolar import fit_rotation
+from svsdata.records import Camera, Flow
+
+KEPT = 0.995
+"""Share of the pitch so far that a frame takes over: errors of steps die out in some two hundred
+frames; braking and bumps are quicker."""
+
+_MIN_INLIER_SHARE = 0.3
+
+
+def pitch_steps(flows: Iterable[Flow | None], camera: Camera) -> NDArray[np.float64]:
+    """Measure how far the camera turned downwards since the frame before, at every frame.
+
+    Args:
+        flows: (H, W, 2) backward flow of each frame, None where there is none.
+        camera: Of all frames, at rest.
+
+    Returns:
+        (N,) radians; 0 where there is no flow, or too little of it agrees.
+    """
+    steps = []
+    for flow in flows:
+        rotation = None if flow is None else fit_rotation(flow, camera)
+        trusted = rotation is not None and rotation.inlier_share >= _MIN_INLIER_SHARE
+        steps.append(rotation.pitch_step_rad if rotation is not None and trusted else 0.0)
+    return np.array(steps, np.float64)
+
+
+def pitch_of_steps(steps: NDArray[np.float64], kept: float = KEPT) -> NDArray[np.float64]:
+    """Add steps up to the pitch at every frame, against the camera at rest.
+
+    The sum leaks, forwards in time and backwards, and the mean of both is taken: noise of a step
+    dies out, and what all steps have in common, as from a horizon that is off by some pixels,
+    cancels.
+
+    Args:
+        steps: (N,) radians downwards since the frame before.
+        kept: Share of the sum that the next frame takes over, 0 to 1.
+
+    Returns:
+        (N,) radians, positive where the camera looks lower than at rest; their mean is 0.
+    """
+    forwards, backwards = np.zeros(len(steps)), np.zeros(len(steps))
+    for index in range(1, len(steps)):
+        forwards[index] = kept * forwards[index - 1] + steps[index]
+        backwards[-1 - index] = kept * backwards[-index] - steps[-index]
+    pitch = (forwards + backwards) / 2
+    return pitch - pitch.mean() if len(pitch) else pitch
+
+
+def pitched(camera: Camera, down_rad: float) -> Camera:
+    """Return the camera turned downwards about its own centre."""
+    turn = np.eye(4)
+    cosine, sine = np.cos(down_rad), np.sin(down_rad)
+    turn[1:3, 1:3] = [[cosine, -sine], [sine, cosine]]
+    return replace(camera, cam_T_vehicle=turn @ camera.cam_T_vehicle)

@@ -1,0 +1,310 @@
+import json
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from svsdata.cli.edit import app
+from svsdata.cli.main import app as svsdata
+from svsdata.editing.plan_table import read_plan
+from svsdata.errors import ConfigError, EditPlanError, StoreError
+from svsdata.images import decode_image
+from svsdata.labels import CITYSCAPES
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import StoreWriter
+from svsdata.street_world.scene import StreetWorld
+
+SIZE_HW = (48, 96)
+NUM_FRAMES = 6
+EDITS = """
+version: 1
+edits:
+  - {id: parked, op: add, class: car, enter: reference, at: {ahead_m: 12, left_m: [-0.5, 0.5]},
+     checks: {collision: ignore}}
+  - {id: nobody, op: remove, target: {class: person}, enter: reference}
+  - {id: bus, op: add, class: bus, enter: far, at: {left_m: 0}}
+"""
+MAPS = ("semantic", "instance")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("base") / "store"
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", *MAPS), {"own": "CC0"})
+    world = StreetWorld(7, size_hw=SIZE_HW, fps=10.0)
+    with StoreWriter(path, info).sequence("drive", source="here", fps=10.0) as rows:
+        for index in range(NUM_FRAMES):
+            street = world.render(index)
+            layers = {layer: getattr(street, layer) for layer in info.modalities}
+            rows.append(
+                Frame(index, index, **layers, camera=world.camera, ego=street.ego, source="here")
+            )
+        rows.commit(instance_scope="sequence")
+    return path
+
+
+@pytest.fixture(scope="module")
+def edit_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("edits") / "works.yaml"
+    path.write_text(EDITS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def plans(base, edit_file, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("plans") / "plans"
+    invoke("plan", base, out, "--edit-file", edit_file)
+    return out
+
+
+@pytest.fixture(scope="module")
+def edited(base, plans, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("edited") / "edited"
+    invoke("apply", base, plans, out)
+    return out
+
+
+def invoke(*arguments, exit_code: int = 0) -> str:
+    words = [str(it) for it in arguments]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == exit_code, result.output
+    return result.stdout
+
+
+def maps(store: Path, layers=MAPS) -> dict[str, np.ndarray]:
+    reader = StoreReader(store)
+    frames = list(reader.read(reader.sequence_ids[0], layers=layers))
+    return {layer: np.stack([getattr(frame, layer) for frame in frames]) for layer in layers}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "README.md"
+    }
+
+
+def test_list_tells_presets_with_what_they_are_about_classes_and_operations():
+    told = invoke("list")
+    for expected in ("add_truck", "Trucks.", "motorcycle", "relabel"):
+        assert expected in told
+    assert "remove_cars" in json.loads(invoke("list", "--json"))["presets"]
+
+
+def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
+    (path,) = plans.iterdir()
+    assert path.name == "drive.works.parquet"
+    told = invoke("explain", plans)
+    assert "2 of 3 edits of 'drive' will be applied, 6 frames of 96x48" in told
+    assert "parked #0: add car, applied, frames 0..5, id 26" in told
+    assert "bus #0: add bus, rejected: UNSEEN, from frame" in told
+    (plan,) = json.loads(invoke("explain", path, "--json"))
+    assert plan["plan_hash"] == read_plan(path).hash
+    assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
+
+
+def test_every_variant_gets_a_plan_of_its_own_and_the_same_seed_gives_it_again(
+    base, edit_file, tmp_path
+):
+    words = ("--edit-file", edit_file, "--variants", 2, "--seed", 3, "--json")
+    for out in ("a", "b"):
+        result = json.loads(invoke("plan", base, tmp_path / out, *words))
+        assert len({it["plan_hash"] for it in result["plans"]}) == 2
+    assert sorted(files(tmp_path / "a")) == ["drive.works.0.parquet", "drive.works.1.parquet"]
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_set_reaches_into_an_edit(base, edit_file, tmp_path):
+    invoke(
+        "plan", base, tmp_path, "--edit-file", edit_file, "--set", "edits.parked.size_m.height=1.5"
+    )
+    plan = read_plan(tmp_path / "drive.works.parquet")
+    assert plan.rows[0].size_m[2] == 1.5
+
+
+def test_apply_writes_labels_ids_provenance_and_tables(base, edited):
+    before, after = maps(base), maps(edited, (*MAPS, "provenance"))
+    car, person = (CITYSCAPES.label(name).id for name in ("car", "person"))
+    provenance = after["provenance"]
+    assert (before["semantic"] == person).any()
+    assert not (after["semantic"] == person).any()
+    assert (after["semantic"][provenance == 1] == car).all()
+    assert (provenance == 1).any(axis=(1, 2)).all()
+    for layer in MAPS:
+        same = after[layer] == before[layer]
+        assert same[provenance == 0].all()
+    edit_frames = pq.read_table(edited / "edits/drive.works/edit_frames.parquet").to_pylist()
+    drawn = [row for row in edit_frames if row["edit_id"] == "parked"]
+    assert [row["frame_index"] for row in drawn] == list(range(NUM_FRAMES))
+    for row in drawn:
+        mask = provenance[row["frame_index"]] == 1
+        assert row["visible_px"] == mask.sum()
+        assert not mask[:, : row["x0"]].any()
+        assert not mask[: row["y0"]].any()
+    edits = pq.read_table(edited / "edits/drive.works/edits.parquet").to_pylist()
+    assert [(it["edit_id"], it["status"]) for it in edits] == [
+        ("parked", "applied"), ("nobody", "applied"), ("bus", "rejected"),
+    ]  # fmt: skip
+    assert edits[0]["frames_changed"] == NUM_FRAMES
+    assert edits[2]["reason"] == "UNSEEN"
+    record = StoreReader(edited).sequence("drive.works")
+    assert {edits[0]["track_id"]} <= {track.track_id for track in record.tracks}
+
+
+def test_apply_again_has_nothing_to_do_and_elsewhere_gives_the_same_bytes(
+    base, plans, edited, tmp_path
+):
+    assert json.loads(invoke("apply", base, plans, edited, "--json"))["num_frames"] == 0
+    invoke("apply", base, plans, tmp_path / "again")
+    assert files(tmp_path / "again") == files(edited)
+
+
+def test_verify_and_info_know_of_the_edits(edited, tmp_path):
+    store = shutil.copytree(edited, tmp_path / "store")
+    run = CliRunner()
+    assert run.invoke(svsdata, ["store", "verify", str(store)]).exit_code == 0
+    assert "edited: drive.works" in run.invoke(svsdata, ["store", "info", str(store)]).stdout
+    (store / "edits/drive.works/edits.parquet").write_bytes(b"")
+    spoilt = run.invoke(svsdata, ["store", "verify", str(store)])
+    assert spoilt.exit_code == 1
+    assert "edits.parquet: expected" in spoilt.stdout
+    run.invoke(svsdata, ["store", "repair", str(store)])
+    assert run.invoke(svsdata, ["store", "verify", str(store)]).exit_code == 0
+    assert (store / "quarantine/drive.works/edits/plan.parquet").exists()
+
+
+def test_diff_finds_an_edited_store_to_be_what_plan_and_base_give(edited):
+    assert json.loads(invoke("diff", edited, "--json"))["differences"] == []
+
+
+@pytest.mark.parametrize("layer", ["semantic", "instance", "provenance"])
+def test_diff_names_the_frame_and_layer_of_one_pixel_that_differs(edited, tmp_path, layer):
+    """A store rewritten with one other pixel, its hashes in order."""
+    reader = StoreReader(edited)
+    sequence = reader.sequence("drive.works")
+    with StoreWriter(tmp_path / "other", reader.info).sequence(
+        "drive.works", source=sequence.source, fps=10.0
+    ) as rows:
+        for frame in reader.read("drive.works", layers=reader.info.modalities):
+            if frame.frame_index == 4:
+                getattr(frame, layer)[7, 9] ^= 1
+            rows.append(frame)
+        rows.commit(details=sequence.details)
+    shutil.copytree(edited / "edits", tmp_path / "other/edits")
+    told = invoke("diff", tmp_path / "other", exit_code=1)
+    assert f"drive.works: frame 4: {layer}: 1 pixels differ, the first at (9, 7)" in told
+
+
+def test_diff_finds_a_flipped_byte_wherever_it_is(edited, tmp_path):
+    store = shutil.copytree(edited, tmp_path / "store")
+    part = store / "frames/drive.works/part-00000.parquet"
+    data = bytearray(part.read_bytes())
+    for place in (len(data) // 2, len(data) - 20):
+        data[place] ^= 1
+        part.write_bytes(data)
+        assert "part-00000.parquet" in invoke("diff", store, exit_code=1)
+        data[place] ^= 1
+
+
+def test_a_moved_base_is_named_and_a_changed_one_refused(base, plans, edited, tmp_path):
+    moved = shutil.copytree(base, tmp_path / "moved")
+    assert json.loads(invoke("diff", edited, "--base", moved, "--json"))["differences"] == []
+    record = moved / "sequences/drive.json"
+    record.write_text(record.read_text() + "\n")
+    with pytest.raises(EditPlanError, match=r"base .* has changed since the plan was made"):
+        invoke("diff", edited, "--base", moved)
+    with pytest.raises(EditPlanError, match=r"base .* has changed since the plan was made"):
+        invoke("apply", moved, plans, tmp_path / "out")
+
+
+def test_undoing_all_edits_gives_the_maps_of_the_base(base, edited, tmp_path):
+    words = ("--edit-id", "parked", "--edit-id", "nobody", "--edit-id", "bus")
+    result = json.loads(invoke("undo", edited, tmp_path / "undone", *words, "--json"))
+    assert result["changed_frames"] == 0
+    before, after = maps(base), maps(tmp_path / "undone", (*MAPS, "provenance"))
+    for layer in MAPS:
+        np.testing.assert_array_equal(after[layer], before[layer])
+    assert not after["provenance"].any()
+    assert json.loads(invoke("diff", tmp_path / "undone", "--json"))["differences"] == []
+
+
+def test_undoing_one_edit_leaves_the_others(edited, tmp_path):
+    invoke("undo", edited, tmp_path / "undone", "--edit-id", "parked")
+    stores = (edited, tmp_path / "undone")
+    before, after = (maps(store, ("provenance",))["provenance"] for store in stores)
+    assert not (after == 1).any()
+    np.testing.assert_array_equal((after == 251) & (before != 1), before == 251)
+    with pytest.raises(EditPlanError, match=r"has no edit 'parkde' \(did you mean 'parked'\?\)"):
+        invoke("undo", edited, tmp_path / "out", "--edit-id", "parkde")
+
+
+def test_a_delta_holds_no_base_and_restores_the_store_to_the_byte(base, edited, tmp_path):
+    result = json.loads(invoke("delta", edited, tmp_path / "delta", "--json"))
+    assert result["delta_bytes"] > 0
+    assert not list((tmp_path / "delta").rglob("part-*"))
+    restored = json.loads(invoke("restore", base, tmp_path / "delta", tmp_path / "back", "--json"))
+    assert restored["byte_identical"]
+    assert files(tmp_path / "back") == files(edited)
+    with pytest.raises(EditPlanError, match="is not empty"):
+        invoke("delta", edited, tmp_path / "delta")
+
+
+def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
+    invoke("delta", edited, tmp_path / "delta")
+    other = tmp_path / "other"
+    reader = StoreReader(base)
+    with StoreWriter(other, reader.info).sequence("drive", source="x", fps=10.0) as rows:
+        for frame in reader.read("drive", layers=reader.info.modalities):
+            frame.semantic[0, 0] ^= 1
+            rows.append(frame)
+        rows.commit()
+    with pytest.raises(EditPlanError, match="frame 0: was made on another base"):
+        invoke("restore", other, tmp_path / "delta", tmp_path / "back")
+
+
+def test_a_preview_shows_frame_and_labels_before_and_after(base, edit_file, tmp_path):
+    result = json.loads(
+        invoke("preview", base, tmp_path / "p.png", "--edit-file", edit_file, "--json")
+    )
+    assert result["pictures"] == [str(tmp_path / "p.png")]
+    sheet = decode_image((tmp_path / "p.png").read_bytes(), "sheet")
+    assert sheet.shape == (NUM_FRAMES * 200, 3 * 400, 3)
+    middle, right = sheet[:, 400:800], sheet[:, 800:]
+    red = CITYSCAPES.palette[CITYSCAPES.label("person").id]
+    assert (middle == red).all(axis=2).any()
+    assert not (right == red).all(axis=2).any()
+
+
+def test_a_preview_is_a_video_when_asked_and_one_for_every_variant(base, edit_file, tmp_path):
+    words = ("--edit-file", edit_file, "--variants", 2, "--json")
+    result = json.loads(invoke("preview", base, tmp_path / "p.mp4", *words))
+    assert [Path(it).name for it in result["pictures"]] == [
+        "p.drive.works.0.mp4", "p.drive.works.1.mp4",
+    ]  # fmt: skip
+    with av.open(result["pictures"][0]) as video:
+        assert sum(1 for _ in video.decode(video=0)) == NUM_FRAMES
+    with pytest.raises(ConfigError, match=r"neither \.png nor \.mp4"):
+        invoke("preview", base, tmp_path / "p.gif", "--edit-file", edit_file)
+
+
+def test_bad_input_is_told_in_one_line(base, tmp_path):
+    with pytest.raises(EditPlanError, match=r"unknown edit 'add_trukc' .did you mean 'add_truck'"):
+        invoke("plan", base, tmp_path, "--edit", "add_trukc")
+    with pytest.raises(EditPlanError, match="no edit is named"):
+        invoke("plan", base, tmp_path)
+    with pytest.raises(EditPlanError, match="has no plan"):
+        invoke("diff", base)
+    with pytest.raises(EditPlanError, match="has no plans"):
+        invoke("explain", tmp_path)
+    (tmp_path / "x.parquet").write_bytes(b"no plan")
+    with pytest.raises(EditPlanError, match="cannot read plan"):
+        invoke("apply", base, tmp_path / "x.parquet", tmp_path / "out")
+    with pytest.raises(StoreError, match="is no store"):
+        invoke("restore", base, tmp_path, tmp_path / "out")

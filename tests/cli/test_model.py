@@ -1,0 +1,32 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from svsdata.cli.model import app
+from svsdata.errors import ConfigError
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["table", *arguments], catch_exceptions=False)
+
+
+def test_a_network_is_one_line_that_begins_with_its_name():
+    result = invoke("demo")
+    heading, line = result.stdout.splitlines()
+    assert heading.split()[-6:] == ["GMAC", "512x256", "GMAC", "1024x512", "GMAC", "2048x1024"]
+    assert line.split() == ["demo", "4.295", "M", "4.4", "11.2", "38.3"]
+
+
+def test_programs_get_the_same_as_json():
+    (line,) = json.loads(invoke("C", "--json").stdout)["models"]
+    assert line == {
+        "model": "C",
+        "parameters_m": 105.762,
+        "gmac": {"512x256": 430.2, "1024x512": 669.3, "2048x1024": 1094.6},
+    }
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(ConfigError, match="unknown model 'Z'"):
+        invoke("Z")

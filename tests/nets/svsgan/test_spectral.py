@@ -1,0 +1,43 @@
+import pytest
+import torch
+from torch.nn.utils import parametrizations
+
+from svsdata.nets.svsgan.spectral import spectral_norm
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 3, 3), (8, 2, 1, 1)])
+def test_weights_vectors_and_gradients_are_those_of_torchs_own(shape):
+    layers = []
+    for norm in (spectral_norm, parametrizations.spectral_norm):
+        torch.manual_seed(0)
+        layer = norm(torch.nn.Conv2d(shape[1], shape[0], shape[2:]))
+        for _ in range(3):
+            layer(torch.ones(1, shape[1], 6, 7)).square().sum().backward()
+        layers.append(layer)
+    ours, theirs = layers
+    for (name, value), (same, expected) in zip(
+        ours.state_dict().items(), theirs.state_dict().items(), strict=True
+    ):
+        assert name == same
+        assert torch.equal(value, expected), name
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
+def test_the_largest_singular_value_becomes_one_and_evaluation_leaves_it_alone():
+    torch.manual_seed(0)
+    layer = spectral_norm(torch.nn.Conv2d(4, 6, 3)).eval()
+    first = layer.weight
+    torch.testing.assert_close(
+        torch.linalg.matrix_norm(first.flatten(1), 2), torch.tensor(1.0), atol=0.05, rtol=0
+    )
+    assert torch.equal(layer.weight, first)
+
+
+def test_a_layer_on_the_meta_device_takes_the_vectors_of_a_real_one():
+    torch.manual_seed(0)
+    real = spectral_norm(torch.nn.Conv2d(2, 3, 3))
+    with torch.device("meta"):
+        empty = spectral_norm(torch.nn.Conv2d(2, 3, 3))
+    empty.load_state_dict(real.state_dict(), assign=True)
+    torch.testing.assert_close(empty.eval().weight, real.eval().weight)
