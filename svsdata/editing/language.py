@@ -192,9 +192,10 @@ class Edit(Record):
     size_m: Mapping[Literal["length", "width", "height"], Span] = {}
     at: At | None = None
     motion: Motion = Motion()
-    enter: Literal["edge", "occluder", "far", "reference"] = "edge"
-    """How it first comes into view: over the frame's border (or from far away), from behind
-    another object, from far away; ``reference``: the reference frame may be changed too."""
+    enter: Literal["edge", "occluder", "far", "reference"] | None = None
+    """How what is added first comes into view: over the frame's border or from far away (the
+    default), from behind another object, from far away alone. ``reference``: the reference frame
+    may be changed too, which is the default of all that is done to objects of the base."""
     frames: Frames = Frames()
     repeat: Repeat | None = None
     target: Selector | None = None

@@ -54,6 +54,8 @@ class PlannedEdit:
     """Class of which everything is taken away, or empty."""
     from_classes: tuple[str, ...] = ()
     """Ground classes that are relabelled."""
+    fills_temporally: bool = True
+    """Whether what was hidden by what is taken away is looked for in near frames."""
     region: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """(n, 2) corners of the relabelled ground: x, y in metres, vehicle frame of frame 0."""
     size_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -87,10 +89,12 @@ class PlannedEdit:
 
     def is_present(self, frame_index: int) -> bool:
         """Whether it does something at a frame, occlusion aside."""
-        step = frame_index - self.first_frame
-        return self.first_frame <= frame_index <= self.last_frame and (
-            not self.draws or self.erases or bool(self.is_shown[step])
-        )
+        is_time = self.first_frame <= frame_index <= self.last_frame
+        return is_time and (not self.draws or self.erases or self.is_drawn(frame_index))
+
+    def is_drawn(self, frame_index: int) -> bool:
+        """Whether it is drawn at a frame between its first and its last, occlusion aside."""
+        return bool(self.is_shown[frame_index - self.first_frame])
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,7 @@ _SCHEMA = pa.schema(
         ("erased_ids", pa.list_(pa.int32())),
         ("erased_class", pa.string()),
         ("from_classes", pa.list_(pa.string())),
+        ("fills_temporally", pa.bool_()),
         ("region_x_m", _NUMBERS),
         ("region_y_m", _NUMBERS),
         ("length_m", pa.float64()),
