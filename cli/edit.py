@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svsdata.cli.edit_shapes import app as shapes
 from svsdata.cli.options import (
     AsJson,
     EditFiles,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from svsdata.pipelines.configs.edit import EditConfig
 
 app = typer.Typer(help="Plan, preview, apply and undo edits of labels.", no_args_is_help=True)
+app.add_typer(shapes, name="shapes")
 
 BaseStore = Annotated[
     str | None, typer.Argument(help="Store with labels; the workspace's if left out.")
