@@ -105,7 +105,7 @@ def _make(
         labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)
         with closing(labels):  # type: ignore[type-var]
             for rendered in video_maker.render(labels, state):
-                after = rendered.state and rendered.state.arrays()
+                after = rendered.state.arrays() if rendered.state else None
                 made.append(_row(rendered, video), after)
                 progress.advance()
         made.commit({"generator": video_maker.name}, model=video_maker.name)
