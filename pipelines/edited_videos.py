@@ -7,11 +7,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
 from svsdata.editing.language import Edit, join_edits
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
+from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.errors import ConfigError, EditPlanError, StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.pipelines.configs.edit import EditChoices
@@ -40,6 +42,8 @@ class Video:
     """Hash of everything that the frames depend on."""
     given_plan: EditPlan | None = None
     """Made and reviewed before."""
+    library: ShapeLibrary | None = None
+    """Outlines that the edits may borrow."""
 
     def plan(self) -> EditPlan | None:
         """Return the plan that was given, or resolve the edits; None without any.
@@ -56,7 +60,8 @@ class Video:
             fps=self.labels.sequence.fps,
             base_hash=self.base_hash,
         )
-        return plan_edits(self.edits, scene, self.seed)
+        plan = plan_edits(self.edits, scene, self.seed)
+        return borrow_shapes(plan, self.edits, self.library)
 
 
 class EditOutcome(BaseModel):
@@ -160,8 +165,12 @@ def videos_of(
 
     Raises:
         StoreError: If the store is empty, or a sequence is unknown or too short.
+        SourceError: If the shape library cannot be read.
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
+    library = read_library(choices.shapes) if choices.shapes else None
+    if library is not None:
+        facts = {**facts, "shapes": library.hash}
     for sequence in _chosen_sequences(choices, reader):
         stream = LabelStream(
             reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence)
@@ -186,6 +195,7 @@ def videos_of(
                 seed,
                 base_hash,
                 recipe_hash({**facts, **own_facts}),
+                library=library,
             )
 
 
