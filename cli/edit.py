@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svsdata.cli import edit_shapes
 from svsdata.cli.edit_shapes import app as shapes
 from svsdata.cli.options import (
     AsJson,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from svsdata.pipelines.configs.edit import EditConfig
 
 app = typer.Typer(help="Plan, preview, apply and undo edits of labels.", no_args_is_help=True)
+app.add_typer(edit_shapes.app, name="shapes")
 app.add_typer(shapes, name="shapes")
 
 BaseStore = Annotated[

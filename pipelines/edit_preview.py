@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.editing.fill import LOOK_AROUND
-from svsdata.editing.operations import EditFrame, apply_plan
+from svsdata.editing.operations import apply_plan
+from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.preview import preview_row
 from svsdata.errors import ConfigError, EditPlanError
@@ -15,7 +16,7 @@ from svsdata.images import encode_png
 from svsdata.labeling.overlap import in_background
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.edit_plan import planned_videos
-from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of
+from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
 from svsdata.progress import Progress
 from svsdata.records import Frame, Image
 from svsdata.store.files import writing
@@ -56,8 +57,7 @@ def run_edit_preview(config: EditConfig, progress: Progress) -> EditPreviewResul
     videos = planned_videos(config, pictures=True)
     pictures: list[Path] = []
     outcomes: list[EditOutcome] = []
-    for video in videos:
-        plan = video.plan()
+    for video, plan in plans_of(videos):
         assert plan is not None
         own = outcomes_of(video.sequence_id, plan, progress)
         outcomes += own

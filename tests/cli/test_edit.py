@@ -14,6 +14,8 @@ from svsdata.editing.plan_table import read_plan
 from svsdata.errors import ConfigError, EditPlanError, StoreError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
+from svsdata.pipelines.edit_apply import run_edit_apply
+from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
@@ -104,7 +106,7 @@ def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
     told = invoke("explain", plans)
     assert "2 of 3 edits of 'drive' will be applied, 6 frames of 96x48" in told
     assert "parked #0: add car, applied, frames 0..5, id 26" in told
-    assert "bus #0: add bus, rejected: UNSEEN, from frame" in told
+    assert "bus #0: add bus, rejected: UNSEEN, never in view" in told
     (plan,) = json.loads(invoke("explain", path, "--json"))
     assert plan["plan_hash"] == read_plan(path).hash
     assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
@@ -164,6 +166,33 @@ def test_apply_again_has_nothing_to_do_and_elsewhere_gives_the_same_bytes(
     assert json.loads(invoke("apply", base, plans, edited, "--json"))["num_frames"] == 0
     invoke("apply", base, plans, tmp_path / "again")
     assert files(tmp_path / "again") == files(edited)
+
+
+class StoppedError(Exception):
+    """Thrown in the middle of a run."""
+
+
+class StopAfter(Silent):
+    """A progress that stops the run after some frames."""
+
+    def __init__(self, frames: int) -> None:
+        self.left = frames
+
+    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
+        self.left -= count
+        if self.left < 0:
+            raise StoppedError
+
+
+def test_a_stopped_apply_goes_on_and_leaves_the_same_bytes(base, plans, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    run_edit_apply(base, plans, whole, Silent(), part_frames=2)
+    for frames in (3, 5):
+        with pytest.raises(StoppedError):
+            run_edit_apply(base, plans, stopped, StopAfter(frames), part_frames=2)
+    result = run_edit_apply(base, plans, stopped, Silent(), part_frames=2)
+    assert result.num_frames == 2
+    assert files(stopped) == files(whole)
 
 
 def test_verify_and_info_know_of_the_edits(edited, tmp_path):
