@@ -48,7 +48,6 @@ def apply_plan(
     """
     live = [row for row in plan.rows if row.is_live]
     label_set = label_set_by_name(plan.label_set_name)
-    ground = GroundDepth(plan.camera)
     needs_window = any(row.erases and row.fills_temporally for row in live)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
@@ -60,7 +59,8 @@ def apply_plan(
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
         if drawn:
-            sight = Sight(maps, plan.camera, ground, label_set)
+            camera = plan.camera_at(frame.frame_index)
+            sight = Sight(maps, camera, GroundDepth(camera), label_set)
             events += paint_objects(drawn, frame.frame_index, sight, plan)
         if record is not None:
             for event in events:

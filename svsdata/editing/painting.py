@@ -112,7 +112,7 @@ def _layer(row: PlannedEdit, frame_index: int, sight: Sight, plan: EditPlan) -> 
     base = depth_of_labels(
         maps.semantic, maps.instance, rect, ground=sight.ground, label_set=sight.label_set
     )
-    own = footprint_depth(plan.camera, pose, row.size_m, np.arange(rect.x0, rect.x1))
+    own = footprint_depth(sight.camera, pose, row.size_m, np.arange(rect.x0, rect.x1))
     return Layer(row, pose, outline, (outline.part_index > 0) & (own < base))
 
 

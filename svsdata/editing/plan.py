@@ -17,6 +17,7 @@ from svsdata.editing.language import Checks, Op
 from svsdata.editing.placement import Poses
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
+from svsdata.geometry.pitch import pitched
 from svsdata.records import Camera
 
 Status = Literal["applied", "clipped", "rejected"]
@@ -113,13 +114,22 @@ class EditPlan:
     ego: Poses
     """(N, 3) the vehicle's pose at every frame, in its frame of frame 0."""
     rows: tuple[PlannedEdit, ...]
+    pitch_rad: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(N,) how much lower than at rest the camera looks at every frame; empty: it never nods."""
+
+    def camera_at(self, frame_index: int) -> Camera:
+        """Return the camera of a frame, nodding and all."""
+        if not self.pitch_rad.size:
+            return self.camera
+        return pitched(self.camera, float(self.pitch_rad[frame_index]))
 
     @cached_property
     def hash(self) -> str:
         """64 hex digits; two plans that do the same have the same."""
         digest = hashlib.sha256()
         camera = vars(self.camera)
-        for record in (plan_facts(self) | {"ego": self.ego}, camera, *map(row_facts, self.rows)):
+        moving = {"ego": self.ego, "pitch_rad": self.pitch_rad}
+        for record in (plan_facts(self) | moving, camera, *map(row_facts, self.rows)):
             numbers = {k: v for k, v in record.items() if not isinstance(v, np.ndarray)}
             digest.update(json.dumps(numbers, sort_keys=True).encode())
             for array in (v for _, v in sorted(record.items()) if isinstance(v, np.ndarray)):

@@ -79,6 +79,7 @@ def write_plan(path: Path, plan: EditPlan) -> None:
             "flag": camera.flag,
         },
         "ego": plan.ego.tolist(),
+        "pitch_rad": plan.pitch_rad.tolist(),
     }
     schema = _SCHEMA.with_metadata({_KEY: json.dumps(shared).encode()})
     table = pa.Table.from_pylist([_columns(row) for row in plan.rows], schema=schema)
@@ -142,6 +143,7 @@ def _plan(shared: dict[str, Any], rows: list[dict[str, Any]]) -> EditPlan:
             camera["flag"],
         ),
         ego=np.array(shared["ego"], np.float64).reshape(-1, 3),
+        pitch_rad=np.array(shared["pitch_rad"], np.float64),
         rows=tuple(_row(row) for row in rows),
     )
 

@@ -73,6 +73,7 @@ def plan_edits(
         seed=seed,
         ego=setting.ego,
         rows=tuple(_numbered(rows, scene)),
+        pitch_rad=scene.pitch_rad,
     )
 
 

@@ -75,10 +75,11 @@ def region_mask(row: PlannedEdit, frame_index: int, plan: EditPlan) -> NDArray[n
     flat = np.column_stack([row.region, np.zeros(len(row.region))])
     ego = np.repeat(plan.ego[frame_index : frame_index + 1], len(flat), axis=0)
     corners = seen_from(flat, ego)[:, :2]
-    outline = _before_camera(corners, plan.camera)
+    camera = plan.camera_at(frame_index)
+    outline = _before_camera(corners, camera)
     if len(outline) < 3:
         return None
-    pixels = project(plan.camera, np.column_stack([outline, np.zeros(len(outline))]))[:, :2]
+    pixels = project(camera, np.column_stack([outline, np.zeros(len(outline))]))[:, :2]
     mask = np.zeros((height, width), np.uint8)
     scaled = np.rint(np.clip(pixels, -1e5, 1e5) * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillPoly(mask, [scaled], 1, shift=_SUBPIXEL_BITS)

@@ -12,6 +12,7 @@ from svsdata.editing.occlusion import feet_of_things
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import assumed_camera, ground_points
 from svsdata.geometry.ego_motion import clean_ego_motions, estimate_ego_motion
+from svsdata.geometry.pitch import pitch_of_steps, pitch_step
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Camera, EgoMotion, Frame, InstanceMap
 
@@ -86,6 +87,8 @@ class Scene:
     lifetimes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """First and last frame in which each of ``used_ids`` was seen."""
     ground: GroundLabels = field(default_factory=GroundLabels.unknown)
+    pitch_rad: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(N,) how much lower than at rest the camera looks at every frame; empty: it never nods."""
     base_hash: str = ""
     """Of what the plan is made on; checked by whoever can compute it again."""
 
@@ -103,7 +106,8 @@ def scan_scene(
     Args:
         frames: In order from frame 0. Maps may be left out of most of them (ids that were not
             seen are then avoided by a reserved range), ego motion of none. Where a frame has
-            none it is estimated from its flow, and assumed standing without.
+            none it is estimated from its flow, and assumed standing without. Flow also tells how
+            the camera nods.
         sequence_id: Of the sequence.
         label_set: Of its maps.
         fps: Frames per second.
@@ -117,6 +121,7 @@ def scan_scene(
     lifetimes: dict[int, tuple[int, int]] = {}
     sightings: list[Sightings] = []
     ground: GroundScan | None = None
+    steps: list[float] = []
     num_maps = 0
     for frame in frames:
         if frame.semantic is not None and camera is None:
@@ -125,6 +130,9 @@ def scan_scene(
         motions.append(_motion_of(frame, camera, label_set, fps))
         if ground is not None:
             ground.add(frame, motions[-1].speed_mps / fps)
+        if camera is not None and frame.flow is not None:
+            steps += [0.0] * (len(motions) - 1 - len(steps))
+            steps.append(pitch_step(frame.flow, frame.flow_validity, camera))
         if camera is not None and frame.instance is not None:
             num_maps += 1
             for one in map(int, np.flatnonzero(np.bincount(frame.instance.ravel()))):
@@ -144,8 +152,17 @@ def scan_scene(
         knows_all_ids=num_maps == len(motions),
         sightings=Sightings.joined(sightings),
         ground=ground.labels(),
+        pitch_rad=_pitch(steps, len(motions)),
         base_hash=base_hash,
     )
+
+
+def _pitch(steps: list[float], num_frames: int) -> NDArray[np.float64]:
+    """(N,) pitch at every frame, to a microradian; empty where no frame has flow."""
+    if not steps:
+        return np.zeros(0)
+    padded = np.array(steps + [0.0] * (num_frames - len(steps)))
+    return np.round(pitch_of_steps(padded), 6)
 
 
 def _size_hw(frame: Frame) -> tuple[int, int]:
