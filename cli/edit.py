@@ -99,10 +99,7 @@ def preview(
     out: Annotated[Path, typer.Argument(help="A .png or .mp4 file.")] = Path("preview.png"),
     edit: EditNames = None,
     edit_file: EditFiles = None,
-    sequence: Annotated[
-        list[str] | None,
-        typer.Option(help="Only this sequence; the first if left out; repeatable."),
-    ] = None,
+    sequence: Sequences = None,
     variants: Variants = None,
     seed: Seed = None,
     settings: Settings = None,
@@ -111,6 +108,8 @@ def preview(
     verbose: Verbose = False,
 ) -> None:
     """Draw what edits would do: over the frames, and labels before and after.
+
+    Of the first sequence, if none is named.
 
     Example: svsdata edit preview store/ preview.png --edit add_truck
     """
