@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.operations import EditFrame
+from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import PROVENANCE_INFERRED
 from svsdata.images import id_borders, resize_image, resize_map, write_text
 from svsdata.labels import LabelSet
