@@ -53,6 +53,9 @@ class LabelConfig(StageConfig):
     """``precomputed``: folder of the semantic maps; found by themselves in KITTI-360's layout."""
     instance: str | None = None
     """``precomputed``: folder of the instance maps."""
+    confidence: str | None = None
+    """``precomputed``: folder of confidence maps of 8 or 16 bits, the greatest value being
+    certain; found by themselves in KITTI-360's layout."""
     encoding: Literal["label_ids", "train_ids"] = "label_ids"
     """``precomputed``: whether semantic maps hold ids of the label set or Cityscapes train ids."""
 
