@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.estimation.segmenters import fitting_instances, majority_labels
@@ -160,10 +161,8 @@ class PrecomputedLabels:
             path = self._maps.instance.find(frame, self._folders)
             instance = instance_ids(self._read(path, size_hw), semantic, self._label_set)
         if self._maps.confidence is not None:
-            stored = self._read(self._maps.confidence.find(frame, self._folders), size_hw)
-            # 65535 is 255 * 257.
-            confidence = stored if stored.dtype == np.uint8 else (stored + 128.0) // 257
-            confidence = np.asarray(confidence, np.uint8)
+            path = self._maps.confidence.find(frame, self._folders)
+            confidence = confidence_map(self._read(path, size_hw))
         return replace(frame, semantic=semantic, instance=instance, confidence=confidence)
 
     def _read(self, path: Path, size_hw: tuple[int, int]) -> Map:
@@ -222,6 +221,13 @@ def instance_ids(stored: Map, semantic: SemanticMap, label_set: LabelSet) -> Ins
     labels = np.where(stored >= INSTANCE_BASE, stored // INSTANCE_BASE, stored)
     is_thing = np.isin(labels, list(label_set.thing_ids))
     return np.where(is_thing & (labels == semantic), stored, semantic).astype(np.uint16)
+
+
+def confidence_map(stored: Map) -> NDArray[np.uint8]:
+    """Turn a confidence map as stored, of 8 or 16 bits, into one of 8."""
+    if stored.dtype == np.uint8:
+        return np.asarray(stored, np.uint8)
+    return ((stored + 128.0) // 257).astype(np.uint8)  # 65535 is 255 * 257
 
 
 def _core(stem: str) -> str:
