@@ -26,6 +26,9 @@ from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
 
+KITTI360_MAPS = "data_2d_semantics"
+"""Where a download of KITTI-360 has its own maps."""
+
 LabelerOf: TypeAlias = Callable[[Recording], Labeler]
 
 
@@ -65,9 +68,12 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
-    # KITTI-360's own maps have lasting ids, as the street world has.
     is_precomputed = segmenter == "precomputed"
-    lasting_ids = segmenter == "exact" or (is_precomputed and source.kind == KITTI360_LAYOUT)
+    # KITTI-360's own maps have lasting ids, as the street world has.
+    scope = config.instance_scope or (
+        "sequence" if source.kind == KITTI360_LAYOUT and not config.instance else "frame"
+    )
+    lasting_ids = segmenter == "exact" or (is_precomputed and scope == "sequence")
     return LabelRun(
         source=source,
         recordings=recordings,
@@ -116,7 +122,8 @@ def _segmenter(config: LabelConfig, source: Source) -> str:
         return wanted
     if source.kind == STREET_WORLD:
         return "exact"
-    return "precomputed" if config.semantic else "oneformer"
+    has_maps = source.kind == KITTI360_LAYOUT and (Path(config.source) / KITTI360_MAPS).is_dir()
+    return "precomputed" if config.semantic or has_maps else "oneformer"
 
 
 def _label_set(config: LabelConfig, source: Source, segmenter: str) -> LabelSet:
@@ -150,7 +157,7 @@ def _labelers(
 
 def _maps(config: LabelConfig, source: Source) -> Maps:
     """Find the maps' folders: those named, or KITTI-360's own."""
-    own = Path(config.source) / "data_2d_semantics"
+    own = Path(config.source) / KITTI360_MAPS
     is_kitti360 = source.kind == KITTI360_LAYOUT and own.is_dir()
     own_confidence = is_kitti360 and any(own.glob("*/*/*/confidence"))
     semantic = config.semantic or (own if is_kitti360 else None)
