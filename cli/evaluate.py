@@ -8,6 +8,7 @@ import typer
 from svsdata.cli.options import (
     AsJson,
     Device,
+    Judge,
     Overwrite,
     Quiet,
     Settings,
@@ -33,6 +34,7 @@ def evaluate(
     config: Annotated[
         Path | None, typer.Option(help="TOML file of config fields.", show_default=False)
     ] = None,
+    judge: Judge = None,
     settings: Settings = None,
     device: Device = None,
     overwrite: Overwrite = False,
@@ -42,7 +44,7 @@ def evaluate(
 ) -> None:
     """Compare a synthetic store with a real one: report.json and a page to look at.
 
-    Example: svsdata evaluate store/ synthetic/ --set segmenter=judge/
+    Example: svsdata evaluate store/ synthetic/ --judge segformer/
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
@@ -59,6 +61,7 @@ def evaluate(
             "real": place.require("store", real),
             "synthetic": made,
             "out": out or Path(f"{made.rstrip('/')}-report"),
+            "judge": judge,
             "device": device,
         },
         settings=settings,

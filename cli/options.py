@@ -27,6 +27,15 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda, cuda:1; a GPU where there is one if left out."),
 ]
+Judge = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        help="Segmenter that judges the pictures: demo (for the built-in street), drn, or the "
+        "folder or hub name of a transformers segmenter.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Set a different output aside instead of stopping.")
 ]

@@ -194,7 +194,9 @@ def _restore(
     ) as rows:
         first = rows.next_frame_index
         progress.advance(first)
-        kept_rows = _read_rows(kept.path / DELTAS / f"{sequence_id}.parquet", first)
+        kept_rows = _read_rows(
+            kept.path / DELTAS / f"{sequence_id}.parquet", first, sequence.num_frames
+        )
         frames = stream.frames(first, sequence.num_frames)
         for base, row in zip(frames, kept_rows, strict=True):
             known = replace(base, image=None if row["image"] else base.image)
@@ -235,10 +237,12 @@ def _write_rows(path: Path, rows: Iterator[dict[str, Any]], progress: Progress) 
     partial.replace(path)
 
 
-def _read_rows(path: Path, first: int) -> Iterator[dict[str, Any]]:
+def _read_rows(path: Path, first: int, num_frames: int) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if file.metadata.num_rows != num_frames or file.schema_arrow != DELTA_SCHEMA:
+                raise EditPlanError(f"delta '{path}' is not of {num_frames} frames; fetch it again")
             for batch in file.iter_batches(_ROWS_PER_GROUP):
                 yield from (row for row in batch.to_pylist() if row["frame_index"] >= first)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException) as error:
         raise EditPlanError(f"cannot read delta '{path}': {error}; fetch it again") from error

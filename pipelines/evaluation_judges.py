@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from svsdata.checkpoints.feature_weights import load_weights
 from svsdata.errors import WeightsError
-from svsdata.estimation.drn_segmenter import DrnSegmenter
-from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.segmenters import Segmenter
-from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 from svsdata.evaluation.clip_figures import Judges, PairDistance
 from svsdata.evaluation.features import (
     FeatureExtractor,
@@ -21,12 +18,13 @@ from svsdata.evaluation.features import (
     fvd_i3d_extractor,
 )
 from svsdata.labels import LabelSet
-from svsdata.nets.features.drn import Drn105
 from svsdata.nets.features.i3d import I3d
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.judge_choice import NO_JUDGE, chosen_judge
+from svsdata.synthesis.compute import chosen_device
 from svsdata.tensors import image_to_tensor
 
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -38,8 +36,7 @@ def build_judges(config: EvaluateConfig, label_set: LabelSet) -> tuple[Judges, d
     Returns:
         The judges, and the reason of every wanted measure that lacks its weights.
     """
-    device = "cuda" if config.device == "auto" and torch.cuda.is_available() else config.device
-    device = "cpu" if device == "auto" else device
+    device = str(chosen_device(config.device))
     missing: dict[str, str] = {}
     extractors = []
     for name, build in _EXTRACTORS.items():
@@ -55,11 +52,11 @@ def build_judges(config: EvaluateConfig, label_set: LabelSet) -> tuple[Judges, d
         except WeightsError as error:
             missing["lpips"] = str(error)
     segmenter = None
-    if "label_agreement" in config.metrics:
+    if "miou" in config.metrics:
         try:
             segmenter = _segmenter(config, label_set, device)
         except WeightsError as error:
-            missing["label_agreement"] = str(error)
+            missing["miou"] = str(error)
     wanted = frozenset(config.metrics)
     return Judges(tuple(extractors), lpips, segmenter, wanted), missing
 
@@ -105,17 +102,15 @@ def _lpips(config: EvaluateConfig, device: str) -> PairDistance:
 
 
 def _segmenter(config: EvaluateConfig, label_set: LabelSet, device: str) -> Segmenter:
-    if config.segmenter is None:
-        raise WeightsError(
-            "no segmenter was named; add --set segmenter=FOLDER of a transformers segmenter, or "
-            "segmenter=drn with weights.drn=FILE"
-        )
-    height = config.segmenter_height
-    if config.segmenter == "drn":
-        network, weights = load_weights(Drn105(), config.weights.drn, config.weights_folder)
-        return DrnSegmenter(_placed(network, device), weights, label_set, input_height=height)
-    return TransformersSegmenter(
-        load_network(config.segmenter, label_set, device=device), label_set, input_height=height
+    if config.judge is None:
+        raise WeightsError(NO_JUDGE)
+    return chosen_judge(
+        config.judge,
+        label_set,
+        height=config.judge_height,
+        drn_weights=config.weights.drn,
+        weights_folder=config.weights_folder,
+        device=device,
     )
 
 

@@ -26,6 +26,7 @@ _PROTOCOLS = {
 
 _NO_ORIGINALS = "no unedited frame has a recorded one of the same sequence and index"
 _WHY_MISSING = {
+    "label_agreement": "no pixel has an evaluated class",
     "lpips": _NO_ORIGINALS,
     "psnr": _NO_ORIGINALS,
     "ssim": _NO_ORIGINALS,
@@ -34,7 +35,11 @@ _WHY_MISSING = {
     "identity": "no object with an instance id was seen twice",
     "identity_after_occlusion": "no object came back into sight",
 }
-_CONFIG_NAMES = {"color_distance": "drift", "identity_after_occlusion": "identity"}
+_CONFIG_NAMES = {
+    "label_agreement": "miou",
+    "color_distance": "drift",
+    "identity_after_occlusion": "identity",
+}
 """Measures that the config calls otherwise."""
 
 
@@ -86,7 +91,9 @@ def make_report(
         if curve.count:
             reference = of_real.mean if of_real.count else None
             measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)
-        elif _CONFIG_NAMES.get(name, name) in config.metrics and name not in not_measured:
+            continue
+        wanted = _CONFIG_NAMES.get(name, name)
+        if wanted in config.metrics and wanted not in not_measured:
             not_measured[name] = _WHY_MISSING[name]
     return Report(
         real=str(config.real),

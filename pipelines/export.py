@@ -1,5 +1,6 @@
 """Export a store: its sequences, one by one, as files of another format."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from svsdata.export.exporter import Exporter
 from svsdata.export.manifest import claim_folder, finish, is_finished, writing
 from svsdata.export.video import VideoExporter
 from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.export_gate import StoreGate, chosen_gate
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
@@ -62,10 +64,12 @@ def run_export(
 
     Raises:
         StoreError: If the store cannot be read.
-        ExportError: If its sequences do not fit the format, or the folder holds something else.
+        ExportError: If its sequences do not fit the format, the folder holds something else, or
+            a gate is asked for that the store has not.
     """
     reader, exporter, sequences = _prepared(config)
-    hashes = {one.sequence_id: reader.content_hash(one.sequence_id) for one in sequences}
+    gate = chosen_gate(config, reader)
+    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
     with writing(config.out):
         finished = _finished(config, reader.info, hashes, overwrite=overwrite)
         unfinished = [one for one in sequences if one.sequence_id not in finished]
@@ -73,7 +77,7 @@ def run_export(
         done = sum(one.num_frames for one in sequences) - num_frames
         progress.start("export", done + num_frames, done=done)
         for sequence in unfinished:
-            frames = _frames(reader, sequence.sequence_id, exporter.layers)
+            frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
             source_types: Counter[SourceType] = Counter()
             facts = exporter.write(sequence, _counted(frames, progress, source_types))
             finish(
@@ -124,6 +128,10 @@ def _finished(
 ) -> tuple[str, ...]:
     """Make or open the folder; returns the sequences that an earlier run exported whole."""
     settings = {"format": config.format, "split": config.split, "frames": config.image_folder}
+    if config.gate_loss_ratio is not None:
+        settings["gate_loss_ratio"] = f"{config.gate_loss_ratio:g}"
+    if config.gate_object_agreement is not None:
+        settings["gate_object_agreement"] = f"{config.gate_object_agreement:g}"
     try:
         claim_folder(config.out, info, settings)
         return tuple(one for one in hashes if is_finished(config.out, one, hashes[one]))
@@ -143,13 +151,24 @@ def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
     )
 
 
-def _frames(reader: StoreReader, sequence_id: str, layers: tuple[str, ...]) -> Iterator[Frame]:
-    """Read what the format wants and the store has."""
+def _content_hash(reader: StoreReader, sequence_id: str, gate: StoreGate | None) -> str:
+    """Return what identifies a sequence's content and what the gate makes of it."""
+    content = reader.content_hash(sequence_id)
+    if gate is None:
+        return content
+    return hashlib.sha256(f"{content} {gate.facts(sequence_id)}".encode()).hexdigest()
+
+
+def _frames(
+    reader: StoreReader, sequence_id: str, layers: tuple[str, ...], gate: StoreGate | None
+) -> Iterator[Frame]:
+    """Read what the format wants and the store has, without what the gate rejects."""
     held = {*reader.info.modalities}
     if "image" in held:
         held.add(ENCODED_IMAGE)
     present = tuple(layer for layer in layers if layer in held)
-    return reader.read(sequence_id, layers=present)
+    frames = reader.read(sequence_id, layers=present)
+    return frames if gate is None else gate.blanked(sequence_id, frames)
 
 
 def _counted(

@@ -11,7 +11,7 @@ from svsdata.pipelines.configs.base import read_toml
 
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset")
-STAGES = ("label", "train", "synthesize")
+STAGES = ("label", "train", "synthesize", "evaluate", "gate")
 
 _TEMPLATE = """\
 # What svsdata's commands take from here when it is left out.

@@ -8,12 +8,12 @@ from pydantic import Field
 from svsdata.pipelines.configs.base import StageConfig
 
 Metric: TypeAlias = Literal[
-    "fid", "fvd_i3d", "fvd_cd", "label_agreement", "lpips", "psnr", "ssim", "warping_error",
+    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error",
     "drift", "identity",
 ]  # fmt: skip
 
 ALL_METRICS: tuple[Metric, ...] = (
-    "fid", "fvd_i3d", "fvd_cd", "label_agreement", "lpips", "psnr", "ssim", "warping_error",
+    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error",
     "drift", "identity",
 )  # fmt: skip
 
@@ -30,7 +30,7 @@ class JudgeWeights(StageConfig):
     videomae: str = "videomae-v2-g"
     """Of content-debiased FVD."""
     drn: str = "drn-d-105"
-    """Of the segmenter ``drn``."""
+    """Of the judge ``drn``."""
 
 
 class EvaluateConfig(StageConfig):
@@ -54,10 +54,10 @@ class EvaluateConfig(StageConfig):
     """Whose resizing comes before Inception."""
     lpips_trunk: Literal["alex", "vgg"] = "alex"
     """Network of LPIPS."""
-    segmenter: str | None = None
-    """Judge of the label agreement: ``drn``, or a folder or hub name of a OneFormer, Mask2Former
-    or SegFormer; None leaves the label agreement out."""
-    segmenter_height: int | None = Field(None, ge=32)
+    judge: str | None = None
+    """Segmenter of mIoU and label agreement: ``drn``, ``demo`` (of the built-in street), or a
+    folder or hub name of a OneFormer, Mask2Former or SegFormer; None leaves both out."""
+    judge_height: int | None = Field(None, ge=32)
     """Height in pixels that the segmenter sees; None: the frames' own."""
     weights: JudgeWeights = JudgeWeights()
     """Where the networks' weights are."""

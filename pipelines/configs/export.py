@@ -21,5 +21,11 @@ class ExportConfig(StageConfig):
     """Which sequences; none named: all."""
     split: str = Field("train", pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the split folder (cityscapes)."""
+    gate_loss_ratio: float | None = Field(None, gt=0)
+    """Blank pixels whose loss at the gate exceeds so many times the mean of their class; FreeMask
+    takes 1.25. None: none; else ``svsdata gate`` must have judged the store."""
+    gate_object_agreement: float | None = Field(None, ge=0, le=1)
+    """Blank objects that the gate's judge sees as their class on a smaller share of their pixels.
+    None: none."""
     image_folder: Literal["leftImg8bit_sequence", "leftImg8bit"] = "leftImg8bit_sequence"
     """Folder of the frames; tools that know no sequences look into ``leftImg8bit`` (cityscapes)."""

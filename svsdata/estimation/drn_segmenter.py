@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from svsdata.estimation.judging import Judgement, judgements
 from svsdata.estimation.segmenters import Labels
 from svsdata.images import resize_image, resize_map
 from svsdata.labels import CITYSCAPES_TRAIN, LabelSet, conversion_table
 from svsdata.nets.features.drn import Drn105
-from svsdata.records import Image
+from svsdata.records import Image, SemanticMap
 
 _SIZE_MULTIPLE = 8
 """The network's scores are at an eighth of its input."""
@@ -38,17 +39,10 @@ class DrnSegmenter:
         height = input_height or "frame"
         self.description = f"drn-d-105 {weights} input_height={height}"
 
-    @torch.inference_mode()
     def segment(self, images: Sequence[Image]) -> list[Labels]:
         """See ``Segmenter``."""
         height, width = images[0].shape[:2]
-        scale = (self._input_height or height) / height
-        input_hw = tuple(_rounded(side * scale) for side in (height, width))
-        pixels = np.stack([resize_image(image, (input_hw[0], input_hw[1])) for image in images])
-        device = self._network.mean.device
-        inputs = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
-        log_probabilities: Tensor = self._network(inputs)
-        best = log_probabilities.max(dim=1)
+        best = self._log_probabilities(images).max(dim=1)
         classes = best.indices.to(torch.uint8).cpu().numpy()
         certain = (best.values.exp() * 255).round().to(torch.uint8).cpu().numpy()
         return [
@@ -58,6 +52,23 @@ class DrnSegmenter:
             )
             for found, sure in zip(classes, certain, strict=True)
         ]
+
+    def judge(self, images: Sequence[Image], semantics: Sequence[SemanticMap]) -> list[Judgement]:
+        """See ``Judge``."""
+        class_ids = self._to_label_id[: CITYSCAPES_TRAIN.num_classes].tolist()
+        return judgements(self._log_probabilities(images).exp(), class_ids, semantics)
+
+    @torch.inference_mode()
+    def _log_probabilities(self, images: Sequence[Image]) -> Tensor:
+        """Return (B, 19, h, w) at the size that the network sees."""
+        height, width = images[0].shape[:2]
+        scale = (self._input_height or height) / height
+        input_hw = (_rounded(height * scale), _rounded(width * scale))
+        pixels = np.stack([resize_image(image, input_hw) for image in images])
+        device = self._network.mean.device
+        inputs = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
+        log_probabilities: Tensor = self._network(inputs)
+        return log_probabilities
 
 
 def _rounded(side: float) -> int:

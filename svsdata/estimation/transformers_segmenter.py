@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from svsdata.estimation.judging import Judgement, judgements
 from svsdata.estimation.mask_postprocessing import confidence, instance_segments, semantic_scores
 from svsdata.estimation.segmenter_checkpoints import Network
 from svsdata.estimation.segmenters import Labels, fitting_instances
 from svsdata.images import resize_image
 from svsdata.labels import LabelSet
-from svsdata.records import Image
+from svsdata.records import Image, SemanticMap
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
@@ -62,9 +63,19 @@ class TransformersSegmenter:
         """See ``Segmenter``."""
         return bool(self._network.things)
 
-    @torch.inference_mode()
     def segment(self, images: Sequence[Image]) -> list[Labels]:
         """See ``Segmenter``."""
+        return self._labels(*self._scores(images))
+
+    def judge(self, images: Sequence[Image], semantics: Sequence[SemanticMap]) -> list[Judgement]:
+        """See ``Judge``; scores of mask queries count by their share of all scores."""
+        scores, _ = self._scores(images)
+        shares = scores / scores.sum(dim=1, keepdim=True).clamp_min(1e-12)
+        return judgements(shares, self._network.to_label_id.tolist(), semantics)
+
+    @torch.inference_mode()
+    def _scores(self, images: Sequence[Image]) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return (B, K, H, W) class scores at the frames' size, and the queries of instances."""
         size_hw = images[0].shape[:2]
         pixels = self._pixels(images)
         device = pixels.device.type
@@ -72,19 +83,16 @@ class TransformersSegmenter:
         with torch.autocast(device, _DTYPES[self._precision], enabled=enabled):
             if self._network.family == "segformer":
                 logits = self._network.model(pixel_values=pixels).logits
-                scores = F.interpolate(
+                enlarged = F.interpolate(
                     logits.float(), size_hw, mode="bilinear", align_corners=False
-                ).softmax(dim=1)
-                return self._labels(scores, None)
+                )
+                return enlarged.softmax(dim=1), None
             outputs = (
                 task_outputs(self._network, pixels)
                 if self._network.family == "oneformer"
                 else _taskless_outputs(self._network, pixels)
             )
-        semantic_classes, semantic_masks = outputs["semantic"]
-        return self._labels(
-            semantic_scores(semantic_classes, semantic_masks, size_hw), outputs["instance"]
-        )
+        return semantic_scores(*outputs["semantic"], size_hw), outputs["instance"]
 
     def _pixels(self, images: Sequence[Image]) -> Tensor:
         """Return the (B, 3, h, w) float32 input of the network."""

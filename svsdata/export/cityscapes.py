@@ -3,6 +3,7 @@
     leftImg8bit_sequence/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png
     gtFine/<split>/<city>/..._gtFine_labelIds.png       8 bit, label ids 0..33
     gtFine/<split>/<city>/..._gtFine_instanceIds.png    16 bit, id * 1000 + index, stuff below 1000
+    gtFine/<split>/<city>/..._gtFine_provenance.png     8 bit, ours: what edits and gate did
     camera/ vehicle_sequence/ timestamp_sequence/       where the store knows them
 
 Source: cityscapesScripts' README, csHelpers.py and csCalibration.pdf.
@@ -135,6 +136,9 @@ class CityscapesExporter:
         if instance is not None:
             instance_ids = encode_png(self._instance_table[instance], _MAP_LEVEL)
             self._put("gtFine", city, f"{stem}_gtFine_instanceIds.png", instance_ids)
+        if frame.provenance is not None:
+            provenance = encode_png(frame.provenance, _MAP_LEVEL)
+            self._put("gtFine", city, f"{stem}_gtFine_provenance.png", provenance)
         if frame.camera is not None:
             self._put("camera", city, f"{stem}_camera.json", camera_json(frame.camera))
         if frame.ego is not None:

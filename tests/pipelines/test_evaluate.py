@@ -82,7 +82,7 @@ def test_a_tinted_copy_has_the_figures_of_its_tint(stores, tmp_path):
     assert result.measures["color_distance"] == pytest.approx(np.sqrt(300), rel=0.1)
     assert result.measures["identity"] == pytest.approx(0)
     assert set(result.not_measured) == {
-        "fid", "fvd_i3d", "fvd_cd", "lpips", "label_agreement", "identity_after_occlusion",
+        "fid", "fvd_i3d", "fvd_cd", "lpips", "miou", "identity_after_occlusion",
     }  # fmt: skip
     assert "svsdata weights fetch inception-fid" in result.not_measured["fid"]
     report = json.loads(result.report.read_text())
