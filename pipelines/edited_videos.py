@@ -6,9 +6,11 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
+from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames, reject_duplicate
 from svsdata.errors import StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
@@ -38,6 +40,8 @@ class Video:
     """Hash of everything that the frames depend on."""
     given_plan: EditPlan | None = None
     """Made and reviewed before."""
+    library: ShapeLibrary | None = None
+    """Outlines that the edits may borrow."""
 
     def scene(self) -> Scene:
         """Read what planning needs to know of the sequence.
@@ -76,8 +80,9 @@ def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]
             scene, stream, earlier = video.scene(), video.labels, []
         frames = partial(video.labels.glance, video.num_frames)
         plan = plan_on_frames(video.edits, scene, video.seed, frames)
-        earlier.append(reject_duplicate(plan, earlier))
-        yield video, earlier[-1]
+        plan = borrow_shapes(reject_duplicate(plan, earlier), video.edits, video.library)
+        earlier.append(plan)
+        yield video, plan
 
 
 class EditOutcome(BaseModel):
@@ -182,11 +187,18 @@ def videos_of(
 
     Raises:
         StoreError: If the store is empty, or a sequence is unknown or too short.
+        SourceError: If the shape library cannot be read.
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
+    library = read_library(choices.shapes) if choices.shapes else None
     for sequence in _chosen_sequences(choices, reader):
         stream = LabelStream(
-            reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence)
+            reader,
+            sequence,
+            size_hw,
+            (*maps_of(reader), *layers),
+            street_world(sequence),
+            with_reference=facts is not None,
         )
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
@@ -197,6 +209,7 @@ def videos_of(
                 "edits": [edit.model_dump(mode="json") for edit in edits],
                 "seed": seed if edits else None,
                 "frames": num_frames,
+                "shapes": library.hash if library else None,
             }
             yield Video(
                 synthesized_id(
@@ -208,6 +221,7 @@ def videos_of(
                 seed,
                 base_hash,
                 recipe_hash({**(facts or {}), **own_facts}),
+                library=library,
             )
 
 

@@ -42,9 +42,9 @@ _NEEDED = {
     "relabel": ("region", "from", "to"),
 }
 _ALLOWED = {
-    "add": ("size_m", "at", "motion", "enter", "repeat"),
+    "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
     "remove": ("fill", "enter"),
-    "replace": ("size_m", "anchor", "fill", "enter"),
+    "replace": ("size_m", "shape", "anchor", "fill", "enter"),
     "shift": ("fill", "enter"),
     "retime": ("fill", "enter"),
     "relabel": (),

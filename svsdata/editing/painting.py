@@ -104,7 +104,10 @@ def _layer(row: PlannedEdit, frame_index: int, sight: Sight, plan: EditPlan) -> 
                 "used by the base; the base has changed since the plan was made: plan again"
             )
     parts = kind.build(*row.size_m, float(row.travelled_m[step]))
-    outline = silhouette(sight.camera, parts, kind.class_names, pose)
+    if row.shape is None:
+        outline = silhouette(sight.camera, parts, kind.class_names, pose)
+    else:
+        outline = row.shape.drawn(step, sight.camera, parts, pose)
     if outline is None:
         return None
     height, width = outline.part_index.shape

@@ -4,6 +4,7 @@ Planning (``planning``) makes it; applying (``operations``) needs nothing but th
 of a few frames.
 """
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.language import Checks, Op
 from svsdata.editing.placement import Poses
+from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
 from svsdata.geometry.pitch import pitched
@@ -70,6 +72,8 @@ class PlannedEdit:
     """(n,) way since the first frame, for moving legs."""
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """(n,) whether it is drawn, occlusion aside."""
+    shape: BorrowedShape | None = None
+    """Outlines of a real object that it is drawn with; None: its class's solid."""
     checks: Checks = field(default_factory=Checks)
     """Thresholds that the row was checked by."""
 
@@ -176,4 +180,12 @@ def plan_facts(plan: EditPlan) -> dict[str, Any]:
 def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
-    return facts | {"checks": row.checks.model_dump(mode="json")}
+    shape = facts.pop("shape") or BorrowedShape.none()
+    return facts | {
+        "checks": row.checks.model_dump(mode="json"),
+        "donor": shape.donor,
+        "donor_licence": shape.licence,
+        "masks": [base64.b64encode(mask).decode() for mask in shape.masks],
+        "mask_pixels_per_m": shape.pixels_per_m,
+        "mask_of_frame": shape.mask_of_frame,
+    }

@@ -4,6 +4,7 @@ What the rows share (sequence, base, camera, the vehicle's way, the hash of it a
 the schema's ``svsdata_plan`` key. Reading checks the hash: what runs is what was reviewed.
 """
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from svsdata.editing.language import Checks
 from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts
+from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.errors import EditPlanError
 from svsdata.records import Camera
 
@@ -52,6 +54,11 @@ _SCHEMA = pa.schema(
         ("travelled_m", _NUMBERS),
         ("is_shown", pa.list_(pa.bool_())),
         ("checks", pa.string()),
+        ("donor", pa.string()),
+        ("donor_licence", pa.string()),
+        ("masks", pa.list_(pa.string())),
+        ("mask_pixels_per_m", _NUMBERS),
+        ("mask_of_frame", pa.list_(pa.int32())),
     ]
 )
 # Fields of a row that are kept as several columns, in their order.
@@ -124,7 +131,7 @@ def _columns(row: PlannedEdit) -> dict[str, Any]:
     for name, columns in _SPLIT.items():
         values = np.asarray(facts.pop(name), np.float64)
         facts |= {c: values[..., k].tolist() for k, c in enumerate(columns)}
-    for name in ("travelled_m", "is_shown"):
+    for name in ("travelled_m", "is_shown", "mask_pixels_per_m", "mask_of_frame"):
         facts[name] = facts[name].tolist()
     return facts | {"checks": json.dumps(facts["checks"], sort_keys=True)}
 
@@ -154,6 +161,14 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
     for name, parts in _SPLIT.items():
         facts[name] = np.stack([np.array(facts.pop(part), np.float64) for part in parts], axis=-1)
     facts["size_m"] = tuple(facts["size_m"].tolist())
+    masks = tuple(base64.b64decode(mask) for mask in facts.pop("masks"))
+    shape = BorrowedShape(
+        facts.pop("donor"),
+        facts.pop("donor_licence"),
+        masks,
+        np.array(facts.pop("mask_pixels_per_m"), np.float64),
+        np.array(facts.pop("mask_of_frame"), np.int64),
+    )
     for name in ("instance_ids", "erased_ids", "from_classes"):
         facts[name] = tuple(facts[name])
     return PlannedEdit(
@@ -162,5 +177,6 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
             "travelled_m": np.array(facts["travelled_m"], np.float64),
             "is_shown": np.array(facts["is_shown"], bool),
             "checks": Checks.model_validate_json(facts["checks"]),
+            "shape": shape if masks else None,
         }
     )

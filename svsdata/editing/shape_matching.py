@@ -69,6 +69,11 @@ class BorrowedShape:
     mask_of_frame: NDArray[np.int64]
     """(n,) which mask each frame draws."""
 
+    @classmethod
+    def none(cls) -> "BorrowedShape":
+        """Return the shape of what borrows none."""
+        return cls("", "", (), np.zeros(0), np.zeros(0, np.int64))
+
     def drawn(
         self, step: int, camera: Camera, parts: tuple[Part, ...], pose: Points
     ) -> Silhouette | None:
