@@ -31,7 +31,7 @@ def edit_catalogue() -> dict[str, dict[str, str]]:
             name: f"{_span(kind.length_m)} x {_span(kind.width_m)} x {_span(kind.height_m)} m"
             for name, kind in OBJECT_KINDS.items()
         },
-        "operations": dict(OPERATIONS),
+        "operations": {str(op): about for op, about in OPERATIONS.items()},
     }
 
 
