@@ -153,7 +153,8 @@ def _rows(
     height, width = plan.size_hw
     # H.264 needs even sides.
     cell_hw = (2 * max(1, round(CELL_WIDTH * height / width / 2)), CELL_WIDTH)
-    begin, end = max(start - LOOK_AROUND, 0), min(stop + LOOK_AROUND, video.num_frames)
+    reach = LOOK_AROUND if any(row.is_live and row.erases for row in plan.rows) else 0
+    begin, end = max(start - reach, 0), min(stop + reach, video.num_frames)
     events: list[EditFrame] = []
     base: dict[int, Frame] = {}
 

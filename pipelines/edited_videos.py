@@ -189,11 +189,14 @@ def videos_of(
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
     library = read_library(choices.shapes) if choices.shapes else None
-    if library is not None:
-        facts = {**(facts or {}), "shapes": library.hash}
     for sequence in _chosen_sequences(choices, reader):
         stream = LabelStream(
-            reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence)
+            reader,
+            sequence,
+            size_hw,
+            (*maps_of(reader), *layers),
+            street_world(sequence),
+            with_reference=facts is not None,
         )
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
@@ -204,6 +207,7 @@ def videos_of(
                 "edits": [edit.model_dump(mode="json") for edit in edits],
                 "seed": seed if edits else None,
                 "frames": num_frames,
+                "shapes": library.hash if library else None,
             }
             yield Video(
                 synthesized_id(
