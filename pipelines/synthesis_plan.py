@@ -11,9 +11,9 @@ from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_gen
 from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
 from svsdata.editing.language import Edit, join_edits
 from svsdata.editing.plan import EditPlan
-from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
 from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.trial import plan_on_frames
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.nets.svsgan.rollout import inference_copy
@@ -59,7 +59,9 @@ class Video:
             fps=self.labels.sequence.fps,
             base_hash=self.base_hash,
         )
-        return plan_edits(self.edits, scene, self.seed)
+        return plan_on_frames(
+            self.edits, scene, self.seed, lambda: self.labels.glance(self.num_frames)
+        )
 
 
 @dataclass(frozen=True)

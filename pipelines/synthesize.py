@@ -226,7 +226,7 @@ def _known_tracks(video: Video, plan: EditPlan | None) -> list[Track]:
     added = [
         Track(instance_id, instance_id // 1000, row.first_frame, row.last_frame, row.track_id)
         for row in (plan.rows if plan else ())
-        if row.is_live and row.draws
+        if row.is_live and row.draws and row.op in ("add", "replace")
         for instance_id in row.instance_ids
     ]
     return [*added, *video.labels.sequence.tracks]

@@ -69,6 +69,8 @@ class PlannedEdit:
     """(n,) way since the first frame, for moving legs."""
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """(n,) whether it is drawn, occlusion aside."""
+    appears_hidden: bool = False
+    """Whether it comes out from behind another object, which then must hide it."""
     checks: Checks = field(default_factory=Checks)
     """Thresholds that the row was checked by."""
 
