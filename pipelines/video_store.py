@@ -173,6 +173,6 @@ def _added_tracks(plan: EditPlan | None) -> list[Track]:
             instance_id, instance_id // INSTANCE_BASE, row.first_frame, row.last_frame, row.track_id
         )
         for row in (plan.rows if plan else ())
-        if row.is_live and row.draws
+        if row.is_live and row.draws and row.op in ("add", "replace")
         for instance_id in row.instance_ids
     ]

@@ -206,6 +206,7 @@ def _checked(
         poses=np.round(part.poses, 6),
         travelled_m=np.round(way.travelled_m[present], 6),
         is_shown=part.shown,
+        appears_hidden=edit.enter == "occluder",
     )
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from svsdata.editing.placement import Poses, RoadPath, turned
-from svsdata.editing.scene import Scene
+from svsdata.editing.scene import Scene, Sightings
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.geometry.camera import camera_centre, ground_points
-from svsdata.records import INSTANCE_BASE
+from svsdata.records import INSTANCE_BASE, Camera
 
 _MIN_SIGHTINGS = 3
 # Accuracy of a foot: of the camera's pose, of its row on the screen, of the vehicle's own motion.
@@ -27,6 +27,8 @@ _SLOW_MPS = 1.0
 # A vehicle parked this far to the left faces the traffic there.
 _ONCOMING_LEFT_M = 2.5
 _ITERATIONS = 4
+# From the middle of a vehicle to its wheels, as a share of its length.
+_WHEEL_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,15 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
         return None
     name = scene.label_set.labels[instance_id // INSTANCE_BASE].name
     kind = OBJECT_KINDS.get(name) or OBJECT_KINDS["car"]
-    camera, centre = scene.camera, camera_centre(scene.camera)[:2]
-    middle = np.stack([seen.box[:, [0, 2]].mean(axis=1) - 0.5, seen.box[:, 3] - 0.5], axis=1)
-    x, y, depth = ground_points(camera, middle).T
+    camera = scene.camera
+    feet = np.stack([seen.box[:, [0, 2]].mean(axis=1) - 0.5, seen.box[:, 3] - 0.5], axis=1)
+    depth = ground_points(camera, feet)[:, 2]
     known = np.isfinite(depth) & (depth > 0)
     if known.sum() < _MIN_SIGHTINGS:
         return None
-    seen, x, y, depth = seen.at(known), x[known], y[known], depth[known]
-    sigma = _sigma(depth, scene)
+    seen, depth = seen.at(known), depth[known]
+    sigma = _sigma(depth, scene) * np.where(_is_cut(seen.box, camera.size_hw), 20.0, 1.0)
     height_px = seen.box[:, 3] - seen.box[:, 1]
-    is_cut = _is_cut(seen.box, camera.size_hw)
-    sigma = np.where(is_cut, 20.0, 1.0) * sigma
     height = _weighted_median(height_px * depth / camera.intrinsics[1, 1], 1 / sigma)
     size = (
         float(np.mean(kind.length_m)),
@@ -86,33 +86,64 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
         float(np.clip(height, *kind.height_m)),
     )
     pose = ego[seen.frame]
-    along = path.at_frame_m[seen.frame] + x
-    heading = path.poses(along, np.zeros(len(along)))[:, 2] - pose[:, 2]
+    along = path.at_frame_m[seen.frame] + depth
+    heading = path.poses(along, np.zeros(len(along)))[:, 2]
+    middle = _middles(seen.box, heading - pose[:, 2], size, camera)
+    places = turned(middle, pose[:, 2]) + pose[:, :2]
+    return _fitted(seen, places, sigma, heading, (size, scene.fps))
+
+
+def _middles(
+    box: NDArray[np.int64],
+    heading: NDArray[np.float64],
+    size: tuple[float, float, float],
+    camera: Camera,
+) -> NDArray[np.float64]:
+    """(M, 2) middles of footprints in vehicle frames, from boxes on the screen.
+
+    The lowest row is where a wheel touches the ground, some way behind the nearest corner. Of an
+    object beside the road the column nearer to the road's end tells its far corner; the other
+    column is often hidden by what stands before it.
+    """
+    bottom = box[:, 3] - 0.5
+    left, right, centre = (
+        ground_points(camera, np.stack([column, bottom], axis=1))
+        for column in (box[:, 0] - 0.5, box[:, 2] - 0.5, box[:, [0, 2]].mean(axis=1) - 0.5)
+    )
     cosine, sine = np.abs(np.cos(heading)), np.abs(np.sin(heading))
-    # The foot is the nearest corner of the footprint; its middle lies behind, in the same column.
-    ray = np.stack([x, y], axis=1) - centre
-    behind = size[0] / 2 * cosine + size[1] / 2 * sine
-    ray *= 1 + (behind / np.maximum(ray[:, 0], 1.0))[:, None]
-    places = turned(ray + centre, pose[:, 2]) + pose[:, :2]
-    return _fitted(seen.frame, places, sigma, heading + pose[:, 2], size, scene.fps, y)
+    behind = _WHEEL_SHARE * size[0] * cosine + size[1] / 2 * sine
+    ahead = centre[:, 0] + behind
+    camera_x = camera_centre(camera)[0]
+    reach = np.maximum(centre[:, 0] - camera_x, 1.0)
+
+    def left_m(edge: NDArray[np.float64], depth: NDArray[np.float64]) -> NDArray[np.float64]:
+        return edge[:, 1] * (depth - camera_x) / reach
+
+    far = ahead + size[0] / 2 * cosine
+    half = size[1] / 2 * cosine
+    beside_right, beside_left = left_m(left, far) - half, left_m(right, far) + half
+    middle = np.where(left[:, 1] < 0, beside_right, np.where(right[:, 1] > 0, beside_left, np.nan))
+    straight = left_m(centre, ahead)
+    return np.stack([ahead, np.where(np.isnan(middle), straight, middle)], axis=1)
 
 
-def _fitted(  # noqa: PLR0913
-    frame: NDArray[np.int64],
+def _fitted(
+    seen: Sightings,
     places: NDArray[np.float64],
     sigma: NDArray[np.float64],
     road: NDArray[np.float64],
-    size: tuple[float, float, float],
-    fps: float,
-    left_m: NDArray[np.float64],
+    facts: tuple[tuple[float, float, float], float],
 ) -> BaseTrack:
     """Decide whether an object stands, and smooth its way if not."""
+    frame, (size, fps) = seen.frame, facts
     first, count = int(frame[0]), int(frame[-1] - frame[0]) + 1
     still = np.array([_weighted_median(places[:, k], 1 / sigma) for k in (0, 1)])
     off = np.linalg.norm(places - still, axis=1)
     stands = bool((off < _STANDS_WITHIN_M * sigma + 0.3).mean() >= _STANDS_SHARE)
     if stands:
-        heading = float(np.median(road)) + (np.pi if np.median(left_m) > _ONCOMING_LEFT_M else 0.0)
+        heading = float(np.median(road)) + (
+            np.pi if np.median(seen.y_m) > _ONCOMING_LEFT_M else 0.0
+        )
         world = np.tile([*still, heading], (count, 1))
         return BaseTrack(first, world, size, stands)
     smooth = _smoothed(frame - first, places, sigma, count, fps)

@@ -23,6 +23,7 @@ TWO_WHEELERS = ("bicycle", "motorcycle")
 # How long an object's way is carried on where its foot is no longer seen.
 _CARRY_ON_S = 8.0
 _MAX_TRIES = 8
+_NUDGE_M = 0.15
 
 
 def plan_changes(
@@ -62,6 +63,12 @@ def plan_changes(
         return [_whole_class(blank, edit, ids, setting)]
     if not ids:
         return [_nobody(blank, edit, setting)]
+    if edit.target.pick != "all":
+        # The ids come in the order of choice: the first that can be changed is.
+        tries = [_one(blank, edit, ids[0], (setting, crowd), barred)]
+        while not tries[-1].is_live and len(tries) < len(ids) and edit.checks.on_fail == "shift":
+            tries.append(_one(blank, edit, ids[len(tries)], (setting, crowd), barred))
+        return [tries[-1] if tries[-1].is_live else tries[0]]
     rows: list[PlannedEdit] = []
     for instance_id in ids:
         row = _one(
@@ -142,7 +149,8 @@ def _one(
     for attempt in range(_MAX_TRIES if edit.checks.on_fail == "shift" else 1):
         seed = derived_seed(setting.seed, edit.id, instance_id, attempt)
         if seed not in barred:
-            best = _redrawn(replace(row, seed=seed), edit, track, setting, crowd)
+            nudge_m = _NUDGE_M * attempt if edit.op == "replace" else 0.0
+            best = _redrawn(replace(row, seed=seed), edit, track, (setting, crowd), nudge_m)
         if best.is_live:
             break
     return best
@@ -171,9 +179,17 @@ def _rejected(row: PlannedEdit, fault: Fault) -> PlannedEdit:
 
 
 def _redrawn(
-    row: PlannedEdit, edit: Edit, track: BaseTrack, setting: Setting, crowd: Crowd
+    row: PlannedEdit,
+    edit: Edit,
+    track: BaseTrack,
+    where: tuple[Setting, Crowd],
+    nudge_m: float,
 ) -> PlannedEdit:
-    """Draw an object of the base anew, as another thing or at another place or time."""
+    """Draw an object of the base anew, as another thing or at another place or time.
+
+    A thing that is wider than what stood there is nudged from the kerb towards the vehicle's path.
+    """
+    setting, crowd = where
     scene, kind = setting.scene, OBJECT_KINDS[row.class_name]
     rng = generator(row.seed, "numbers")
     size_m = drawn_size(edit, kind, rng) if edit.op == "replace" else track.size_m
@@ -184,6 +200,7 @@ def _redrawn(
         last = min(last, track.first_frame + len(track.world) - 1 + reach)
     frames = np.arange(first, last + 1)
     world = _new_way(edit, track, frames, size_m, (setting, rng))
+    world = _nudged(world, setting.ego[frames], nudge_m)
     candidate = Candidate.on_way(kind, size_m, first, world, setting)
     if not candidate.shown.any():
         return _rejected(row, Fault("UNSEEN", f"object {row.erased_ids[0]} would never be in view"))
@@ -232,6 +249,14 @@ def _new_way(
         road[:] = np.median(road)
     shifted = moved(np.column_stack([world[:, :2], road]), ahead_m, left_m)
     return np.column_stack([shifted[:, :2], world[:, 2]])
+
+
+def _nudged(world: Poses, ego: Poses, nudge_m: float) -> Poses:
+    """Move a way sideways, towards the side on which the vehicle passes."""
+    nearest = int(np.linalg.norm(world[:, :2] - ego[:, :2], axis=1).argmin())
+    heading, offset = world[nearest, 2], ego[nearest, :2] - world[nearest, :2]
+    left = -np.sin(heading) * offset[0] + np.cos(heading) * offset[1]
+    return moved(world, 0.0, float(np.copysign(nudge_m, left)))
 
 
 def _until_collision(candidate: Candidate, track: BaseTrack, crowd: Crowd) -> Candidate:

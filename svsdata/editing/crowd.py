@@ -17,6 +17,8 @@ _EGO_CENTRE_M, _EGO_LENGTH_M, _EGO_WIDTH_M = 1.4, 4.8, 2.0
 # A base object is known by its seen foot only, a vehicle's mostly its near corner: taken as a disc
 # behind it, and further discs along the road as long as its class is.
 _SIGHTED_RADIUS_M, _BEHIND_FOOT_M, _DISC_EVERY_M = 0.6, 0.9, 1.5
+# Further away a foot is off by metres; what comes near is seen again.
+_TRUSTED_WITHIN_M = 30.0
 # A sighting counts for the frames around it, as not every frame needs to be looked at.
 _AROUND = np.arange(-2, 3)
 
@@ -46,6 +48,7 @@ class Crowd:
     @classmethod
     def of(cls, sightings: Sightings, label_set: LabelSet) -> "Crowd":
         """Build from the base's objects."""
+        sightings = sightings.at(np.hypot(sightings.x_m, sightings.y_m) < _TRUSTED_WITHIN_M)
         foot = np.stack([sightings.x_m, sightings.y_m], axis=1)
         distance = np.linalg.norm(foot, axis=1, keepdims=True)
         nearest = foot * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))

@@ -187,8 +187,11 @@ def _continue_columns(
     """
     is_flat_id, is_source_id = _sources(label_set)
     height = len(semantic)
-    labels = _transposed(semantic[:, rect.x0 : rect.x1])
-    gone = _transposed(hole[:, rect.x0 : rect.x1].view(np.uint8)).view(bool)
+    # Columns beside the hole tell where the ground begins.
+    margin = semantic.shape[1] // 8
+    x0, x1 = max(0, rect.x0 - margin), min(semantic.shape[1], rect.x1 + margin)
+    labels = _transposed(semantic[:, x0:x1])
+    gone = _transposed(hole[:, x0:x1].view(np.uint8)).view(bool)
     runs = _Runs.of(labels, gone)
     is_flat = is_flat_id[runs.label] & ~runs.is_hole
     is_source = is_source_id[runs.label] & ~runs.is_hole
@@ -212,9 +215,9 @@ def _continue_columns(
         np.repeat(from_below, runs.length).reshape(labels.shape),
         np.repeat(from_above, runs.length).reshape(labels.shape),
     )
-    down = slice(rect.y0, rect.y1)
-    np.copyto(semantic[rect.slices], _transposed(filled[:, down]), where=hole[rect.slices])
-    return _transposed(take_below[:, down].view(np.uint8)).view(bool)
+    part = (slice(rect.x0 - x0, rect.x1 - x0), slice(rect.y0, rect.y1))
+    np.copyto(semantic[rect.slices], _transposed(filled[part]), where=hole[rect.slices])
+    return _transposed(take_below[part].view(np.uint8)).view(bool)
 
 
 @lru_cache(maxsize=8)

@@ -74,6 +74,8 @@ class PlannedEdit:
     """(n,) whether it is drawn, occlusion aside."""
     shape: BorrowedShape | None = None
     """Outlines of a real object that it is drawn with; None: its class's solid."""
+    appears_hidden: bool = False
+    """Whether it comes out from behind another object, which then must hide it."""
     checks: Checks = field(default_factory=Checks)
     """Thresholds that the row was checked by."""
 

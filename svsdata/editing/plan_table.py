@@ -53,6 +53,7 @@ _SCHEMA = pa.schema(
         ("heading_rad", _NUMBERS),
         ("travelled_m", _NUMBERS),
         ("is_shown", pa.list_(pa.bool_())),
+        ("appears_hidden", pa.bool_()),
         ("checks", pa.string()),
         ("donor", pa.string()),
         ("donor_licence", pa.string()),

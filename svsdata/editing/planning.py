@@ -47,7 +47,7 @@ def plan_edits(
     setting = Setting.of(scene, seed)
     targets = _targets(edits, setting)
     _refuse_contradictions(edits, targets)
-    gone = {i for edit in edits if edit.op == "remove" for i in targets.get(edit.id, ())}
+    gone = {i for e in edits if e.op == "remove" for i in _sure(e, targets.get(e.id, []))}
     crowd = Crowd.of(scene.sightings, scene.label_set).without(gone)
     rows: list[PlannedEdit] = []
     for index, edit in enumerate(edits, start=1):
@@ -79,20 +79,31 @@ def plan_edits(
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
     """Objects of the base that each edit is about, by edit id."""
-    return {
+    targets = {
         edit.id: selected_ids(
             edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")
         )
         for edit in edits
         if edit.target is not None
     }
+    # What is picked is one of several, of which none may belong to another edit.
+    sure = {edit.id: _sure(edit, targets[edit.id]) for edit in edits if edit.target is not None}
+    for edit_id, ids in targets.items():
+        others = {i for other, owned in sure.items() if other != edit_id for i in owned}
+        targets[edit_id] = [i for i in ids if i in sure[edit_id] or i not in others]
+    return targets
+
+
+def _sure(edit: Edit, ids: list[int]) -> list[int]:
+    """Objects that an edit is about in any case."""
+    return ids if edit.target is not None and edit.target.pick == "all" else ids[:1]
 
 
 def _refuse_contradictions(edits: Sequence[Edit], targets: Mapping[str, list[int]]) -> None:
     """Refuse two edits that want different things of one object."""
     owner: dict[int, Edit] = {}
     for edit in edits:
-        for instance_id in targets.get(edit.id, ()):
+        for instance_id in _sure(edit, targets.get(edit.id, [])):
             other = owner.setdefault(instance_id, edit)
             if other is not edit and (other.op, edit.op) != ("remove", "remove"):
                 raise EditPlanError(

@@ -19,13 +19,16 @@ _MIN_OVERLAP = 0.5
 def selected_ids(
     selector: Selector, scene: Scene, ego: Poses, rng: np.random.Generator
 ) -> list[int]:
-    """Return the instance ids of the objects that a selector means, in order.
+    """Return the instance ids of the objects that a selector means.
 
     Args:
         selector: Whom.
         scene: Of the base.
         ego: (N, 3) pose of the vehicle at every frame.
         rng: Picks where ``pick`` is ``random``.
+
+    Returns:
+        All of them, sorted; where one is to be picked, that one first and then the next best.
     """
     label_id = scene.label_set.label(selector.label_class).id
     things = [i for i in sorted(scene.used_ids) if i // INSTANCE_BASE == label_id]
@@ -43,10 +46,9 @@ def selected_ids(
     if selector.pick == "all" or not len(ids):
         return [int(i) for i in ids]
     if selector.pick == "random":
-        return [int(rng.choice(ids))]
-    rank = _rank(selector.pick, seen, scene)
-    best = np.lexsort([seen.instance_id, rank])[0]
-    return [int(seen.instance_id[best])]
+        return [int(i) for i in rng.permutation(ids)]
+    order = np.lexsort([seen.instance_id, _rank(selector.pick, seen, scene)])
+    return list(dict.fromkeys(int(i) for i in seen.instance_id[order]))
 
 
 def rider_of(instance_id: int, scene: Scene) -> int | None:

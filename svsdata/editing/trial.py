@@ -1,7 +1,7 @@
 """What only pictures tell of a plan: it is tried on the base's maps, bad rows are planned anew."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,17 +79,21 @@ def rejected(plan: EditPlan, faults: dict[int, Fault]) -> EditPlan:
 class _Seen:
     """What one row came to so far."""
 
-    shares: list[float] = field(default_factory=list)
-    """Visible share, a frame each."""
+    hidden_px: int = 0
+    """Size on the screen, summed over the frames in which too little of it is seen."""
+    whole_px: int = 0
+    """The same of all frames."""
     first_share: float | None = None
     most_px: int = 0
     floats: tuple[float, int] = (0.0, 0)
     """Most rows, and where."""
     above: tuple[float, int] = (-np.inf, 0)
 
-    def add(self, event: EditFrame, *, is_entry: bool) -> None:
+    def add(self, event: EditFrame, min_visible: float, *, is_entry: bool) -> None:
         share = 1 - event.occluded_share
-        self.shares.append(share)
+        size = (event.box.x1 - event.box.x0) * (event.box.y1 - event.box.y0)
+        self.whole_px += size
+        self.hidden_px += size if share < min_visible else 0
         if is_entry:
             self.first_share = share
         self.most_px = max(self.most_px, event.visible_px)
@@ -112,7 +116,7 @@ def faults_on_frames(plan: EditPlan, frames: Iterable[Frame]) -> dict[int, Fault
         elif event.instance_id:
             row = plan.rows[number]
             is_entry = event.frame_index == row.first_frame + _first_shown(row)
-            seen[number].add(event, is_entry=is_entry)
+            seen[number].add(event, row.checks.min_visible, is_entry=is_entry)
         share = (event.visible_px / area, event.frame_index)
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
@@ -122,7 +126,7 @@ def faults_on_frames(plan: EditPlan, frames: Iterable[Frame]) -> dict[int, Fault
     faults = {}
     for number, row in enumerate(plan.rows):
         fault = None
-        if number in seen and seen[number].shares:
+        if number in seen and seen[number].whole_px:
             fault = _drawn_fault(row, seen[number], low_camera)
         share, frame = changed.get(number, (0.0, 0))
         if fault is None and share > row.checks.max_visible_change:
@@ -145,9 +149,12 @@ def _some(frames: Iterable[Frame], entries: set[int]) -> Iterator[Frame]:
 
 def _drawn_fault(row: PlannedEdit, seen: _Seen, camera_height_m: float) -> Fault | None:
     checks = row.checks
-    hidden = float(np.mean([share < checks.min_visible for share in seen.shares]))
+    hidden = seen.hidden_px / seen.whole_px
     if hidden > 0.5:
-        return Fault("HIDDEN", f"hidden in {hidden:.0%} of its frames")
+        return Fault("HIDDEN", f"hidden in {hidden:.0%} of its way, large frames counting more")
+    if row.appears_hidden and seen.first_share is not None and seen.first_share > _FIRST_SHARE:
+        note = f"{seen.first_share:.0%} of it would appear at once at frame {row.first_frame}"
+        return Fault("POPS_UP", note)
     if seen.most_px < checks.min_px:
         return Fault("TINY", f"shows {seen.most_px} pixels at most, fewer than {checks.min_px}")
     rows, frame = seen.floats

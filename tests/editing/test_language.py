@@ -32,6 +32,27 @@ def edits(line: str) -> str:
         (edits("{id: a, op: add, class: car, motion: {model: beside_ego}}"), r"two waypoints"),
         (edits("{id: a b, op: remove, target: {class: car}}"), r"edits\.0\.id"),
         (edits("!!python/object/apply:os.system ['true']"), r"not plain YAML data"),
+        (edits("{id: a, op: remove, target: led}"), r"edits\.0\.target: no selector 'led'.*none"),
+        (
+            "select: {lead: {class: car}}\n" + edits("{id: a, op: remove, target: led}"),
+            r"did you mean 'lead'",
+        ),
+        (edits("{id: a, op: remove, target: {class: car, where: 'ahed_m < 3'}}"), "ahead_m"),
+        (edits("{id: a, op: replace, target: {class: car}}"), "needs 'class'"),
+        (edits("{id: a, op: shift, target: {class: car}}"), "needs 'by_m'"),
+        (edits("{id: a, op: retime, target: {class: car}}"), "needs 'by_s'"),
+        (edits("{id: a, op: relabel, from: road, to: sidewalk}"), "needs 'region'"),
+        (edits("{id: a, op: remove, target: {class: car}, class: bus}"), "means nothing to op"),
+        (edits("{id: a, op: add, class: car, at: {left_m: [3, 1]}}"), "low end 3 comes first"),
+        (edits("{id: a, op: add, class: car, at: {left_m: .nan}}"), r"left_m"),
+        (edits("{id: a, op: add, class: car, at: {left_m: 1}, frames: {from: 9, to: 3}}"), "none"),
+        (edits("{id: a, op: add, class: car, motion: {like: lead}}"), "no selector 'lead'"),
+        (edits("{id: a, op: add, class: car, motion: {file: a.csv}}"), "from an edit file only"),
+        ("check: {min_px: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "'checks'"),
+        ("checks: {min_pix: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "min_px"),
+        ("version: 1\nversion: 1", "'version' is said twice"),
+        ("a: &a [1]\nb: *a", "aliases"),
+        ("[" * 30, "nested more than 20 deep"),
         ("version: 2\nedits: []", r"version"),
         ("just words", r"document"),
         ("edits: [", r"not plain YAML"),
@@ -64,3 +85,46 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EditPlanError, match="cannot read edit file"):
         load_edit_file(tmp_path / "binary.yaml")
+
+
+def test_named_selectors_and_checks_are_put_into_the_edits_that_use_them():
+    text = """
+version: 1
+select:
+  lead: {class: car, where: "ahead_m < 40 and track_len >= 20", pick: nearest}
+edits:
+  - {id: swap, op: replace, target: lead, class: bus}
+  - {id: same, op: add, class: car, motion: {like: lead}, checks: {min_px: 9}}
+checks: {on_fail: error, min_px: 100}
+"""
+    swap, same = parse_edits(text, "").edits
+    assert swap.target is not None
+    assert swap.target.pick == "nearest"
+    assert (swap.checks.on_fail, swap.checks.min_px) == ("error", 100)
+    assert same.motion.model == "like"
+    assert same.motion.like == swap.target
+    assert (same.checks.on_fail, same.checks.min_px) == ("error", 9)
+
+
+def test_a_track_file_beside_the_edit_file_becomes_waypoints(tmp_path):
+    (tmp_path / "track.csv").write_text("s,ahead_m,left_m\n0,20,-3\n1.5,30,-2.5\n")
+    path = tmp_path / "edits.yaml"
+    path.write_text(edits("{id: a, op: add, class: car, motion: {file: track.csv}}"))
+    (edit,) = load_edit_file(path).edits
+    assert [(p.s, p.ahead_m[0], p.left_m[1]) for p in edit.motion.waypoints] == [
+        (0.0, 20.0, -3.0),
+        (1.5, 30.0, -2.5),
+    ]
+    faults = {
+        "s,ahead_m\n0,1\n": "needs the columns s, ahead_m, left_m",
+        "s,ahead_m,left_m\n0,far,1\n": "line 2: not a number",
+        "s,ahead_m,left_m\n1,1,1\n0,1,1\n": "must grow",
+        "s,ahead_m,left_m\n0,1,1\n": "two waypoints",
+    }
+    for content, message in faults.items():
+        (tmp_path / "track.csv").write_text(content)
+        with pytest.raises(EditPlanError, match=message):
+            load_edit_file(path)
+    path.write_text(edits("{id: a, op: add, class: car, motion: {file: ../../etc/passwd}}"))
+    with pytest.raises(EditPlanError, match="does not lie beside"):
+        load_edit_file(path)
