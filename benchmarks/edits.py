@@ -49,11 +49,12 @@ from svsdata.records import INSTANCE_BASE, Camera, Frame
 from svsdata.street_world.scene import StreetFrame, StreetWorld
 
 SIZE_HW = (512, 1024)
+COMPARED_HW = (256, 512)
 FPS = 10.0
 BINS_M = (0, 10, 20, 40, 80)
 SEED = 7
 PRESETS = ("add_truck", "add_pedestrian", "add_bus")
-EVERY = 3
+EVERY = 5
 """Frames between two that are compared."""
 # Class, metres ahead of frame 0 along the road, metres left of the ego's way, speed along the road.
 OBJECTS = (
@@ -222,7 +223,7 @@ def truth_of(street: StreetFrame, camera: Camera, plan: EditPlan, index: int) ->
 
 def accuracy(num_frames: int) -> None:
     """Print intersection over union, foot errors and occlusion errors by distance."""
-    world = StreetWorld(SEED, size_hw=SIZE_HW, fps=FPS)
+    world = StreetWorld(SEED, size_hw=COMPARED_HW, fps=FPS)
     rendered = [world.render(index, image=False) for index in range(num_frames)]
     plan = planned(world, rendered)
     far_frames = [world.render(index, image=False) for index in range(num_frames, 600, 15)]
@@ -234,7 +235,7 @@ def accuracy(num_frames: int) -> None:
     seconds = np.arange(num_frames) / FPS
     nods = 0.35 * np.sin(2 * np.pi * 1.1 * seconds) + 0.25 * np.sin(2 * np.pi * 0.4 * seconds + 1)
     nods = np.deg2rad(nods - nods.mean())
-    print(f"{num_frames} frames of 1024x512, nodding {np.rad2deg(nods.std()):.2f} degrees rms")
+    print(f"{num_frames} frames of 512x256, nodding {np.rad2deg(nods.std()):.2f} degrees rms")
     steps: dict[str, list[float]] = {name: [] for name in cameras}
     noise, at_rest, nodding = np.random.default_rng(0), [], []
     for k, street in enumerate(rendered):

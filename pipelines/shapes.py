@@ -118,6 +118,5 @@ def _thinned(track: DonorTrack, most: int) -> DonorTrack:
         frame_index=track.frame_index[kept],
         view_rad=track.view_rad[kept],
         depth_m=track.depth_m[kept],
-        pixels_per_m=track.pixels_per_m[kept],
         masks=tuple(track.masks[k] for k in kept),
     )

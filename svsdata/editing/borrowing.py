@@ -50,8 +50,7 @@ def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Plann
     is_known = np.array([stand is not None for stand in stands])
     if kind.class_names != (kind.name,) or not is_known.any():
         return replace(row, note=NO_DONOR)
-    focal = float(plan.camera.intrinsics[1, 1])
-    known_depths = [focal / stand.pixels_per_m for stand in stands if stand is not None]
+    known_depths = [stand.depth_m for stand in stands if stand is not None]
     frames = np.arange(len(stands))
     # Beside the camera the solid is drawn: any moment will do there.
     depths = np.interp(frames, frames[is_known], known_depths)
@@ -59,4 +58,4 @@ def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Plann
     match = best_match(library, row.class_name, views, depths, row.size_m[2])
     if match is None:
         return replace(row, note=NO_DONOR)
-    return replace(row, shape=match.borrowed(row.size_m[2]))
+    return replace(row, shape=match.borrowed())

@@ -188,6 +188,5 @@ def row_facts(row: PlannedEdit) -> dict[str, Any]:
         "donor": shape.donor,
         "donor_licence": shape.licence,
         "masks": [base64.b64encode(mask).decode() for mask in shape.masks],
-        "mask_pixels_per_m": shape.pixels_per_m,
         "mask_of_frame": shape.mask_of_frame,
     }

@@ -58,7 +58,6 @@ _SCHEMA = pa.schema(
         ("donor", pa.string()),
         ("donor_licence", pa.string()),
         ("masks", pa.list_(pa.string())),
-        ("mask_pixels_per_m", _NUMBERS),
         ("mask_of_frame", pa.list_(pa.int32())),
     ]
 )
@@ -132,7 +131,7 @@ def _columns(row: PlannedEdit) -> dict[str, Any]:
     for name, columns in _SPLIT.items():
         values = np.asarray(facts.pop(name), np.float64)
         facts |= {c: values[..., k].tolist() for k, c in enumerate(columns)}
-    for name in ("travelled_m", "is_shown", "mask_pixels_per_m", "mask_of_frame"):
+    for name in ("travelled_m", "is_shown", "mask_of_frame"):
         facts[name] = facts[name].tolist()
     return facts | {"checks": json.dumps(facts["checks"], sort_keys=True)}
 
@@ -167,7 +166,6 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
         facts.pop("donor"),
         facts.pop("donor_licence"),
         masks,
-        np.array(facts.pop("mask_pixels_per_m"), np.float64),
         np.array(facts.pop("mask_of_frame"), np.int64),
     )
     for name in ("instance_ids", "erased_ids", "from_classes"):

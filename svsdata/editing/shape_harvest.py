@@ -23,6 +23,8 @@ DONOR_CLASSES = tuple(
 _NEAREST_M, _FARTHEST_M = 4.0, 50.0
 _LOWEST_SHARE = 0.05
 _MIN_MOMENTS = 5
+# A foot that is hidden makes an object seem farther away, and so of another height than usual.
+_HEIGHT_TOLERANCE = 0.07
 # Parked objects may stand any way; a heading is known of what moves. People walk.
 _MIN_SPEED_MPS = {"person": 0.6}
 _MIN_VEHICLE_SPEED_MPS = 2.0
@@ -98,7 +100,10 @@ class Harvest:
             class_name = self._class_of[instance_id // INSTANCE_BASE]
             least_mps = _MIN_SPEED_MPS.get(class_name, _MIN_VEHICLE_SPEED_MPS)
             headings, speeds = _motion(moments, ego, fps)
-            kept = np.flatnonzero(speeds >= least_mps)
+            heights = self._heights(moments)
+            usual = float(np.median(heights))
+            is_whole = np.abs(heights / usual - 1) <= _HEIGHT_TOLERANCE
+            kept = np.flatnonzero((speeds >= least_mps) & is_whole)
             if len(kept) < _MIN_MOMENTS:
                 continue
             chosen = [moments[k] for k in kept]
@@ -107,8 +112,6 @@ class Harvest:
             frames = np.array([moment.frame_index for moment in chosen])
             depths = np.array([moment.depth_m for moment in chosen])
             views = headings[kept] - ego[frames, 2] - np.arctan2(offset[:, 1], offset[:, 0])
-            per_m = self._camera.intrinsics[1, 1] / depths
-            heights = np.array([moment.height_px for moment in chosen]) / per_m
             found.append(
                 DonorTrack(
                     class_name=class_name,
@@ -116,15 +119,20 @@ class Harvest:
                     sequence_id=origin.sequence_id,
                     instance_id=instance_id,
                     licence=origin.licence,
-                    height_m=round(float(np.median(heights)), 3),
+                    height_m=round(usual, 3),
                     frame_index=frames,
                     view_rad=np.round((views + np.pi) % (2 * np.pi) - np.pi, 4),
                     depth_m=np.round(depths, 3),
-                    pixels_per_m=np.round(per_m, 4),
                     masks=tuple(moment.mask for moment in chosen),
                 )
             )
         return found
+
+    def _heights(self, moments: list[_Moment]) -> NDArray[np.float64]:
+        """(m,) metres that the object seems high at each moment."""
+        depths = np.array([moment.depth_m for moment in moments])
+        pixels = np.array([moment.height_px for moment in moments])
+        return pixels * depths / self._camera.intrinsics[1, 1]
 
     def _moment(
         self, frame_index: int, semantic: SemanticMap, instance: InstanceMap, instance_id: int

@@ -30,7 +30,6 @@ _COLUMNS = {
     "frame_index": pa.int32(),
     "view_rad": pa.float64(),
     "depth_m": pa.float64(),
-    "pixels_per_m": pa.float64(),
     "mask": pa.binary(),
 }
 _OF_TRACK = tuple(_COLUMNS)[:6]
@@ -53,8 +52,6 @@ class DonorTrack:
     """(m,) heading minus bearing: 0 is seen from behind, pi/2 shows its right side."""
     depth_m: NDArray[np.float64]
     """(m,) z-depth of its nearest contact with the ground."""
-    pixels_per_m: NDArray[np.float64]
-    """(m,) at that depth."""
     masks: tuple[bytes, ...]
     """m PNG files of 0 and 255, cut to the object."""
 
@@ -151,7 +148,6 @@ def _rows(track: DonorTrack) -> list[dict[str, object]]:
             "frame_index": int(track.frame_index[k]),
             "view_rad": float(track.view_rad[k]),
             "depth_m": float(track.depth_m[k]),
-            "pixels_per_m": float(track.pixels_per_m[k]),
             "mask": track.masks[k],
         }
         for k in range(len(track.masks))
@@ -165,6 +161,5 @@ def _track(rows: list[dict[str, object]]) -> DonorTrack:
         frame_index=np.array(columns["frame_index"], np.int64),
         view_rad=np.array(columns["view_rad"], np.float64),
         depth_m=np.array(columns["depth_m"], np.float64),
-        pixels_per_m=np.array(columns["pixels_per_m"], np.float64),
         masks=tuple(columns["mask"]),  # type: ignore[arg-type]
     )

@@ -22,7 +22,7 @@ from svsdata.records import Camera
 # What counts as a small difference: of the side that is seen, of the distance. A donor that was
 # nearer only loses detail; one that was farther away has none.
 _VIEW_RAD, _LOG_DEPTH, _NEARER_COSTS = np.deg2rad(15.0), np.log(1.5), 0.25
-_HURRY_COST = 0.02
+_PACE_COST = 0.05
 _MAX_MEAN_COST = 1.5
 _MAX_HEIGHT_RATIO = 1.25
 _NEAR_M = 1.0
@@ -39,8 +39,8 @@ class Match:
     cost: float
     """Mean over the frames; 1 is a side 15 degrees off."""
 
-    def borrowed(self, height_m: float) -> "BorrowedShape":
-        """Return what an object of that height draws."""
+    def borrowed(self) -> "BorrowedShape":
+        """Return what an object draws."""
         used, mask_of_frame = np.unique(self.moments, return_inverse=True)
         masks = [self.track.mask(int(moment)) for moment in used]
         return BorrowedShape(
@@ -50,7 +50,6 @@ class Match:
                 encode_png(np.ascontiguousarray(mask[:, ::-1] if self.mirrored else mask))
                 for mask in masks
             ),
-            pixels_per_m=self.track.pixels_per_m[used] * self.track.height_m / height_m,
             mask_of_frame=mask_of_frame.astype(np.int64),
         )
 
@@ -64,20 +63,20 @@ class BorrowedShape:
     licence: str
     masks: tuple[bytes, ...]
     """k PNG files of 0 and 255, cut to the object."""
-    pixels_per_m: NDArray[np.float64]
-    """(k,) of each mask, in metres of the object that borrows it."""
     mask_of_frame: NDArray[np.int64]
     """(n,) which mask each frame draws."""
 
     @classmethod
     def none(cls) -> "BorrowedShape":
         """Return the shape of what borrows none."""
-        return cls("", "", (), np.zeros(0), np.zeros(0, np.int64))
+        return cls("", "", (), np.zeros(0, np.int64))
 
     def drawn(
         self, step: int, camera: Camera, parts: tuple[Part, ...], pose: Points
     ) -> Silhouette | None:
-        """Draw the silhouette of a frame where a solid stands; the solid's own beside the camera.
+        """Draw the silhouette of a frame where a solid stands, as high as the solid is.
+
+        Beside the camera, where nobody knows what a donor would show, the solid itself is drawn.
 
         Args:
             step: Frame of the object, from 0.
@@ -93,8 +92,7 @@ class BorrowedShape:
             return silhouette(camera, parts, (parts[0].class_name,), pose)
         index = int(self.mask_of_frame[step])
         mask = np.asarray(decode_map(self.masks[index], f"silhouette of {self.donor}"), np.uint8)
-        scale = stand.pixels_per_m / float(self.pixels_per_m[index])
-        return borrowed_silhouette(mask, scale, stand, camera.size_hw)
+        return borrowed_silhouette(mask, stand, camera.size_hw)
 
 
 def best_match(
@@ -153,18 +151,21 @@ def monotone_path(costs: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]
         costs: (n, m).
 
     Returns:
-        (n,) columns of least total cost, moments passed over costing a little, and the mean cost.
+        (n,) columns of least total cost, every step but that to the next column costing a little,
+        so that legs go on walking; and the mean cost without steps.
     """
     count, width = costs.shape
-    ramp = _HURRY_COST * np.arange(width)
+    ramp = _PACE_COST * np.arange(width)
     total = costs[0].copy()
     came_from = np.zeros((count, width), np.int64)
     for row in range(1, count):
         ready = total - ramp
         least = np.minimum.accumulate(ready)
-        is_new = ready <= least
-        came_from[row] = np.maximum.accumulate(np.where(is_new, np.arange(width), 0))
-        total = least + ramp + costs[row]
+        behind = np.maximum.accumulate(np.where(ready <= least, np.arange(width), 0))
+        stays, leaps = total + _PACE_COST, np.full(width, np.inf)
+        leaps[1:] = least[:-1] + ramp[:-1]
+        came_from[row] = np.where(stays < leaps, np.arange(width), np.roll(behind, 1))
+        total = np.minimum(stays, leaps) + costs[row]
     path = np.zeros(count, np.int64)
     path[-1] = int(total.argmin())
     for row in range(count - 1, 0, -1):
@@ -179,8 +180,9 @@ class Stand:
     middle_column: float
     lowest_row: float
     """Of its nearest contact with the ground, pixel centres at whole numbers."""
-    pixels_per_m: float
-    """At that contact."""
+    height_px: float
+    depth_m: float
+    """z-depth of that contact."""
 
 
 def stand_of(camera: Camera, parts: tuple[Part, ...], pose: Points) -> Stand | None:
@@ -200,7 +202,7 @@ def stand_of(camera: Camera, parts: tuple[Part, ...], pose: Points) -> Stand | N
         return None
     middle, lowest = (u.min() + u.max()) / 2, v.max()
     contact_m = ground_points(camera, np.array([middle, lowest]))[2]
-    return Stand(float(middle), float(lowest), float(camera.intrinsics[1, 1] / contact_m))
+    return Stand(float(middle), float(lowest), float(lowest - v.min()), float(contact_m))
 
 
 def views_of(camera: Camera, poses: Poses) -> NDArray[np.float64]:
@@ -210,20 +212,20 @@ def views_of(camera: Camera, poses: Poses) -> NDArray[np.float64]:
 
 
 def borrowed_silhouette(
-    mask: NDArray[np.uint8], scale: float, stand: Stand, size_hw: tuple[int, int]
+    mask: NDArray[np.uint8], stand: Stand, size_hw: tuple[int, int]
 ) -> Silhouette | None:
     """Draw a donor's silhouette where another object stands.
 
     Args:
         mask: (h, w), 255 inside.
-        scale: Pixels of the frame a pixel of the mask.
-        stand: Where its lowest row and its middle go.
+        stand: Where its lowest row and its middle go, and how high it becomes.
         size_hw: Of the frame.
 
     Returns:
         With one class; None where nothing of it falls into the frame.
     """
     high, wide = mask.shape
+    scale = stand.height_px / high
     # Edges of pixels lie half a pixel before their centres.
     left = stand.middle_column + 0.5 - scale * wide / 2
     top = stand.lowest_row + 0.5 - scale * high

@@ -85,6 +85,19 @@ def test_what_is_hidden_cut_or_far_away_is_left_out():
         assert harvested(lambda k, x=ahead, y=left: [car((x + 0.22 * k, y, 0.0))]) == []
 
 
+def test_a_moment_at_which_the_foot_is_hidden_is_left_out():
+    harvest = Harvest(CAMERA, CITYSCAPES, ("truck",))
+    for index in range(10):
+        frame = street(index, ("truck", 1, (24 + 0.8 * index, 0.0, 0.0), (8.0, 2.5, 3.5)))
+        if index == 4:
+            lowest = np.flatnonzero((frame.instance >= 1000).any(axis=1))[-1]
+            frame.instance[lowest - 8 :] = frame.semantic[-1, 0]
+            frame.semantic[lowest - 8 :] = frame.semantic[-1, 0]
+        harvest.add(frame)
+    (track,) = harvest.tracks(EGO, FPS, ORIGIN)
+    np.testing.assert_array_equal(track.frame_index, [0, 1, 2, 3, 5, 6, 7, 8, 9])
+
+
 def test_a_few_moments_are_not_enough_and_nothing_gives_nothing():
     assert harvested(lambda k: [car((12 + 0.8 * k, -2.0, 0.0))], frames=4) == []
     assert harvested(lambda _: []) == []

@@ -28,7 +28,6 @@ def donor(instance_id=1, class_name="truck", height_m=3.5, views=(0.0, 0.1), dep
         frame_index=np.arange(count),
         view_rad=np.array(views, np.float64),
         depth_m=np.array(depths, np.float64),
-        pixels_per_m=100 / np.array(depths, np.float64),
         masks=(encode_png(mask),) * count,
     )
 

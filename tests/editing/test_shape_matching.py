@@ -25,12 +25,17 @@ def test_the_path_is_the_cheapest_of_all_that_never_go_back(seed):
     path, cost = monotone_path(costs)
 
     def price(columns):
-        hurry = 0.02 * (columns[-1] - columns[0])
-        return sum(costs[row, column] for row, column in enumerate(columns)) + hurry
+        pace = 0.05 * np.abs(np.diff(columns) - 1).sum()
+        return sum(costs[row, column] for row, column in enumerate(columns)) + pace
 
     every = [p for p in itertools.product(range(5), repeat=4) if list(p) == sorted(p)]
     assert price(list(path)) == pytest.approx(min(price(p) for p in every))
     assert cost == pytest.approx(np.mean([costs[row, column] for row, column in enumerate(path)]))
+
+
+def test_where_all_moments_suit_alike_they_follow_one_another():
+    path, _ = monotone_path(np.ones((6, 9)))
+    np.testing.assert_array_equal(np.diff(path), 1)
 
 
 def test_a_single_frame_takes_the_nearest_moment():
@@ -68,7 +73,7 @@ def test_donors_of_another_class_height_or_side_are_no_match():
 @pytest.mark.parametrize("scale", [0.3, 1.0, 2.5])
 def test_a_borrowed_silhouette_stands_where_it_is_told_and_is_as_large(scale):
     mask = np.full((20, 30), 255, np.uint8)
-    drawn = borrowed_silhouette(mask, scale, Stand(50.0, 69.5, 1.0), (100, 120))
+    drawn = borrowed_silhouette(mask, Stand(50.0, 69.5, 20 * scale, 9.0), (100, 120))
     height, _ = drawn.part_index.shape
     assert drawn.y + height - 1 == pytest.approx(69.5, abs=1)
     rows, columns = np.nonzero(drawn.part_index)
@@ -76,14 +81,13 @@ def test_a_borrowed_silhouette_stands_where_it_is_told_and_is_as_large(scale):
     assert len(rows) == pytest.approx(600 * scale**2, rel=0.12)
 
 
-def test_an_object_borrows_the_masks_it_needs_scaled_to_its_own_height():
+def test_an_object_borrows_the_masks_it_needs_and_is_as_high_as_it_is():
     track = donor(1, views=np.linspace(0, 0.6, 7), depths=np.full(7, 20.0), height_m=3.5)
     match = Match(track, True, np.array([1, 1, 2, 5]), 0.1)
-    shape = match.borrowed(3.85)
+    shape = match.borrowed()
     assert (shape.donor, shape.licence) == ("somewhere/one/1", "its own")
     assert len(shape.masks) == 3
     np.testing.assert_array_equal(shape.mask_of_frame, [0, 0, 1, 2])
-    np.testing.assert_allclose(shape.pixels_per_m, 5.0 / 1.1)
     np.testing.assert_array_equal(decode_map(shape.masks[0], "mask"), track.mask(1)[:, ::-1])
 
     camera, kind = assumed_camera((256, 512)), OBJECT_KINDS["truck"]
@@ -91,7 +95,7 @@ def test_an_object_borrows_the_masks_it_needs_scaled_to_its_own_height():
     stand = stand_of(camera, parts, pose)
     drawn = shape.drawn(3, camera, parts, pose)
     height, _ = drawn.part_index.shape
-    assert height == pytest.approx(12 * stand.pixels_per_m / 5.0 * 1.1, abs=1.5)
+    assert height == pytest.approx(stand.height_px, abs=1.5)
     assert drawn.y + height - 1 == pytest.approx(stand.lowest_row, abs=1)
     # The notch of the mask is at the upper left, mirrored at the upper right.
     assert drawn.part_index[height // 6, 2] == 1
@@ -107,17 +111,17 @@ def test_a_silhouette_moved_by_parts_of_a_pixel_moves_by_as_much_on_average():
     places = np.arange(50.0, 52.0, 0.1)
     means = []
     for place in places:
-        drawn = borrowed_silhouette(mask, 0.73, Stand(place, 60.0, 1.0), (100, 120))
+        drawn = borrowed_silhouette(mask, Stand(place, 60.0, 0.73 * 20, 9.0), (100, 120))
         means.append(np.nonzero(drawn.part_index)[1].mean() + drawn.x)
     np.testing.assert_allclose(means, places, atol=0.55)
 
 
 def test_a_borrowed_silhouette_is_cut_by_the_frame_and_gone_outside():
     mask = np.full((20, 30), 255, np.uint8)
-    cut = borrowed_silhouette(mask, 1.0, Stand(-0.5, 99.0, 1.0), (90, 120))
+    cut = borrowed_silhouette(mask, Stand(-0.5, 99.0, 20.0, 9.0), (90, 120))
     assert (cut.x, cut.part_index.shape[1]) == (0, 15)
     assert cut.y + cut.part_index.shape[0] == 90
-    assert borrowed_silhouette(mask, 1.0, Stand(-40.0, 60.0, 1.0), (90, 120)) is None
+    assert borrowed_silhouette(mask, Stand(-40.0, 60.0, 20.0, 9.0), (90, 120)) is None
 
 
 def test_a_solid_stands_where_its_own_silhouette_does():
