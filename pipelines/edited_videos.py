@@ -6,7 +6,6 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
@@ -79,10 +78,9 @@ def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]
         if scene is None or stream is not video.labels:
             scene, stream, earlier = video.scene(), video.labels, []
         frames = partial(video.labels.glance, video.num_frames)
-        plan = plan_on_frames(video.edits, scene, video.seed, frames)
-        plan = borrow_shapes(reject_duplicate(plan, earlier), video.edits, video.library)
-        earlier.append(plan)
-        yield video, plan
+        plan = plan_on_frames(video.edits, scene, video.seed, frames, video.library)
+        earlier.append(reject_duplicate(plan, earlier))
+        yield video, earlier[-1]
 
 
 class EditOutcome(BaseModel):

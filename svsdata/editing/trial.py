@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.checks import Fault
 from svsdata.editing.language import Edit
 from svsdata.editing.operations import apply_plan
@@ -12,6 +13,7 @@ from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import Scene
+from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre
 from svsdata.records import Frame
@@ -25,7 +27,11 @@ _SIZE_TOLERANCE_M, _POSE_TOLERANCE_M = 0.1, 0.5
 
 
 def plan_on_frames(
-    edits: Sequence[Edit], scene: Scene, seed: int, frames: Callable[[], Iterable[Frame]]
+    edits: Sequence[Edit],
+    scene: Scene,
+    seed: int,
+    frames: Callable[[], Iterable[Frame]],
+    library: ShapeLibrary | None = None,
 ) -> EditPlan:
     """Plan edits and check the plan on the base's own maps.
 
@@ -34,13 +40,14 @@ def plan_on_frames(
         scene: Of the same frames.
         seed: As of ``plan_edits``.
         frames: Begins the sequence anew at every call; frames without maps are passed over.
+        library: Outlines for the edits that borrow theirs.
 
     Raises:
-        EditPlanError: As ``plan_edits``.
+        EditPlanError: As ``plan_edits`` and ``borrow_shapes``.
     """
     barred: set[int] = set()
     for attempt in range(_ROUNDS):
-        plan = plan_edits(edits, scene, seed, barred=barred)
+        plan = borrow_shapes(plan_edits(edits, scene, seed, barred=barred), edits, library)
         faults = faults_on_frames(plan, frames())
         again = {
             plan.rows[number].seed
