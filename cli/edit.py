@@ -185,6 +185,8 @@ def diff(
     print_result(result, as_json=as_json)
     if result.differences:
         raise typer.Exit(1)
+    if not as_json:
+        typer.echo("no difference: plan and base give these very maps and tables")
 
 
 @app.command()

@@ -211,6 +211,7 @@ def test_verify_and_info_know_of_the_edits(edited, tmp_path):
 
 def test_diff_finds_an_edited_store_to_be_what_plan_and_base_give(edited):
     assert json.loads(invoke("diff", edited, "--json"))["differences"] == []
+    assert "no difference" in invoke("diff", edited)
 
 
 @pytest.mark.parametrize("layer", ["semantic", "instance", "provenance"])
