@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svsdata.cli import edit_shapes
+from svsdata.cli.edit_shapes import app as shapes
 from svsdata.cli.options import (
     AsJson,
     EditFiles,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from svsdata.pipelines.configs.edit import EditConfig
 
 app = typer.Typer(help="Plan, preview, apply and undo edits of labels.", no_args_is_help=True)
+app.add_typer(edit_shapes.app, name="shapes")
+app.add_typer(shapes, name="shapes")
 
 BaseStore = Annotated[
     str | None, typer.Argument(help="Store with labels; the workspace's if left out.")
@@ -95,10 +99,7 @@ def preview(
     out: Annotated[Path, typer.Argument(help="A .png or .mp4 file.")] = Path("preview.png"),
     edit: EditNames = None,
     edit_file: EditFiles = None,
-    sequence: Annotated[
-        list[str] | None,
-        typer.Option(help="Only this sequence; the first if left out; repeatable."),
-    ] = None,
+    sequence: Sequences = None,
     variants: Variants = None,
     seed: Seed = None,
     settings: Settings = None,
@@ -107,6 +108,8 @@ def preview(
     verbose: Verbose = False,
 ) -> None:
     """Draw what edits would do: over the frames, and labels before and after.
+
+    Of the first sequence, if none is named.
 
     Example: svsdata edit preview store/ preview.png --edit add_truck
     """

@@ -127,7 +127,7 @@ def show(
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("sheet.png"),
     rows: Annotated[int, typer.Option(min=1, max=64, help="Frames, evenly spaced.")] = 6,
 ) -> None:
-    """Draw frames as image, labels, instances and flow, and list them.
+    """Draw frames as image, labels, confidence, instances and flow, and list them.
 
     Example: svsdata store show store/ --out sheet.png
     """

@@ -1,6 +1,6 @@
 """Carry plans out on label maps: a store of edited labels, without pictures of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,13 @@ from svsdata.errors import EditPlanError
 from svsdata.labeling.overlap import in_background
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_store import edited_sequences
-from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, planned_video
+from svsdata.pipelines.edited_videos import (
+    EditOutcome,
+    Video,
+    outcomes_of,
+    planned_video,
+    plans_of,
+)
 from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress
 from svsdata.records import Frame
@@ -48,7 +54,13 @@ class EditApplyResult(BaseModel):
 
 
 def run_edit_apply(
-    store: Path, plan: Path, out: Path, progress: Progress, *, overwrite: bool = False
+    store: Path,
+    plan: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    overwrite: bool = False,
+    part_frames: int = PART_FRAMES,
 ) -> EditApplyResult:
     """Carry plans out; run again it goes on where it stopped.
 
@@ -58,6 +70,7 @@ def run_edit_apply(
         out: Store to write: maps, ids, provenance and the tables of the edits.
         progress: Told every frame, and every edit that is not carried out as asked.
         overwrite: Set a store that was made otherwise aside, as ``OUT.old-N``.
+        part_frames: Frames after which a stopped run can go on.
 
     Raises:
         EditPlanError: If a plan cannot be read, or its base has changed.
@@ -65,7 +78,8 @@ def run_edit_apply(
     """
     reader = StoreReader(store)
     plans = {path.stem: plan for path, plan in plans_at(plan)}
-    return _applied(reader, plans, out, progress, overwrite=overwrite)
+    writer, videos = _opened(reader, plans, out, overwrite=overwrite)
+    return _applied(writer, videos, progress, part_frames)
 
 
 def run_edit_undo(
@@ -103,62 +117,56 @@ def run_edit_undo(
     for one in edited:
         kept = tuple(row for row in one.plan.rows if row.edit_id not in edit_ids)
         plans[one.sequence_id] = replace(one.plan, rows=kept)
-    return _applied(edited[0].base, plans, out, progress, overwrite=overwrite)
+    writer, videos = _opened(edited[0].base, plans, out, overwrite=overwrite)
+    return _applied(writer, videos, progress, PART_FRAMES)
+
+
+def _opened(
+    reader: StoreReader, plans: Mapping[str, EditPlan], out: Path, *, overwrite: bool
+) -> tuple[StoreWriter, list[Video]]:
+    """Lay out the videos of plans by name, and open the store for them."""
+    videos = [planned_video(reader, plan, name) for name, plan in plans.items()]
+    info = _info(reader, plans.values())
+    return opened_store(out, info, videos, overwrite=overwrite), videos
 
 
 def _applied(
-    reader: StoreReader,
-    plans: dict[str, EditPlan],
-    out: Path,
-    progress: Progress,
-    *,
-    overwrite: bool,
+    writer: StoreWriter, videos: list[Video], progress: Progress, part_frames: int
 ) -> EditApplyResult:
-    videos = {one: planned_video(reader, plan, one) for one, plan in plans.items()}
-    writer = opened_store(out, _info(reader, plans.values()), videos.values(), overwrite=overwrite)
-    unfinished = [video for one, video in videos.items() if one not in writer.committed]
-    total, left = (sum(one.num_frames for one in group) for group in (videos.values(), unfinished))
+    unfinished = [video for video in videos if video.sequence_id not in writer.committed]
+    total, left = (sum(one.num_frames for one in group) for group in (videos, unfinished))
     progress.start("apply", total, done=total - left)
     written = changed = 0
     outcomes: list[EditOutcome] = []
-    for video in unfinished:
-        plan = plans[video.sequence_id]
+    for video, plan in plans_of(unfinished):
+        assert plan is not None
         outcomes += outcomes_of(video.sequence_id, plan, progress)
-        own_written, own_changed = _write(video, plan, writer, progress)
-        written, changed = written + own_written, changed + own_changed
+        with writer.sequence(
+            video.sequence_id,
+            source=f"edited:{plan.sequence_id}",
+            fps=video.labels.sequence.fps,
+            stateful=True,
+            recipe=video.recipe,
+        ) as rows:
+            made = VideoRows(video, plan, store=writer, rows=rows, part_frames=part_frames)
+            progress.advance(made.first_frame)
+            labels = in_background(made.edited_labels(), capacity=_AHEAD)
+            with closing(labels):  # type: ignore[type-var]
+                for frame in labels:
+                    row = edited_row(frame, video)
+                    changed += bool(row.provenance is not None and row.provenance.any())
+                    made.append(row, {})
+                    progress.advance()
+            made.commit({})
+        written += video.num_frames - made.first_frame
     return EditApplyResult(
-        out=out,
-        sequences=tuple(video.sequence_id for video in unfinished),
-        already_done=tuple(one for one, video in videos.items() if video not in unfinished),
+        out=writer.path,
+        sequences=tuple(one.sequence_id for one in unfinished),
+        already_done=tuple(one.sequence_id for one in videos if one not in unfinished),
         num_frames=written,
         changed_frames=changed,
         edits=tuple(outcomes),
     )
-
-
-def _write(
-    video: Video, plan: EditPlan, writer: StoreWriter, progress: Progress
-) -> tuple[int, int]:
-    """Write one sequence from where an earlier run stopped; returns frames written and changed."""
-    base = video.labels.sequence
-    changed = 0
-    with writer.sequence(
-        video.sequence_id,
-        source=f"edited:{base.sequence_id}",
-        fps=base.fps,
-        stateful=True,
-        recipe=video.recipe,
-    ) as rows:
-        made = VideoRows(video, plan, store=writer, rows=rows, part_frames=PART_FRAMES)
-        progress.advance(made.first_frame)
-        with closing(in_background(made.edited_labels(), capacity=_AHEAD)) as frames:  # type: ignore[type-var]
-            for frame in frames:
-                row = edited_row(frame, video)
-                changed += bool(row.provenance is not None and row.provenance.any())
-                made.append(row, {})
-                progress.advance()
-        made.commit({})
-    return video.num_frames - made.first_frame, changed
 
 
 def edited_row(frame: Frame, video: Video) -> Frame:

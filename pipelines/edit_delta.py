@@ -21,7 +21,7 @@ from svsdata.pipelines.edited_store import edited_plans, edited_sequences
 from svsdata.pipelines.edited_videos import maps_of, street_world
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
-from svsdata.records import EncodedImage, Frame
+from svsdata.records import REPAIRED, EncodedImage, Frame
 from svsdata.store.columns import ENCODED_IMAGE
 from svsdata.store.files import writing
 from svsdata.store.format import SEQUENCES, STORE_FILE, record_path
@@ -29,7 +29,6 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_folder
 from svsdata.store.writer import StoreWriter
 from svsdata.synthesis.label_stream import LabelStream
-from svsdata.synthesis.provenance import REPAIRED
 
 DELTAS = "deltas"
 _ROWS_PER_GROUP = 8
@@ -195,7 +194,9 @@ def _restore(
     ) as rows:
         first = rows.next_frame_index
         progress.advance(first)
-        kept_rows = _read_rows(kept.path / DELTAS / f"{sequence_id}.parquet", first)
+        kept_rows = _read_rows(
+            kept.path / DELTAS / f"{sequence_id}.parquet", first, sequence.num_frames
+        )
         frames = stream.frames(first, sequence.num_frames)
         for base, row in zip(frames, kept_rows, strict=True):
             known = replace(base, image=None if row["image"] else base.image)
@@ -236,10 +237,12 @@ def _write_rows(path: Path, rows: Iterator[dict[str, Any]], progress: Progress) 
     partial.replace(path)
 
 
-def _read_rows(path: Path, first: int) -> Iterator[dict[str, Any]]:
+def _read_rows(path: Path, first: int, num_frames: int) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if file.metadata.num_rows != num_frames or file.schema_arrow != DELTA_SCHEMA:
+                raise EditPlanError(f"delta '{path}' is not of {num_frames} frames; fetch it again")
             for batch in file.iter_batches(_ROWS_PER_GROUP):
                 yield from (row for row in batch.to_pylist() if row["frame_index"] >= first)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException) as error:
         raise EditPlanError(f"cannot read delta '{path}': {error}; fetch it again") from error

@@ -11,12 +11,11 @@ from svsdata.editing.tables import EDIT_FRAMES_FILE, EDITS_FILE, EditLog, edits_
 from svsdata.errors import CorruptShardError
 from svsdata.pipelines.edited_store import EditedSequence, edited_sequences
 from svsdata.progress import Progress
-from svsdata.records import Frame
+from svsdata.records import REPAIRED, Frame
 from svsdata.store.files import sha256_of
 from svsdata.store.format import FRAMES
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_path
-from svsdata.synthesis.provenance import REPAIRED
 
 _MAPS = ("semantic", "instance", "provenance")
 _FACTS = ("timestamp_us", "source", "source_frame", "plan_hash")

@@ -1,6 +1,5 @@
 """Resolve edits into plans: files that people review and ``edit apply`` and ``synthesize`` run."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -9,11 +8,12 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.errors import EditPlanError
 from svsdata.pipelines.configs.edit import EditConfig
+from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edited_videos import (
     EditOutcome,
     Video,
-    chosen_edits,
     outcomes_of,
+    plans_of,
     videos_of,
 )
 from svsdata.progress import Progress
@@ -60,8 +60,7 @@ def run_edit_plan(config: EditConfig, progress: Progress) -> EditPlanResult:
     progress.start("plan", len(videos), unit="sequences")
     summaries: list[PlanSummary] = []
     outcomes: list[EditOutcome] = []
-    for video in videos:
-        plan = video.plan()
+    for video, plan in plans_of(videos):
         assert plan is not None
         path = config.out / f"{video.sequence_id}{SUFFIX}"
         with writing(path):
@@ -99,8 +98,7 @@ def planned_videos(config: EditConfig, *, pictures: bool = False) -> list[Video]
     reader = StoreReader(config.store)
     size_hw = config.size_hw or reader.info.size_hw
     layers = ("image",) * (pictures and "image" in reader.info.modalities)
-    videos = videos_of(config, reader, edits, size_hw=size_hw, layers=layers, facts={})
-    return [replace(it, labels=replace(it.labels, with_reference=False)) for it in videos]
+    return list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers))
 
 
 def plans_at(path: Path) -> list[tuple[Path, EditPlan]]:

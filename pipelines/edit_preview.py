@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.editing.fill import LOOK_AROUND
-from svsdata.editing.operations import EditFrame, apply_plan
+from svsdata.editing.operations import apply_plan
+from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.preview import preview_row
 from svsdata.errors import ConfigError, EditPlanError
@@ -15,10 +16,11 @@ from svsdata.images import encode_png
 from svsdata.labeling.overlap import in_background
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.edit_plan import planned_videos
-from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of
+from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
 from svsdata.progress import Progress
 from svsdata.records import Frame, Image
 from svsdata.store.files import writing
+from svsdata.store.reader import StoreReader
 from svsdata.video_codec import VideoWriter
 
 SHEET_ROWS = 8
@@ -40,36 +42,42 @@ class EditPreviewResult(BaseModel):
 
 
 def run_edit_preview(config: EditConfig, progress: Progress) -> EditPreviewResult:
-    """Draw the edits on labels and frames of the base, each video of its own.
+    """Draw the edits on labels and frames of the base, of the first sequence if none is named.
 
     A PNG shows a few frames, those in which most of the edits are seen; an MP4 all of them. Where
     there are several videos, each file has the video's name before its ending.
 
     Raises:
-        EditPlanError: If an edit is unknown, or nothing can be applied to a sequence.
+        EditPlanError: If an edit is unknown, or nothing can be applied to any sequence.
         ConfigError: If ``out`` is neither PNG nor MP4.
         StoreError: If the base cannot be read, or the picture cannot be written.
     """
     suffix = config.out.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"'{config.out}' is neither .png nor .mp4; name the preview so")
-    videos = planned_videos(config, pictures=True)
+    videos = planned_videos(_of_one_sequence(config), pictures=True)
+    draw = _write_sheet if suffix == ".png" else _write_video
     pictures: list[Path] = []
     outcomes: list[EditOutcome] = []
-    for video in videos:
-        plan = video.plan()
+    for video, plan in plans_of(videos):
         assert plan is not None
-        own = outcomes_of(video.sequence_id, plan, progress)
-        outcomes += own
+        outcomes += outcomes_of(video.sequence_id, plan, progress)
         if not any(row.is_live for row in plan.rows):
-            raise EditPlanError(f"there is nothing to show: {own[0].in_words()}")
+            continue
         name = f"{config.out.stem}.{video.sequence_id}{suffix}"
         path = config.out if len(videos) == 1 else config.out.with_name(name)
         with writing(path):
-            draw = _write_sheet if suffix == ".png" else _write_video
             draw(path, video, plan, progress)
         pictures.append(path)
+    if not pictures:
+        raise EditPlanError(f"there is nothing to show; {outcomes[0].in_words()}")
     return EditPreviewResult(pictures=tuple(pictures), edits=tuple(outcomes))
+
+
+def _of_one_sequence(config: EditConfig) -> EditConfig:
+    """Narrow a config that names no sequence to the first."""
+    first = () if config.sequences else tuple(StoreReader(config.store).sequence_ids[:1])
+    return config.model_copy(update={"sequences": config.sequences or first})
 
 
 def _write_sheet(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
@@ -145,7 +153,8 @@ def _rows(
     height, width = plan.size_hw
     # H.264 needs even sides.
     cell_hw = (2 * max(1, round(CELL_WIDTH * height / width / 2)), CELL_WIDTH)
-    begin, end = max(start - LOOK_AROUND, 0), min(stop + LOOK_AROUND, video.num_frames)
+    reach = LOOK_AROUND if any(row.is_live and row.erases for row in plan.rows) else 0
+    begin, end = max(start - reach, 0), min(stop + reach, video.num_frames)
     events: list[EditFrame] = []
     base: dict[int, Frame] = {}
 

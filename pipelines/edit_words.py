@@ -1,7 +1,8 @@
 """Edits and plans in words, for people who choose the ones and review the others."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from svsdata.editing.edit_text import load_preset, preset_names
 from svsdata.editing.language import Op
@@ -12,6 +13,15 @@ from svsdata.pipelines.edited_store import edited_plans
 from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 
+OPERATIONS: Mapping[Op, str] = {
+    "add": "puts objects into the frames",
+    "remove": "takes objects away and fills what they hid",
+    "replace": "puts another thing in an object's place and way",
+    "shift": "moves objects on the ground",
+    "retime": "lets objects go their way later or earlier",
+    "relabel": "gives a piece of ground another class",
+}
+
 
 def edit_catalogue() -> dict[str, dict[str, str]]:
     """Return what edits there are: presets, classes that can be added, operations."""
@@ -21,7 +31,7 @@ def edit_catalogue() -> dict[str, dict[str, str]]:
             name: f"{_span(kind.length_m)} x {_span(kind.width_m)} x {_span(kind.height_m)} m"
             for name, kind in OBJECT_KINDS.items()
         },
-        "operations": dict.fromkeys(get_args(Op), ""),
+        "operations": {str(op): about for op, about in OPERATIONS.items()},
     }
 
 

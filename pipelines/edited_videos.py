@@ -1,18 +1,17 @@
 """The videos that edits make of a store's sequences: which there are, and how each is planned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
-from svsdata.editing.language import Edit, join_edits
+from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
-from svsdata.editing.planning import plan_edits
-from svsdata.editing.scene import scan_scene
-from svsdata.errors import ConfigError, EditPlanError, StoreError
+from svsdata.editing.scene import Scene, scan_scene
+from svsdata.editing.shape_library import ShapeLibrary, read_library
+from svsdata.editing.trial import plan_on_frames, reject_duplicate
+from svsdata.errors import StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.progress import Progress
@@ -40,23 +39,48 @@ class Video:
     """Hash of everything that the frames depend on."""
     given_plan: EditPlan | None = None
     """Made and reviewed before."""
+    library: ShapeLibrary | None = None
+    """Outlines that the edits may borrow."""
 
-    def plan(self) -> EditPlan | None:
-        """Return the plan that was given, or resolve the edits; None without any.
+    def scene(self) -> Scene:
+        """Read what planning needs to know of the sequence.
 
         Raises:
-            EditPlanError: If they cannot be planned.
+            EditPlanError: If it has no maps.
         """
-        if self.given_plan is not None or not self.edits:
-            return self.given_plan
-        scene = scan_scene(
+        return scan_scene(
             self.labels.glance(self.num_frames),
             sequence_id=self.labels.sequence.sequence_id,
             label_set=self.labels.reader.info.label_set,
             fps=self.labels.sequence.fps,
             base_hash=self.base_hash,
         )
-        return plan_edits(self.edits, scene, self.seed)
+
+
+def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]:
+    """Resolve the edits of videos; a sequence is read once for all its variants that follow.
+
+    A variant that does what an earlier one does is rejected.
+
+    Yields:
+        Each video with the plan that was given, or is made now; None without edits.
+
+    Raises:
+        EditPlanError: If edits cannot be planned.
+    """
+    scene: Scene | None = None
+    stream: LabelStream | None = None
+    earlier: list[EditPlan] = []
+    for video in videos:
+        if video.given_plan is not None or not video.edits:
+            yield video, video.given_plan
+            continue
+        if scene is None or stream is not video.labels:
+            scene, stream, earlier = video.scene(), video.labels, []
+        frames = partial(video.labels.glance, video.num_frames)
+        plan = plan_on_frames(video.edits, scene, video.seed, frames, video.library)
+        earlier.append(reject_duplicate(plan, earlier))
+        yield video, earlier[-1]
 
 
 class EditOutcome(BaseModel):
@@ -146,7 +170,7 @@ def videos_of(
     *,
     size_hw: tuple[int, int],
     layers: tuple[str, ...] = (),
-    facts: Mapping[str, object],
+    facts: Mapping[str, object] | None = None,
 ) -> Iterator[Video]:
     """Lay out the videos: every variant of every chosen sequence.
 
@@ -156,15 +180,23 @@ def videos_of(
         edits: What ``chosen_edits`` returned.
         size_hw: Of the frames to make.
         layers: Read from the base beside its maps.
-        facts: What the frames depend on beside labels, edits and their choices.
+        facts: What the frames depend on beside labels, edits and their choices; None: labels alone
+            are looked at, and need no reference frame.
 
     Raises:
         StoreError: If the store is empty, or a sequence is unknown or too short.
+        SourceError: If the shape library cannot be read.
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
+    library = read_library(choices.shapes) if choices.shapes else None
     for sequence in _chosen_sequences(choices, reader):
         stream = LabelStream(
-            reader, sequence, size_hw, (*maps_of(reader), *layers), street_world(sequence)
+            reader,
+            sequence,
+            size_hw,
+            (*maps_of(reader), *layers),
+            street_world(sequence),
+            with_reference=facts is not None,
         )
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
@@ -175,6 +207,7 @@ def videos_of(
                 "edits": [edit.model_dump(mode="json") for edit in edits],
                 "seed": seed if edits else None,
                 "frames": num_frames,
+                "shapes": library.hash if library else None,
             }
             yield Video(
                 synthesized_id(
@@ -185,52 +218,9 @@ def videos_of(
                 edits,
                 seed,
                 base_hash,
-                recipe_hash({**facts, **own_facts}),
+                recipe_hash({**(facts or {}), **own_facts}),
+                library=library,
             )
-
-
-def chosen_edits(choices: EditChoices) -> tuple[Edit, ...]:
-    """Return the edits of presets and files, in the order given.
-
-    Raises:
-        EditPlanError: If one is unknown or cannot be read.
-        ConfigError: If variants are asked for without edits, which would all be the same.
-    """
-    edits = join_edits(
-        [*map(load_preset, choices.presets), *map(load_edit_file, choices.edit_files)]
-    )
-    known = [edit.id for edit in edits]
-    for edit_id in choices.edits:
-        if edit_id not in known:
-            raise EditPlanError(
-                f"'edits.{edit_id}' changes an edit that is not asked for; "
-                f"asked for: {', '.join(known) or 'none'}"
-            )
-    edits = tuple(_changed(edit, choices.edits.get(edit.id, {})) for edit in edits)
-    if choices.variants > 1 and not edits:
-        raise ConfigError(
-            f"variants = {choices.variants} without an edit would be the same video "
-            f"{choices.variants} times; name an edit or leave variants at 1"
-        )
-    return edits
-
-
-def _changed(edit: Edit, changes: Mapping[str, Any]) -> Edit:
-    """Lay changes over an edit, checked as if a file had said it."""
-    if not changes:
-        return edit
-    said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
-    (changed,) = parse_edits(text, f"edits.{edit.id}").edits
-    return changed
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = {**below, **above}
-    for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
-            both[key] = _merged(below[key], value)
-    return both
 
 
 def _chosen_sequences(choices: EditChoices, reader: StoreReader) -> list[Sequence]:

@@ -1,6 +1,7 @@
 """Export a store: its sequences, one by one, as files of another format."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import ExportError
 from svsdata.export.cityscapes import CityscapesExporter
+from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
 from svsdata.export.manifest import claim_folder, finish, is_finished, writing
 from svsdata.export.video import VideoExporter
@@ -76,8 +78,15 @@ def run_export(
         progress.start("export", done + num_frames, done=done)
         for sequence in unfinished:
             frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
-            facts = exporter.write(sequence, _counted(frames, progress))
-            finish(config.out, sequence, hashes[sequence.sequence_id], facts=facts)
+            source_types: Counter[SourceType] = Counter()
+            facts = exporter.write(sequence, _counted(frames, progress, source_types))
+            finish(
+                config.out,
+                sequence,
+                hashes[sequence.sequence_id],
+                facts=facts,
+                source_types=source_types,
+            )
     return ExportResult(
         out=config.out,
         format=config.format,
@@ -162,7 +171,11 @@ def _frames(
     return frames if gate is None else gate.blanked(sequence_id, frames)
 
 
-def _counted(frames: Iterator[Frame], progress: Progress) -> Iterator[Frame]:
+def _counted(
+    frames: Iterator[Frame], progress: Progress, source_types: Counter[SourceType]
+) -> Iterator[Frame]:
     for frame in frames:
+        if kind := source_type(frame):
+            source_types[kind] += 1
         yield frame
         progress.advance()

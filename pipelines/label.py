@@ -99,7 +99,7 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     began, frames, skipped = time.monotonic(), 0, {}
     for recording in left:
         bad = BadFrames(skip=config.skip_bad)
-        frames += _label_sequence(recording, run, store, bad, progress)
+        frames += label_sequence(recording, run, store, bad, progress)
         if bad.reasons:
             skipped[recording.sequence_id] = dict(sorted(bad.reasons.items()))
             progress.note(f"{recording.sequence_id}: {len(bad.reasons)} unreadable frames left out")
@@ -161,7 +161,7 @@ def _opened(path: Path, info: StoreInfo, *, overwrite: bool) -> StoreWriter:
     return StoreWriter(path, info)
 
 
-def _label_sequence(
+def label_sequence(
     recording: Recording, run: LabelRun, store: StoreWriter, bad: BadFrames, progress: Progress
 ) -> int:
     """Write one sequence and commit it; returns the number of frames that were left to label."""

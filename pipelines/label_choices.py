@@ -13,9 +13,11 @@ from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler
 from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
 from svsdata.labeling.labelled_frames import BadFrames, Chain
 from svsdata.labeling.precomputed import (
+    CONFIDENCE_WORDS,
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
     MapFolder,
+    Maps,
     PrecomputedLabels,
 )
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
@@ -25,6 +27,9 @@ from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
+
+KITTI360_MAPS = "data_2d_semantics"
+"""Where a download of KITTI-360 has its own maps."""
 
 LabelerOf: TypeAlias = Callable[[Recording], Labeler]
 
@@ -58,16 +63,19 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         progress.note(note)
     if config.crop_rows and source.kind == STREET_WORLD:
         raise ConfigError("crop_rows: a street world is rendered at any size, such as size=512x128")
-    segmenter = config.segmenter or _usual_segmenter(config, source)
+    segmenter = _segmenter(config, source)
     label_set = _label_set(config, source, segmenter)
     labeler_of = _labelers(config, source, segmenter, label_set)
     flow = _flow_labeler(config, source)
     size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
-    # KITTI-360's own maps have lasting ids, as the street world has.
     is_precomputed = segmenter == "precomputed"
-    lasting_ids = segmenter == "exact" or (is_precomputed and source.kind == KITTI360_LAYOUT)
+    # KITTI-360's own maps have lasting ids, as the street world has.
+    scope = config.instance_scope or (
+        "sequence" if source.kind == KITTI360_LAYOUT and not config.instance else "frame"
+    )
+    lasting_ids = segmenter == "exact" or (is_precomputed and scope == "sequence")
     return LabelRun(
         source=source,
         recordings=recordings,
@@ -131,10 +139,20 @@ def _own_size_hw(config: LabelConfig, recordings: tuple[Recording, ...]) -> tupl
     return min(height, config.crop_rows or height), width
 
 
-def _usual_segmenter(config: LabelConfig, source: Source) -> str:
+def _segmenter(config: LabelConfig, source: Source) -> str:
+    wanted = config.segmenter
+    if wanted is not None:
+        known = ("precomputed", "exact", *CHECKPOINTS)
+        if wanted not in known and "/" not in wanted and not Path(wanted).is_dir():
+            raise ConfigError(
+                f"segmenter '{wanted}': none of {', '.join(known)}, no folder, and no name of the "
+                "hub such as shi-labs/oneformer_cityscapes_swin_large"
+            )
+        return wanted
     if source.kind == STREET_WORLD:
         return "exact"
-    return "precomputed" if config.semantic else "oneformer"
+    has_maps = source.kind == KITTI360_LAYOUT and (Path(config.source) / KITTI360_MAPS).is_dir()
+    return "precomputed" if config.semantic or has_maps else "oneformer"
 
 
 def _label_set(config: LabelConfig, source: Source, segmenter: str) -> LabelSet:
@@ -156,21 +174,30 @@ def _labelers(
     if segmenter != "precomputed":
         labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
-    own_maps = Path(config.source) / "data_2d_semantics"
-    is_kitti360 = source.kind == KITTI360_LAYOUT and own_maps.is_dir()
-    semantic_folder = config.semantic or (str(own_maps) if is_kitti360 else None)
-    if semantic_folder is None:
-        raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
-    instance_folder = config.instance or (str(own_maps) if is_kitti360 else None)
-    semantic = MapFolder(Path(semantic_folder), SEMANTIC_WORDS)
-    instance = MapFolder(Path(instance_folder), INSTANCE_WORDS) if instance_folder else None
+    maps = _maps(config, source)
     return lambda recording: PrecomputedLabels(
-        semantic,
-        instance,
+        maps,
         label_set=label_set,
         encoding=config.encoding,
         folders=recording.folders,
         cropped=config.crop_rows is not None,
+    )
+
+
+def _maps(config: LabelConfig, source: Source) -> Maps:
+    """Find the maps' folders: those named, or KITTI-360's own."""
+    own = Path(config.source) / KITTI360_MAPS
+    is_kitti360 = source.kind == KITTI360_LAYOUT and own.is_dir()
+    own_confidence = is_kitti360 and any(own.glob("*/*/*/confidence"))
+    semantic = config.semantic or (own if is_kitti360 else None)
+    instance = config.instance or (own if is_kitti360 else None)
+    confidence = config.confidence or (own if own_confidence else None)
+    if semantic is None:
+        raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
+    return Maps(
+        MapFolder(Path(semantic), SEMANTIC_WORDS),
+        MapFolder(Path(instance), INSTANCE_WORDS) if instance else None,
+        MapFolder(Path(confidence), CONFIDENCE_WORDS) if confidence else None,
     )
 
 

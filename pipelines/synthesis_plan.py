@@ -10,8 +10,9 @@ from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, EditPlanError
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edit_plan import plans_at
-from svsdata.pipelines.edited_videos import Video, chosen_edits, planned_video, videos_of
+from svsdata.pipelines.edited_videos import Video, planned_video, videos_of
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype

@@ -11,7 +11,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.labeling.overlap import in_background
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of
+from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
 from svsdata.pipelines.synthesis_plan import Synthesis, prepare
 from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress
@@ -63,8 +63,10 @@ def run_synthesize(
     started, drawn = time.monotonic(), 0
     made: list[str] = []
     outcomes: list[EditOutcome] = []
-    for video in unfinished:
-        plan = video.plan()
+    # Whether a variant does something new is told by those before it.
+    for video, plan in plans_of(videos if unfinished and config.variants > 1 else unfinished):
+        if video not in unfinished:
+            continue
         own = outcomes_of(video.sequence_id, plan, progress) if plan else []
         outcomes += own
         if own and all(one.status == "rejected" for one in own):
@@ -105,7 +107,7 @@ def _make(
         labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)
         with closing(labels):  # type: ignore[type-var]
             for rendered in video_maker.render(labels, state):
-                after = rendered.state and rendered.state.arrays()
+                after = rendered.state.arrays() if rendered.state else None
                 made.append(_row(rendered, video), after)
                 progress.advance()
         made.commit({"generator": video_maker.name}, model=video_maker.name)

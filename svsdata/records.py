@@ -34,6 +34,9 @@ INSTANCE_BASE = 1000
 FRAME_LAYERS = ("image", "semantic", "instance", "flow", "occlusion", "confidence", "provenance")
 """The picture layers of a frame, by the name of their field and of their column in a store."""
 
+REPAIRED = 252
+"""Provenance of pixels of a recorded frame that were drawn to fit its edited labels."""
+
 
 @dataclass(frozen=True)
 class Camera:

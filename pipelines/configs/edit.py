@@ -25,6 +25,9 @@ class EditChoices(StageConfig):
     edits: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     """Changes to single edits: fields of the edit language by edit id, such as
     ``edits.truck.at.left_m = -3.5``."""
+    shapes: Path | None = None
+    """Shape library, for edits with ``shape: {from: library}``: outlines of real objects, which
+    ``svsdata edit shapes harvest`` takes from stores."""
     variants: int = Field(1, ge=1)
     """Videos a sequence, each with edits drawn anew."""
     seed: int = Field(0, ge=0)

@@ -27,7 +27,7 @@ class LabelConfig(StageConfig):
     """``oneformer``, ``mask2former``, ``segformer``, or any checkpoint of these families by its
     folder or hub name: a network of transformers. ``precomputed``: maps from ``semantic`` and
     ``instance``. ``exact``: what the street world knows. Left out: exact for a street world, else
-    precomputed where ``semantic`` is given, else oneformer."""
+    precomputed where ``semantic`` is given or KITTI-360's own maps are there, else oneformer."""
     flow: Literal["dis", "flownet2", "exact", "none"] | None = None
     """``dis``: OpenCV's dense inverse search. ``flownet2``: a network, with ``flow_weights``;
     dozens of times slower. ``exact``: what the street world knows. Left out:
@@ -59,6 +59,13 @@ class LabelConfig(StageConfig):
     """``precomputed``: folder of the semantic maps; found by themselves in KITTI-360's layout."""
     instance: str | None = None
     """``precomputed``: folder of the instance maps."""
+    confidence: str | None = None
+    """``precomputed``: folder of confidence maps of 8 or 16 bits, the greatest value being
+    certain; found by themselves in KITTI-360's layout."""
+    instance_scope: Literal["frame", "sequence"] | None = None
+    """``precomputed``: whether ids of 16-bit instance maps are one object throughout the sequence,
+    which makes them stay as they are, or hold for one frame each, which lets the tracker join
+    them. Left out: sequence for KITTI-360's own, else frame."""
     encoding: Literal["label_ids", "train_ids"] = "label_ids"
     """``precomputed``: whether semantic maps hold ids of the label set or Cityscapes train ids."""
 

@@ -26,7 +26,7 @@ class LossWeights(StageConfig):
     feature_matching: float = Field(10.0, ge=0)
     """Distance of the discriminators' features (eq. 5)."""
     occlusion: float = Field(1.0, ge=0)
-    """Occlusion mask against what the warp got right; not in the paper, keeps the mask alive."""
+    """Occlusion mask against the store's occlusion; not in the paper, keeps the mask alive."""
     pixel: float = Field(0.0, ge=0)
     """L1 to the real frame; not in the paper, stands in where no perceptual weights are."""
     labelmix: float = Field(0.0, ge=0)
@@ -122,26 +122,29 @@ def train_preset(name: str) -> dict[str, object]:
 
 
 def _demo() -> dict[str, object]:
-    """About an hour on two cores: motion first, then clips that grow, then full size."""
+    """About two hours on two cores: half size first, clips that grow, then full size."""
     half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(6 / 21, 2, 4), 2, full, 1e-3, 2e-4, batch_size=4, learns="motion"),
-            Phase(_epochs(2 / 21, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(6 / 21, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(2 / 21, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(5 / 21, 32, 1), 32, full, 2e-4, 1e-5),
+            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(0.35, 44, 1), 44, full, 2e-4, 1e-5),
         ),
-        "steps": 2100,
+        "steps": 4000,
         "loss_weights": LossWeights(
-            pixel=10.0, perceptual=0.0, image_adversarial=0.5, video_adversarial=0.3, occlusion=10.0
+            image_adversarial=0.5,
+            video_adversarial=0.1,
+            feature_matching=5.0,
+            perceptual=0.0,
+            pixel=20.0,
+            occlusion=0.0,
         ),
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
         "reference_free": 0.2,
         "discriminator_rate": 0.5,
-        "ema_decay": 0.995,
     }
 
 

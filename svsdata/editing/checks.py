@@ -1,82 +1,203 @@
-"""Plausibility of planned objects: who stands where, and whether two would overlap."""
+"""Plausibility of a planned object, from its way and what is known of the scene; no picture.
 
+What only pictures tell (how much of it is hidden, how much of a frame changes) is checked in
+``trial``.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.placement import Poses
-from svsdata.editing.scene import Sighting
+from svsdata.editing.crowd import Crowd
+from svsdata.editing.language import Checks
+from svsdata.editing.placement import Poses, View, seen_from, turned, view_of
+from svsdata.editing.setting import Setting
+from svsdata.editing.shapes import ObjectKind
+from svsdata.geometry.camera import project
 
-_EGO_CENTRE_M, _EGO_LENGTH_M, _EGO_WIDTH_M = 1.4, 4.8, 2.0
-# A base object is known by its seen foot only, a vehicle's mostly its near corner: taken as a disc
-# behind it.
-_SIGHTED_RADIUS_M, _BEHIND_FOOT_M = 0.6, 0.9
-# A sighting counts for the frames around it, as not every frame needs to be looked at.
-_AROUND = range(-2, 3)
-
-
-def footprint_circles(poses: Poses, length_m: float, width_m: float) -> NDArray[np.float64]:
-    """Cover footprints by discs of half their width, (N, K, 2) centres."""
-    count = max(1, int(np.ceil(length_m / width_m)))
-    reach = max(0.0, (length_m - width_m) / 2)
-    offsets = np.linspace(-reach, reach, count)
-    direction = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=1)
-    return poses[:, None, :2] + offsets[:, None] * direction[:, None]
+MIN_FRAMES = 5
+"""Fewer frames in view are not worth an edit."""
+# Sizes are of many vehicles of a class; a single one may well be that much out of the usual.
+_SIZE_TOLERANCE = 0.3
+_MIN_HEIGHT_SHARE = 0.06
+_SPEED_TOLERANCE = 1.02
+# Hard braking and steering of a vehicle; more is a jump.
+_MAX_ACCELERATION_MPS2 = 12.0
+# Places on a footprint where the ground is looked up, as shares of its length and width.
+_SPOTS = np.array([(x, y) for x in (-0.45, 0.0, 0.45) for y in (-0.45, 0.0, 0.45)])
+_GROUND_EVERY = 3
+# Labels near a kerb are off by a pixel and the vehicle's way by decimetres.
+_ON_SURFACE_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """Discs on the ground that nothing else may enter, in vehicle frames."""
+class Fault:
+    """Why something is not plausible."""
 
-    frame: NDArray[np.int64]
-    """(M,) at which frame."""
-    centre: NDArray[np.float64]
-    """(M, 2)."""
-    radius: NDArray[np.float64]
-    """(M,) metres."""
+    code: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An object on the way that it would take."""
+
+    kind: ObjectKind
+    size_m: tuple[float, float, float]
+    first_frame: int
+    world: Poses
+    """(n, 3) plan frame, one a frame."""
+    poses: Poses
+    """(n, 3) the same in the vehicle's frame."""
+    view: View
+    shown: NDArray[np.bool_]
+    """(n,) whether it is drawn, occlusion aside."""
 
     @classmethod
-    def of(cls, sightings: tuple[Sighting, ...]) -> "Crowd":
-        """Build from the base's objects."""
-        frame = [s.frame_index + shift for s in sightings for shift in _AROUND]
-        places = [(s.x_m, s.y_m) for s in sightings for _ in _AROUND]
-        distance = np.linalg.norm(np.reshape(places, (-1, 2)), axis=1, keepdims=True)
-        centre = np.reshape(places, (-1, 2)) * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))
-        return cls(np.array(frame, np.int64), centre, np.full(len(frame), _SIGHTED_RADIUS_M))
+    def on_way(
+        cls,
+        kind: ObjectKind,
+        size_m: tuple[float, float, float],
+        first_frame: int,
+        world: Poses,
+        setting: Setting,
+    ) -> "Candidate":
+        """Look at an object's way; it is shown wherever it is in view and not too far away."""
+        poses = seen_from(world, setting.ego[first_frame : first_frame + len(world)])
+        view = view_of(setting.scene.camera, poses, size_m)
+        shown = view.is_visible & (view.height_px >= setting.far_px)
+        return cls(kind, size_m, first_frame, world, poses, view, shown)
 
-    def joined_by(self, first_frame: int, poses: Poses, length_m: float, width_m: float) -> "Crowd":
-        """Add a planned object."""
-        circles = footprint_circles(poses, length_m, width_m)
-        count = circles.shape[1]
-        frames = np.repeat(np.arange(first_frame, first_frame + len(poses)), count)
-        return Crowd(
-            np.concatenate([self.frame, frames]),
-            np.concatenate([self.centre, circles.reshape(-1, 2)]),
-            np.concatenate([self.radius, np.full(len(frames), width_m / 2)]),
+    def shown_part(self) -> "Candidate":
+        """Cut off what lies before it is first and after it is last shown."""
+        first, last = np.flatnonzero(self.shown)[[0, -1]]
+        return self.cut(int(first), int(last) + 1)
+
+    def cut(self, start: int, stop: int) -> "Candidate":
+        """Return steps ``start`` to ``stop - 1``."""
+        part = slice(start, stop)
+        view = View(*(values[part] for values in vars(self.view).values()))
+        return Candidate(
+            self.kind,
+            self.size_m,
+            self.first_frame + start,
+            self.world[part],
+            self.poses[part],
+            view,
+            self.shown[part],
         )
 
-    def first_collision(
-        self, first_frame: int, poses: Poses, length_m: float, width_m: float
-    ) -> str:
-        """Say what an object would run into first, or nothing.
 
-        Args:
-            first_frame: Of ``poses``.
-            poses: (n, 3) vehicle frame, one a frame.
-            length_m: Of its footprint.
-            width_m: Of its footprint.
-        """
-        circles = footprint_circles(poses, length_m, width_m)
-        across = np.abs(circles[..., 1]) < (_EGO_WIDTH_M + width_m) / 2
-        along = np.abs(circles[..., 0] - _EGO_CENTRE_M) < (_EGO_LENGTH_M + width_m) / 2
-        hits_ego = (across & along).any(axis=1)
-        if hits_ego.any():
-            return f"the vehicle itself at frame {first_frame + int(hits_ego.argmax())}"
-        is_near = (self.frame >= first_frame) & (self.frame < first_frame + len(poses))
-        frames, centres, radii = self.frame[is_near], self.centre[is_near], self.radius[is_near]
-        gaps = np.linalg.norm(circles[frames - first_frame] - centres[:, None], axis=2)
-        hits = (gaps < (radii + width_m / 2)[:, None]).any(axis=1)
-        if hits.any():
-            return f"another object at frame {int(frames[hits].min())}"
-        return ""
+def first_fault(
+    candidate: Candidate, setting: Setting, crowd: Crowd, checks: Checks
+) -> Fault | None:
+    """Return what is wrong with an object that is shown somewhere; None if nothing is."""
+    tests: tuple[Callable[[], Fault | None], ...] = (
+        lambda: _unseen(candidate, setting, checks),
+        lambda: _size(candidate, checks),
+        lambda: _speed(candidate, setting, checks),
+        lambda: _jump(candidate, setting, checks),
+        lambda: _off_surface(candidate, setting, checks),
+        lambda: _collision(candidate, crowd, checks),
+    )
+    return next((fault for test in tests if (fault := test()) is not None), None)
+
+
+def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    shown, frames = candidate.shown, int(candidate.shown.sum())
+    if frames < min(MIN_FRAMES, setting.scene.num_frames):
+        return Fault("UNSEEN", f"in view for {frames} frames, fewer than {MIN_FRAMES}")
+    tallest = float(candidate.view.height_px[shown].max() / setting.scene.camera.size_hw[0])
+    if tallest < _MIN_HEIGHT_SHARE:
+        return Fault("TINY", f"never higher than {tallest:.1%} of the frame")
+    box = candidate.view.box[shown]
+    largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())
+    if largest < checks.min_px:
+        return Fault("TINY", f"covers {largest:.0f} pixels at most, fewer than {checks.min_px}")
+    return None
+
+
+def _size(candidate: Candidate, checks: Checks) -> Fault | None:
+    low, high = candidate.kind.height_m
+    low, high = low * (1 - _SIZE_TOLERANCE), high * (1 + _SIZE_TOLERANCE)
+    height = candidate.size_m[2]
+    if checks.size == "ignore" or low <= height <= high:
+        return None
+    return Fault(
+        "SIZE", f"{height:.2f} m high; a {candidate.kind.name} is {low:.1f} to {high:.1f} m"
+    )
+
+
+def _speed(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    if checks.speed == "ignore" or len(candidate.world) < 2:
+        return None
+    steps = np.linalg.norm(np.diff(candidate.world[:, :2], axis=0), axis=1)
+    window = min(3, len(steps))
+    speeds = np.convolve(steps, np.ones(window) / window, mode="valid") * setting.scene.fps
+    limit = candidate.kind.max_speed_mps
+    if speeds.max() <= limit * _SPEED_TOLERANCE:
+        return None
+    frame = candidate.first_frame + int(speeds.argmax())
+    return Fault("SPEED", f"{speeds.max():.1f} m/s at frame {frame}, over {limit:g} m/s")
+
+
+def _jump(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    """Compare every place with the one where the two steps before lead to."""
+    if len(candidate.world) < 3:
+        return None
+    world = candidate.world[:, :2]
+    expected = 2 * world[1:-1] - world[:-2]
+    off = world[2:] - expected
+    distance = np.linalg.norm(off, axis=1)
+    explained = _MAX_ACCELERATION_MPS2 / setting.scene.fps**2
+    beyond = off * np.clip(1 - explained / np.maximum(distance, 1e-9), 0, None)[:, None]
+    heading = setting.ego[candidate.first_frame + 2 :][: len(off), 2]
+    places = candidate.poses[2:, :2]
+    pixels = [
+        project(setting.scene.camera, np.column_stack([p, np.zeros(len(p))]))
+        for p in (places, places - turned(beyond, -heading))
+    ]
+    is_ahead = (pixels[0][:, 2] > 1.0) & (pixels[1][:, 2] > 1.0) & candidate.shown[2:]
+    jump = np.linalg.norm(pixels[0][:, :2] - pixels[1][:, :2], axis=1) * is_ahead
+    if jump.max() <= checks.jump_px:
+        return None
+    frame = candidate.first_frame + 2 + int(jump.argmax())
+    return Fault("JUMP", f"its foot jumps {jump.max():.1f} px at frame {frame}")
+
+
+def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    scene = setting.scene
+    if checks.off_surface == "ignore":
+        return None
+    steps = np.flatnonzero(candidate.shown)[::_GROUND_EVERY]
+    poses = candidate.poses[steps]
+    spots = _SPOTS * candidate.size_m[:2]
+    points = np.stack(
+        [turned(np.tile(spot, (len(poses), 1)), poses[:, 2]) + poses[:, :2] for spot in spots], 1
+    )
+    frames = np.repeat(candidate.first_frame + steps, len(spots))
+    labels = scene.ground.at(points.reshape(-1, 2), frames, setting.ego, setting.path.at_frame_m)
+    names = [n for n in candidate.kind.surfaces if n in scene.label_set.by_name]
+    allowed = [scene.label_set.by_name[name].id for name in names]
+    known = (labels < scene.label_set.num_classes).reshape(len(steps), -1)
+    stands = np.isin(labels, allowed).reshape(len(steps), -1)
+    is_known = known.sum(axis=1) >= len(spots) / 2
+    if not is_known.any():
+        return None
+    share = stands.sum(axis=1)[is_known] / known.sum(axis=1)[is_known]
+    if (share >= checks.surface_share).mean() >= _ON_SURFACE_SHARE:
+        return None
+    foreign = labels.reshape(len(steps), -1)[known & ~stands]
+    name = scene.label_set.labels[int(np.bincount(foreign).argmax())].name
+    frame = candidate.first_frame + int(steps[is_known][share.argmin()])
+    return Fault("OFFSURF", f"{1 - share.min():.0%} of it would stand on {name} at frame {frame}")
+
+
+def _collision(candidate: Candidate, crowd: Crowd, checks: Checks) -> Fault | None:
+    if checks.collision == "ignore":
+        return None
+    length, width, _ = candidate.size_m
+    hit = crowd.first_collision(candidate.first_frame, candidate.poses, length, width)
+    return Fault("COLLIDE", f"would run into {hit[1]} at frame {hit[0]}") if hit else None

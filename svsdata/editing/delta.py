@@ -101,22 +101,16 @@ def restored(base: Frame, row: Mapping[str, Any], layers: Iterable[str]) -> Fram
     if _digest(base) != row["base_sha256"]:
         raise EditPlanError(f"{where}: was made on another base; name the one of its plan")
     blank = replace(base, provenance=_untouched(base))
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict.fromkeys(("image", *_MAPS))
     for layer in layers:
         old = getattr(blank, layer)
         own = [_decoded(it, where) for it in row["patches"] if it["layer"] == layer]
         values[layer] = None if old is None else patched(old, own)
     if row["image"] is not None:
         values["encoded_image"] = EncodedImage(row["image"]["bytes"], row["image"]["path"])
-    return replace(
-        base,
-        **dict.fromkeys(("image", *_MAPS)) | values,
-        source=row["source"],
-        models={it["layer"]: it["model"] for it in row["models"]},
-        is_synthetic=row["is_synthetic"],
-        plan_hash=row["plan_hash"],
-        seed=row["seed"],
-    )
+    values["models"] = {it["layer"]: it["model"] for it in row["models"]}
+    values |= {name: row[name] for name in ("source", "is_synthetic", "plan_hash", "seed")}
+    return replace(base, **values)
 
 
 def patches_between(base: Layer, edited: Layer) -> list[Patch]:
@@ -203,7 +197,8 @@ def _rectangles(changed: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
     height, width = changed.shape
     padded = np.pad(changed, ((0, -height % _BLOCK), (0, -width % _BLOCK)))
     blocks = padded.reshape(padded.shape[0] // _BLOCK, _BLOCK, -1, _BLOCK).any(axis=(1, 3))
-    count, groups = cv2.connectedComponents(blocks.astype(np.uint8), connectivity=8)
+    grid = np.asarray(blocks, np.uint8)
+    count, groups = cv2.connectedComponents(grid, connectivity=8)
     group_of = np.kron(groups, np.ones((_BLOCK, _BLOCK), groups.dtype))[:height, :width]
     found = []
     for group in range(1, count):

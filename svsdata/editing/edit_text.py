@@ -42,9 +42,9 @@ _NEEDED = {
     "relabel": ("region", "from", "to"),
 }
 _ALLOWED = {
-    "add": ("size_m", "at", "motion", "enter", "repeat"),
+    "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
     "remove": ("fill", "enter"),
-    "replace": ("size_m", "anchor", "fill", "enter"),
+    "replace": ("size_m", "shape", "anchor", "fill", "enter"),
     "shift": ("fill", "enter"),
     "retime": ("fill", "enter"),
     "relabel": (),
@@ -284,7 +284,8 @@ def _explain(error: ValidationError, place: str) -> str:
             for record in _RECORDS
             for name, field in record.model_fields.items()
         }
-        return f"{where}: unknown key{did_you_mean(str(fault['loc'][-1]), words)}"
+        unknown = str(fault["loc"][-1])
+        return f"{where}: unknown key{did_you_mean(unknown, words - {unknown})}"
     hint = ""
     if fault["type"] == "literal_error":
         expected = str(fault["ctx"]["expected"])

@@ -1,22 +1,37 @@
-"""What a removed object leaves: labels seen there in near frames, else the columns continued."""
+"""What a removed object leaves: labels seen there in near frames, else the columns continued.
 
+Whatever stands is continued from above, the ground is looked for: first where other frames saw it,
+by the vehicle's motion and the ground's depth; then at the same distance from the vehicle's path
+further on in the same frame, for a kerb behind a row of parked cars goes on between them.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.occlusion import FLAT_NAMES
+from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.placement import pose_step
 from svsdata.editing.plan import EditPlan
 from svsdata.geometry.camera import ground_homography
 from svsdata.labels import NO_LABEL, LabelSet
 from svsdata.records import Frame, SemanticMap
 
-LOOK_AROUND = 8
+LOOK_AROUND = 16
 """Frames before and after the current one whose labels may fill a hole."""
 
+_OFFSETS = (-4, 4, -8, 8, -12, 12, -16, 16)
+# The way along the road, metres, that a kerb is followed in the same frame.
+_FOLLOWED_M = (3.0, -3.0, 6.0, -6.0, 10.0, 15.0)
 # Beyond, a pixel is metres of ground, and a pitch error moves it further.
 _SEEN_WITHIN_M = 50.0
+# The ground is looked up at this many columns at most: a label is larger than that.
+_LATTICE_WIDTH = 512
+
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,98 +49,222 @@ def fill_hole(
     window: MapWindow,
     plan: EditPlan,
     label_set: LabelSet,
+    *,
+    columns_only: bool,
 ) -> None:
     """Overwrite a hole of a semantic map in place.
 
     Args:
         semantic: (H, W), changed inside the hole only.
-        hole: (H, W) what is removed.
+        hole: (H, W) what is removed; not empty.
         window: The frame and its neighbours, unedited.
         plan: Whose camera and vehicle poses relate the frames.
         label_set: Of the maps.
+        columns_only: Continue the columns and look nowhere else.
     """
-    flat_ids = [label_set.by_name[n].id for n in FLAT_NAMES if n in label_set.by_name]
-    is_flat = np.zeros(256, bool)
-    is_flat[flat_ids] = True
-    _continue_columns(semantic, hole, is_flat, label_set)
-    _vote_of_neighbours(semantic, hole, is_flat, window, plan)
-
-
-def _vote_of_neighbours(
-    semantic: SemanticMap,
-    hole: NDArray[np.bool_],
-    is_flat: NDArray[np.bool_],
-    window: MapWindow,
-    plan: EditPlan,
-) -> None:
-    """Take the flat label that the nearest of the near frames saw at the same place."""
-    rows, columns = np.nonzero(hole)
-    pixels = np.stack([columns, rows, np.ones_like(rows)]).astype(np.float32)
-    image_T_ground = ground_homography(plan.camera)
-    ground_T_image = np.linalg.inv(image_T_ground)
-    is_near = ground_T_image[2].astype(np.float32) @ pixels > 1 / _SEEN_WITHIN_M
-    rows, columns, pixels = rows[is_near], columns[is_near], pixels[:, is_near]
-    index = window.frame.frame_index
-    height, width = semantic.shape
-    seen = np.full(len(rows), NO_LABEL, np.uint8)
-    neighbours = [f for f in (*window.before, *window.after) if (f.frame_index - index) % 4 == 0]
-    for frame in sorted(neighbours, key=lambda f: -abs(f.frame_index - index)):
+    across, down = np.flatnonzero(hole.any(axis=0)), np.flatnonzero(hole.any(axis=1))
+    rect = Rect(int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
+    is_ground = _continue_columns(semantic, hole, rect, label_set)
+    if columns_only:
+        return
+    flat_table = np.where(_sources(label_set)[0], np.arange(256), NO_LABEL).astype(np.uint8)
+    lattice = _Lattice.of(hole, rect, plan)
+    found = np.full(len(lattice.rows), NO_LABEL, np.uint8)
+    for frame, moved in _elsewhere(window, plan):
         assert frame.semantic is not None
-        moved = pose_step(plan.ego[index], plan.ego[frame.frame_index])
-        homography = image_T_ground @ moved @ ground_T_image
-        u, v, w = homography.astype(np.float32) @ pixels
-        is_ahead = w > 0.01
-        u, v = (np.rint(k / np.where(is_ahead, w, 1)) for k in (u, v))
-        inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        labels = frame.semantic[v[inside].astype(np.intp), u[inside].astype(np.intp)]
-        seen[inside] = np.where(is_flat[labels], labels, seen[inside])
-    is_seen = seen != NO_LABEL
-    semantic[rows[is_seen], columns[is_seen]] = seen[is_seen]
+        _look_up(found, lattice, frame.semantic, moved, plan, flat_table)
+    base = window.frame.semantic
+    assert base is not None
+    ground = is_ground[lattice.rows - rect.y0, lattice.columns - rect.x0]
+    part, along = lattice.at(ground), found[ground]
+    outside = np.where(hole, NO_LABEL, base)
+    for moved in _further_along(window.frame.frame_index, plan):
+        _look_up(along, part, outside, moved, plan, flat_table)
+    found[ground] = along
+    lattice.write(semantic, hole, found, rect)
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """Pixels of a hole near enough to be looked up, every one or every so many; (N,)."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    step: int
+
+    @classmethod
+    def of(cls, hole: NDArray[np.bool_], rect: Rect, plan: EditPlan) -> "_Lattice":
+        """Choose them inside a rectangle."""
+        step = max(1, round(hole.shape[1] / _LATTICE_WIDTH))
+        first = step // 2
+        rows, columns = np.nonzero(
+            hole[rect.y0 + first : rect.y1 : step, rect.x0 + first : rect.x1 : step]
+        )
+        rows, columns = rect.y0 + first + step * rows, rect.x0 + first + step * columns
+        inverse = np.linalg.inv(ground_homography(plan.camera))[2]
+        depth = inverse[0] * columns + inverse[1] * rows + inverse[2]
+        return cls(rows, columns, step).at(depth > 1 / _SEEN_WITHIN_M)
+
+    def at(self, chosen: NDArray[np.bool_]) -> "_Lattice":
+        """Return those that are chosen."""
+        return _Lattice(self.rows[chosen], self.columns[chosen], self.step)
+
+    def write(
+        self, semantic: SemanticMap, hole: NDArray[np.bool_], found: SemanticMap, rect: Rect
+    ) -> None:
+        """Write what was found at these pixels into the hole around them."""
+        height, width = rect.y1 - rect.y0, rect.x1 - rect.x0
+        coarse = np.full((-(-height // self.step), -(-width // self.step)), NO_LABEL, np.uint8)
+        coarse[(self.rows - rect.y0) // self.step, (self.columns - rect.x0) // self.step] = found
+        fine = np.repeat(np.repeat(coarse, self.step, axis=0), self.step, axis=1)[:height, :width]
+        where = hole[rect.slices] & (fine != NO_LABEL)
+        np.copyto(semantic[rect.slices], fine, where=where)
+
+
+def _elsewhere(window: MapWindow, plan: EditPlan) -> Iterator[tuple[Frame, Matrix]]:
+    """Near frames, from the nearest on, with how the ground moves to them."""
+    index = window.frame.frame_index
+    frames = {frame.frame_index - index: frame for frame in (*window.before, *window.after)}
+    for offset in _OFFSETS:
+        if offset in frames:
+            yield frames[offset], pose_step(plan.ego[index], plan.ego[index + offset])
+
+
+def _further_along(index: int, plan: EditPlan) -> Iterator[Matrix]:
+    """How the ground moves on along the vehicle's path, and back."""
+    for metres in _FOLLOWED_M:
+        side = (
+            plan.ego[index : index + 200]
+            if metres > 0
+            else plan.ego[max(0, index - 200) : index + 1][::-1]
+        )
+        way = np.linalg.norm(side[:, :2] - plan.ego[index, :2], axis=1)
+        beyond = np.flatnonzero(way >= abs(metres))
+        step = np.eye(3)
+        step[0, 2] = metres
+        yield pose_step(side[beyond[0]], plan.ego[index]) if beyond.size else step
+
+
+def _look_up(
+    found: SemanticMap,
+    lattice: _Lattice,
+    semantic: SemanticMap,
+    moved: Matrix,
+    plan: EditPlan,
+    flat_table: NDArray[np.uint8],
+) -> None:
+    """Look up the ground at other places where nothing was found so far.
+
+    Args:
+        found: (N,) changed in place.
+        lattice: Where.
+        semantic: (H, W) map that is looked at.
+        moved: (3, 3) takes (x, y, 1) of the ground to the place in ``semantic``.
+        plan: Whose camera sees both.
+        flat_table: (256,) ids of the ground as they are, ``NO_LABEL`` for all others.
+    """
+    left = np.flatnonzero(found == NO_LABEL)
+    image_T_ground = ground_homography(plan.camera)
+    homography = (image_T_ground @ moved @ np.linalg.inv(image_T_ground)).astype(np.float32)
+    columns, rows = (v[left].astype(np.float32) for v in (lattice.columns, lattice.rows))
+    u, v, w = (h[0] * columns + (h[1] * rows + h[2]) for h in homography)
+    height, width = semantic.shape
+    is_ahead = w > 0.01
+    scale = 1 / np.where(is_ahead, w, 1)
+    u, v = np.rint(u * scale), np.rint(v * scale)
+    inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    labels = semantic[v[inside].astype(np.intp), u[inside].astype(np.intp)]
+    found[left[inside]] = flat_table[labels]
 
 
 def _continue_columns(
-    semantic: SemanticMap,
-    hole: NDArray[np.bool_],
-    is_flat: NDArray[np.bool_],
-    label_set: LabelSet,
-) -> None:
-    """Fill each column from above down to where the ground begins, and from below up to it."""
-    is_thing = np.zeros(256, bool)
-    is_thing[list(label_set.thing_ids)] = True
-    height, _ = semantic.shape
-    columns = np.flatnonzero(hole.any(axis=0))
-    part = hole[:, columns]
-    labels = semantic[:, columns]
-    ground_row = _ground_rows(semantic, hole, is_flat, is_thing)[columns]
-    rows = np.arange(height)[:, None]
-    is_source = ~part & ~is_thing[labels]
-    above = np.maximum.accumulate(np.where(is_source & ~is_flat[labels], rows, -1), axis=0)
-    below = np.minimum.accumulate(
-        np.where(is_source & is_flat[labels], rows, height)[::-1], axis=0
-    )[::-1]
-    has_above, has_below = above >= 0, below < height
-    take_below = has_below & ((rows >= ground_row) | ~has_above)
-    source = np.where(take_below, below, np.where(has_above, above, -1))
+    semantic: SemanticMap, hole: NDArray[np.bool_], rect: Rect, label_set: LabelSet
+) -> NDArray[np.bool_]:
+    """Fill each column from above down to where the ground begins, and from below up to it.
+
+    Returns:
+        (h, w) of the rectangle, where it is ground.
+    """
+    is_flat_id, is_source_id = _sources(label_set)
+    height = len(semantic)
+    labels = _transposed(semantic[:, rect.x0 : rect.x1])
+    gone = _transposed(hole[:, rect.x0 : rect.x1].view(np.uint8)).view(bool)
+    runs = _Runs.of(labels, gone)
+    is_flat = is_flat_id[runs.label] & ~runs.is_hole
+    is_source = is_source_id[runs.label] & ~runs.is_hole
+    numbers = np.arange(len(runs.label))
+    above = np.maximum.accumulate(np.where(is_source & ~is_flat, numbers, -1))
+    below = np.minimum.accumulate(np.where(is_flat, numbers, len(numbers))[::-1])[::-1]
+    # A source of another column is none.
+    has_above = (above >= 0) & (runs.column[above] == runs.column)
+    has_below = below < len(numbers)
+    below = np.minimum(below, len(numbers) - 1)
+    has_below &= runs.column[below] == runs.column
     road = label_set.label("road").id
-    taken = np.where(source >= 0, np.take_along_axis(labels, np.maximum(source, 0), axis=0), road)
-    semantic[:, columns] = np.where(part, taken, labels)
+    from_above = np.where(has_above, runs.label[above], road)
+    from_below = np.where(has_below, runs.label[below], from_above)
+    from_above = np.where(has_above, from_above, from_below)
+    ground_row = _ground_rows(runs, is_flat, is_source, height)
+    rows = np.arange(height)
+    take_below = rows >= ground_row[:, None]
+    filled = np.where(
+        take_below,
+        np.repeat(from_below, runs.length).reshape(labels.shape),
+        np.repeat(from_above, runs.length).reshape(labels.shape),
+    )
+    down = slice(rect.y0, rect.y1)
+    np.copyto(semantic[rect.slices], _transposed(filled[:, down]), where=hole[rect.slices])
+    return _transposed(take_below[:, down].view(np.uint8)).view(bool)
+
+
+@lru_cache(maxsize=8)
+def _sources(label_set: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(256,) which ids are ground, and which go on below where they are seen."""
+    is_flat = layers_of(label_set) == Layer.FLAT
+    is_source = np.ones(256, bool)
+    is_source[list(label_set.thing_ids)] = False
+    for name in ("traffic light", "traffic sign"):
+        is_source[[label.id for label in label_set.labels if label.name == name]] = False
+    return is_flat, is_source
+
+
+def _transposed(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Contiguous (W, H) of (H, W), in blocks that fit the cache."""
+    return np.asarray(cv2.transpose(array), np.uint8)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Pixels of one column with one label, hole or not, downwards, column after column; (R,)."""
+
+    column: NDArray[np.intp]
+    top: NDArray[np.intp]
+    length: NDArray[np.intp]
+    label: NDArray[np.uint8]
+    is_hole: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, labels: NDArray[np.uint8], hole: NDArray[np.bool_]) -> "_Runs":
+        """Cut (columns, rows) maps."""
+        begins = np.ones(labels.shape, bool)
+        np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
+        begins[:, 1:] |= hole[:, 1:] != hole[:, :-1]
+        starts = np.flatnonzero(begins)
+        column, top = np.divmod(starts, labels.shape[1])
+        length = np.diff(starts, append=labels.size)
+        return cls(column, top, length, labels.ravel()[starts], hole.ravel()[starts])
 
 
 def _ground_rows(
-    semantic: SemanticMap,
-    hole: NDArray[np.bool_],
-    is_flat: NDArray[np.bool_],
-    is_thing: NDArray[np.bool_],
+    runs: _Runs, is_flat: NDArray[np.bool_], is_source: NDArray[np.bool_], height: int
 ) -> NDArray[np.float64]:
-    """(W,) row at which the flat ground begins, across holes by straight lines."""
-    height, width = semantic.shape
-    is_ground = is_flat[semantic] & ~hole
-    first = np.where(is_ground.any(axis=0), is_ground.argmax(axis=0), height)
-    above = np.clip(first - 1, 0, height - 1)
-    columns = np.arange(width)
-    top = semantic[above, columns]
-    is_seen = (first > 0) & (first < height) & ~hole[above, columns] & ~is_thing[top]
-    known = np.flatnonzero(is_seen)
-    if not known.size:
-        return np.full(width, height / 2)
-    return np.interp(columns, known, first[known])
+    """(columns,) row at which the ground begins, across holes by straight lines."""
+    count = int(runs.column[-1]) + 1
+    flat = np.flatnonzero(is_flat)
+    columns, first = np.unique(runs.column[flat], return_index=True)
+    first = flat[first]
+    # It is seen where something that stands there reaches down to it.
+    is_seen = (runs.top[first] > 0) & is_source[np.maximum(first - 1, 0)]
+    if not is_seen.any():
+        return np.full(count, height / 2)
+    return np.interp(np.arange(count), columns[is_seen], runs.top[first][is_seen])

@@ -182,6 +182,13 @@ class Checks(Record):
     first fault; ``error``: stop."""
 
 
+class Shape(Record):
+    """What the outline of an object is."""
+
+    source: Literal["solid", "library"] = Field(default="solid", alias="from")
+    """``solid``: a solid of its class; ``library``: borrowed from a real object, where one fits."""
+
+
 class Edit(Record):
     """One change to a sequence."""
 
@@ -190,11 +197,13 @@ class Edit(Record):
     label_class: str | None = Field(default=None, alias="class")
     """What is added, or put in the place of another."""
     size_m: Mapping[Literal["length", "width", "height"], Span] = {}
+    shape: Shape = Shape()
     at: At | None = None
     motion: Motion = Motion()
-    enter: Literal["edge", "occluder", "far", "reference"] = "edge"
-    """How it first comes into view: over the frame's border (or from far away), from behind
-    another object, from far away; ``reference``: the reference frame may be changed too."""
+    enter: Literal["edge", "occluder", "far", "reference"] | None = None
+    """How what is added first comes into view: over the frame's border or from far away (the
+    default), from behind another object, from far away alone. ``reference``: the reference frame
+    may be changed too, which is the default of all that is done to objects of the base."""
     frames: Frames = Frames()
     repeat: Repeat | None = None
     target: Selector | None = None

@@ -6,6 +6,7 @@ inserted object among poles, vehicles and buildings without any depth map.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import cv2
@@ -23,8 +24,6 @@ _THIN_NAMES = (
     *("pole", "polegroup", "traffic light", "traffic sign"),
     *("smallpole", "lamp", "stop"),
 )
-# Layers: what a class is to the order.
-_FLAT, _OPEN, _BORDER, _THIN, _UPRIGHT = range(5)
 # Pixels of one column with the same key are one piece; other classes' keys are their ids.
 _FLAT_KEY, _OPEN_KEY, _BORDER_KEY, _THIN_KEY = range(INSTANCE_BASE - 4, INSTANCE_BASE)
 # Heights and a width that tell the distance of a thin object whose foot is hidden.
@@ -72,16 +71,33 @@ class GroundDepth:
         return np.float32(1) / np.maximum(inverse, np.float32(1e-6))
 
 
+class Layer(IntEnum):
+    """What a class is to the order."""
+
+    FLAT = 0
+    OPEN = 1
+    """Endless behind everything."""
+    BORDER = 2
+    """The ego vehicle and what is no picture: in front of everything."""
+    THIN = 3
+    UPRIGHT = 4
+
+
+def layers_of(label_set: LabelSet) -> NDArray[np.uint8]:
+    """Return the (256,) ``Layer`` of every class id."""
+    return _tables(label_set)[0]
+
+
 @lru_cache(maxsize=8)
 def _tables(label_set: LabelSet) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """(256,) layer and (256,) key of every class id."""
-    layers = np.full(256, _UPRIGHT, np.uint8)
+    layers = np.full(256, Layer.UPRIGHT, np.uint8)
     keys = np.arange(256, dtype=np.uint16)
     groups = (
-        (FLAT_NAMES, _FLAT, _FLAT_KEY),
-        (_OPEN_NAMES, _OPEN, _OPEN_KEY),
-        (_BORDER_NAMES, _BORDER, _BORDER_KEY),
-        (_THIN_NAMES, _THIN, _THIN_KEY),
+        (FLAT_NAMES, Layer.FLAT, _FLAT_KEY),
+        (_OPEN_NAMES, Layer.OPEN, _OPEN_KEY),
+        (_BORDER_NAMES, Layer.BORDER, _BORDER_KEY),
+        (_THIN_NAMES, Layer.THIN, _THIN_KEY),
     )
     for names, layer, key in groups:
         ids = [label_set.by_name[name].id for name in names if name in label_set.by_name]
@@ -94,7 +110,6 @@ def depth_of_labels(
     instance: InstanceMap,
     rect: Rect,
     *,
-    feet: Feet,
     ground: GroundDepth,
     label_set: LabelSet,
 ) -> NDArray[np.float32]:
@@ -104,7 +119,6 @@ def depth_of_labels(
         semantic: (H, W) whole frame.
         instance: (H, W) whole frame.
         rect: Where.
-        feet: Of ``instance``.
         ground: Of the frame's camera.
         label_set: Of both maps.
 
@@ -116,18 +130,18 @@ def depth_of_labels(
     x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
     column = (slice(rect.y0, height), slice(x0, x1))
     runs = _runs(semantic[column], instance[column], rect.y1 - rect.y0, label_set)
-    is_flat_below = np.isin(runs.layer_below, (_FLAT, _BORDER))
+    is_flat_below = np.isin(runs.layer_below, (Layer.FLAT, Layer.BORDER))
     touches = is_flat_below | (runs.foot == height - rect.y0 - 1)
     foot_depth = ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
     depth = np.where(touches, foot_depth, np.float32(np.nan))
     for instance_id in np.unique(runs.key[runs.key >= INSTANCE_BASE]):
-        depth[runs.key == instance_id] = _thing_depth(
-            instance, int(instance_id), feet, ground, label_set
-        )
+        own = runs.key == instance_id
+        lowest = rect.y0 + int(runs.foot[own].max())
+        depth[own] = _thing_depth(instance, int(instance_id), lowest, ground, label_set)
     _settle_thin(depth, runs, semantic[column][: rect.y1 - rect.y0], ground, label_set)
     _settle_upright(depth, runs)
-    depth[(runs.layer == _FLAT) | (runs.layer == _OPEN)] = np.inf
-    depth[runs.layer == _BORDER] = 0.0
+    depth[(runs.layer == Layer.FLAT) | (runs.layer == Layer.OPEN)] = np.inf
+    depth[runs.layer == Layer.BORDER] = 0.0
     filled = np.repeat(depth, runs.num_rows).reshape(x1 - x0, rect.y1 - rect.y0)
     return filled[rect.x0 - x0 : rect.x1 - x0].T
 
@@ -191,16 +205,23 @@ def feet_of_things(instance: InstanceMap) -> Feet:
 
 
 def _thing_depth(
-    instance: InstanceMap, instance_id: int, feet: Feet, ground: GroundDepth, label_set: LabelSet
+    instance: InstanceMap, instance_id: int, lowest: int, ground: GroundDepth, label_set: LabelSet
 ) -> float:
-    """Depth of a thing's foot; a rider's is his vehicle's."""
-    column, row = feet[instance_id]
+    """Depth of a thing's foot, in row ``lowest`` or below; a rider's is his vehicle's."""
+    column, row = _foot(instance, instance_id, lowest)
     if label_set.labels[instance_id // INSTANCE_BASE].name == "rider" and row + 1 < len(instance):
         below = int(instance[row + 1, int(column)])
         two_wheelers = [label_set.by_name[name].id for name in ("bicycle", "motorcycle")]
         if below // INSTANCE_BASE in two_wheelers:
-            column, row = feet[below]
+            column, row = _foot(instance, below, row + 1)
     return float(ground.at(column, row + 0.5))
+
+
+def _foot(instance: InstanceMap, instance_id: int, lowest: int) -> tuple[float, int]:
+    """Column and row of a thing's lowest pixels."""
+    is_thing = instance[lowest:] == instance_id
+    row = int(np.flatnonzero(is_thing.any(axis=1))[-1])
+    return float(np.flatnonzero(is_thing[row]).mean()), lowest + row
 
 
 def _settle_thin(
@@ -211,11 +232,11 @@ def _settle_thin(
     label_set: LabelSet,
 ) -> None:
     """Give poles with their signs and lights the depth of their foot, else that of their size."""
-    is_thin = runs.layer == _THIN
+    is_thin = runs.layer == Layer.THIN
     if not is_thin.any():
         return
     layers, _ = _tables(label_set)
-    mask = np.ascontiguousarray(layers[semantic] == _THIN).view(np.uint8)
+    mask = np.ascontiguousarray(layers[semantic] == Layer.THIN).view(np.uint8)
     count, component, boxes, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
     piece = component[runs.top[is_thin], runs.column[is_thin]]
     nearest = np.full(count, np.inf, np.float32)
@@ -236,7 +257,7 @@ def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:
     """Give runs whose contact is hidden that of the same class in the columns beside."""
     is_hidden = np.isnan(depth)
     inverse = np.zeros(int(runs.column[-1]) + 1)
-    for class_key in np.unique(runs.key[is_hidden & (runs.layer == _UPRIGHT)]):
+    for class_key in np.unique(runs.key[is_hidden & (runs.layer == Layer.UPRIGHT)]):
         is_class = runs.key == class_key
         known, hidden = is_class & ~is_hidden, is_class & is_hidden
         if not known.any():

@@ -34,18 +34,17 @@ def ego_poses(motions: Sequence[EgoMotion], fps: float) -> Poses:
     return np.stack([chain[:, 0, 3], chain[:, 1, 3], heading], axis=1)
 
 
+def turned(points: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn (n, 2) points by (n,) radians to the left."""
+    cosine, sine = np.cos(angles), np.sin(angles)
+    x, y = points[:, 0], points[:, 1]
+    return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1)
+
+
 def seen_from(poses: Poses, ego: Poses) -> Poses:
     """Move poses of the plan frame into the vehicle frames of the same frames."""
-    offset = poses[:, :2] - ego[:, :2]
-    cosine, sine = np.cos(ego[:, 2]), np.sin(ego[:, 2])
-    return np.stack(
-        [
-            cosine * offset[:, 0] + sine * offset[:, 1],
-            -sine * offset[:, 0] + cosine * offset[:, 1],
-            poses[:, 2] - ego[:, 2],
-        ],
-        axis=1,
-    )
+    places = turned(poses[:, :2] - ego[:, :2], -ego[:, 2])
+    return np.column_stack([places, poses[:, 2] - ego[:, 2]])
 
 
 def pose_step(pose: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,6 +134,8 @@ class View:
     """(N,) some of it lies inside the frame, occlusion aside."""
     share_inside: NDArray[np.float64]
     """(N,) share of its screen box that lies inside the frame."""
+    box: NDArray[np.float64]
+    """(N, 4) columns and rows around it inside the frame: x0, y0, x1, y1; zeros if not visible."""
 
 
 def view_of(camera: Camera, poses: Poses, size_m: tuple[float, float, float]) -> View:
@@ -169,7 +170,15 @@ def view_of(camera: Camera, poses: Poses, size_m: tuple[float, float, float]) ->
     )
     area = np.maximum((right - left) * (bottom - top), 1e-9)
     height_px = np.where(any_ahead, np.nan_to_num(bottom - top), 0.0)
-    return View(height_px, any_ahead & (inside > 0), np.where(any_ahead, inside / area, 0.0))
+    is_visible = any_ahead & (inside > 0)
+    limits = (frame_width, frame_height, frame_width, frame_height)
+    box = np.clip(np.stack([left, top, right, bottom], axis=1), 0, limits)
+    return View(
+        height_px,
+        is_visible,
+        np.where(any_ahead, inside / area, 0.0),
+        np.where(is_visible[:, None], box, 0.0),
+    )
 
 
 def _spread(

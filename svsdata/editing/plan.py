@@ -4,6 +4,7 @@ Planning (``planning``) makes it; applying (``operations``) needs nothing but th
 of a few frames.
 """
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from svsdata.editing.language import Checks, Op
 from svsdata.editing.placement import Poses
+from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
+from svsdata.geometry.pitch import pitched
 from svsdata.records import Camera
 
 Status = Literal["applied", "clipped", "rejected"]
@@ -54,6 +57,8 @@ class PlannedEdit:
     """Class of which everything is taken away, or empty."""
     from_classes: tuple[str, ...] = ()
     """Ground classes that are relabelled."""
+    fills_temporally: bool = True
+    """Whether what was hidden by what is taken away is looked for in near frames."""
     region: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     """(n, 2) corners of the relabelled ground: x, y in metres, vehicle frame of frame 0."""
     size_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -67,6 +72,8 @@ class PlannedEdit:
     """(n,) way since the first frame, for moving legs."""
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     """(n,) whether it is drawn, occlusion aside."""
+    shape: BorrowedShape | None = None
+    """Outlines of a real object that it is drawn with; None: its class's solid."""
     checks: Checks = field(default_factory=Checks)
     """Thresholds that the row was checked by."""
 
@@ -87,10 +94,12 @@ class PlannedEdit:
 
     def is_present(self, frame_index: int) -> bool:
         """Whether it does something at a frame, occlusion aside."""
-        step = frame_index - self.first_frame
-        return self.first_frame <= frame_index <= self.last_frame and (
-            not self.draws or self.erases or bool(self.is_shown[step])
-        )
+        is_time = self.first_frame <= frame_index <= self.last_frame
+        return is_time and (not self.draws or self.erases or self.is_drawn(frame_index))
+
+    def is_drawn(self, frame_index: int) -> bool:
+        """Whether it is drawn at a frame between its first and its last, occlusion aside."""
+        return bool(self.is_shown[frame_index - self.first_frame])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +118,22 @@ class EditPlan:
     ego: Poses
     """(N, 3) the vehicle's pose at every frame, in its frame of frame 0."""
     rows: tuple[PlannedEdit, ...]
+    pitch_rad: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(N,) how much lower than at rest the camera looks at every frame; empty: it never nods."""
+
+    def camera_at(self, frame_index: int) -> Camera:
+        """Return the camera of a frame, nodding and all."""
+        if not self.pitch_rad.size:
+            return self.camera
+        return pitched(self.camera, float(self.pitch_rad[frame_index]))
 
     @cached_property
     def hash(self) -> str:
         """64 hex digits; two plans that do the same have the same."""
         digest = hashlib.sha256()
         camera = vars(self.camera)
-        for record in (plan_facts(self) | {"ego": self.ego}, camera, *map(row_facts, self.rows)):
+        moving = {"ego": self.ego, "pitch_rad": self.pitch_rad}
+        for record in (plan_facts(self) | moving, camera, *map(row_facts, self.rows)):
             numbers = {k: v for k, v in record.items() if not isinstance(v, np.ndarray)}
             digest.update(json.dumps(numbers, sort_keys=True).encode())
             for array in (v for _, v in sorted(record.items()) if isinstance(v, np.ndarray)):
@@ -162,4 +180,12 @@ def plan_facts(plan: EditPlan) -> dict[str, Any]:
 def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
-    return facts | {"checks": row.checks.model_dump(mode="json")}
+    shape = facts.pop("shape") or BorrowedShape.none()
+    return facts | {
+        "checks": row.checks.model_dump(mode="json"),
+        "donor": shape.donor,
+        "donor_licence": shape.licence,
+        "masks": [base64.b64encode(mask).decode() for mask in shape.masks],
+        "mask_pixels_per_m": shape.pixels_per_m,
+        "mask_of_frame": shape.mask_of_frame,
+    }

@@ -4,6 +4,7 @@ What the rows share (sequence, base, camera, the vehicle's way, the hash of it a
 the schema's ``svsdata_plan`` key. Reading checks the hash: what runs is what was reviewed.
 """
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from svsdata.editing.language import Checks
 from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts
+from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.errors import EditPlanError
 from svsdata.records import Camera
 
@@ -37,6 +39,7 @@ _SCHEMA = pa.schema(
         ("erased_ids", pa.list_(pa.int32())),
         ("erased_class", pa.string()),
         ("from_classes", pa.list_(pa.string())),
+        ("fills_temporally", pa.bool_()),
         ("region_x_m", _NUMBERS),
         ("region_y_m", _NUMBERS),
         ("length_m", pa.float64()),
@@ -51,6 +54,11 @@ _SCHEMA = pa.schema(
         ("travelled_m", _NUMBERS),
         ("is_shown", pa.list_(pa.bool_())),
         ("checks", pa.string()),
+        ("donor", pa.string()),
+        ("donor_licence", pa.string()),
+        ("masks", pa.list_(pa.string())),
+        ("mask_pixels_per_m", _NUMBERS),
+        ("mask_of_frame", pa.list_(pa.int32())),
     ]
 )
 # Fields of a row that are kept as several columns, in their order.
@@ -78,6 +86,7 @@ def write_plan(path: Path, plan: EditPlan) -> None:
             "flag": camera.flag,
         },
         "ego": plan.ego.tolist(),
+        "pitch_rad": plan.pitch_rad.tolist(),
     }
     schema = _SCHEMA.with_metadata({_KEY: json.dumps(shared).encode()})
     table = pa.Table.from_pylist([_columns(row) for row in plan.rows], schema=schema)
@@ -122,7 +131,7 @@ def _columns(row: PlannedEdit) -> dict[str, Any]:
     for name, columns in _SPLIT.items():
         values = np.asarray(facts.pop(name), np.float64)
         facts |= {c: values[..., k].tolist() for k, c in enumerate(columns)}
-    for name in ("travelled_m", "is_shown"):
+    for name in ("travelled_m", "is_shown", "mask_pixels_per_m", "mask_of_frame"):
         facts[name] = facts[name].tolist()
     return facts | {"checks": json.dumps(facts["checks"], sort_keys=True)}
 
@@ -141,6 +150,7 @@ def _plan(shared: dict[str, Any], rows: list[dict[str, Any]]) -> EditPlan:
             camera["flag"],
         ),
         ego=np.array(shared["ego"], np.float64).reshape(-1, 3),
+        pitch_rad=np.array(shared["pitch_rad"], np.float64),
         rows=tuple(_row(row) for row in rows),
     )
 
@@ -151,6 +161,14 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
     for name, parts in _SPLIT.items():
         facts[name] = np.stack([np.array(facts.pop(part), np.float64) for part in parts], axis=-1)
     facts["size_m"] = tuple(facts["size_m"].tolist())
+    masks = tuple(base64.b64decode(mask) for mask in facts.pop("masks"))
+    shape = BorrowedShape(
+        facts.pop("donor"),
+        facts.pop("donor_licence"),
+        masks,
+        np.array(facts.pop("mask_pixels_per_m"), np.float64),
+        np.array(facts.pop("mask_of_frame"), np.int64),
+    )
     for name in ("instance_ids", "erased_ids", "from_classes"):
         facts[name] = tuple(facts[name])
     return PlannedEdit(
@@ -159,5 +177,6 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
             "travelled_m": np.array(facts["travelled_m"], np.float64),
             "is_shown": np.array(facts["is_shown"], bool),
             "checks": Checks.model_validate_json(facts["checks"]),
+            "shape": shape if masks else None,
         }
     )

@@ -1,60 +1,67 @@
 """Make a plan: draw every choice of the edits and resolve it on what is known of a sequence.
 
-Planning sees the whole way of the vehicle and where the base's objects are, but no picture.
+Planning sees the whole way of the vehicle and where the base's objects are, but no picture;
+``trial`` adds what only pictures tell.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from svsdata.editing.checks import Crowd
+from svsdata.editing.additions import plan_additions
+from svsdata.editing.changes import plan_changes
+from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
-from svsdata.editing.placement import Poses, RoadPath, View, ego_poses, seen_from, view_of
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
+from svsdata.editing.regions import plan_region
 from svsdata.editing.scene import Scene
+from svsdata.editing.selection import selected_ids
+from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.trajectories import drawn, trajectory
 from svsdata.errors import EditPlanError
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import INSTANCE_BASE
 
 RESERVED_INDEX = 900
 """Where not all ids of the base are known, new objects take indices from here on."""
-FAR_SHARE = 0.05
-"""An object lower than this share of the frame may appear from the distance."""
-EDGE_SHARE = 0.4
-"""An object of which at most this much is inside the frame comes in from its border."""
-_MIN_HEIGHT_SHARE = 0.06
-_MIN_FRAMES = 5
+REUSED_AFTER = 100
+"""Frames that the last owner of an index must be gone, where no index is left that nobody had."""
 
 
-def plan_edits(edits: Sequence[Edit], scene: Scene, seed: int) -> EditPlan:
+def plan_edits(
+    edits: Sequence[Edit], scene: Scene, seed: int, *, barred: Collection[int] = ()
+) -> EditPlan:
     """Resolve edits on a scene.
 
     Args:
         edits: Their order is their number in provenance maps, from 1.
         scene: What is known of the sequence.
         seed: Draws every number given as a span; another seed is another variant.
+        barred: Seeds of rows that turned out bad and are not to be tried again.
 
     Raises:
-        EditPlanError: If there are too many edits, a class is unknown, or two edits contradict.
+        EditPlanError: If there are too many edits, a class is unknown, two edits contradict, or
+            one fails whose checks say ``on_fail: error``.
     """
     if not 1 <= len(edits) <= MAX_EDITS:
         raise EditPlanError(f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans")
-    ego = ego_poses(scene.motions, scene.fps)
-    road = _Road(scene, ego, RoadPath.of(ego), seed)
-    crowd = Crowd.of(scene.sightings)
+    setting = Setting.of(scene, seed)
+    targets = _targets(edits, setting)
+    _refuse_contradictions(edits, targets)
+    gone = {i for edit in edits if edit.op == "remove" for i in targets.get(edit.id, ())}
+    crowd = Crowd.of(scene.sightings, scene.label_set).without(gone)
     rows: list[PlannedEdit] = []
     for index, edit in enumerate(edits, start=1):
-        if edit.op == "remove":
-            rows.append(_plan_removal(index, edit, scene))
-            continue
-        for row in _plan_objects(index, edit, road, crowd):
-            if row.status != "rejected":
-                crowd = crowd.joined_by(row.first_frame, row.poses, row.size_m[0], row.size_m[1])
-            rows.append(row)
+        if edit.op == "relabel":
+            planned = [plan_region(index, edit, setting)]
+        elif edit.op == "add":
+            planned = plan_additions(index, edit, setting, crowd, barred)
+        else:
+            planned = plan_changes(index, edit, targets[edit.id], setting, crowd, barred)
+        for row in planned:
+            _stop_if_asked(row)
+            if row.is_live:
+                crowd = crowd.without(row.erased_ids).joined_by(row)
+            rows.append(_clipped(row, edit, scene.num_frames))
     return EditPlan(
         sequence_id=scene.sequence_id,
         base_hash=scene.base_hash,
@@ -64,186 +71,95 @@ def plan_edits(edits: Sequence[Edit], scene: Scene, seed: int) -> EditPlan:
         num_frames=scene.num_frames,
         camera=scene.camera,
         seed=seed,
-        ego=ego,
+        ego=setting.ego,
         rows=tuple(_numbered(rows, scene)),
+        pitch_rad=scene.pitch_rad,
     )
 
 
-@dataclass(frozen=True)
-class _Road:
-    scene: Scene
-    ego: Poses
-    path: RoadPath
-    seed: int
-
-
-def _plan_removal(index: int, edit: Edit, scene: Scene) -> PlannedEdit:
-    assert edit.target is not None
-    label = scene.label_set.label(edit.target.label_class)
-    track: tuple[int, ...] = () if edit.target.track is None else (edit.target.track,)
-    is_unknown = bool(track) and scene.knows_all_ids and track[0] not in scene.used_ids
-    return PlannedEdit(
-        index=index,
-        edit_id=edit.id,
-        occurrence=0,
-        op="remove",
-        class_name=label.name,
-        status="rejected" if is_unknown else "applied",
-        reason="NO_TARGET" if is_unknown else "",
-        note=f"no object {track[0]} in the sequence" if is_unknown else "",
-        erased_ids=track,
-        erased_class="" if track else label.name,
-        first_frame=0,
-        last_frame=scene.num_frames - 1,
-    )
-
-
-def _plan_objects(index: int, edit: Edit, road: _Road, crowd: Crowd) -> list[PlannedEdit]:
-    """Place an edit's objects one after the other at the first moments that suit."""
-    assert edit.label_class is not None
-    if edit.label_class not in OBJECT_KINDS:
-        raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
-            f"it can add: {', '.join(OBJECT_KINDS)}"
+def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
+    """Objects of the base that each edit is about, by edit id."""
+    return {
+        edit.id: selected_ids(
+            edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")
         )
-    rows: list[PlannedEdit] = []
-    start = 0 if edit.enter == "reference" else 1
-    most = edit.repeat.most if edit.repeat else 1
-    stride = max(1, round(road.scene.fps / 5))
-    rejection = None
-    # What is in the reference frame is at its place there, and cannot wait for a better moment.
-    last_start = 0 if edit.enter == "reference" else road.scene.num_frames - 1
-    while start <= last_start and len(rows) < most:
-        row = _try_object(index, edit, len(rows), start, road, crowd)
-        if row.status == "rejected":
-            rejection = max(rejection, row, key=_nearly_fitting) if rejection else row
-            start += stride
-            continue
-        rows.append(row)
-        crowd = crowd.joined_by(row.first_frame, row.poses, row.size_m[0], row.size_m[1])
-        start = _next_start(edit, start, road.path, generator(road.seed, edit.id, "gap", len(rows)))
-    if not rows:
-        rows.append(rejection or _rejected(index, edit, "TOO_SHORT", "no frame to start at"))
-    return rows
+        for edit in edits
+        if edit.target is not None
+    }
 
 
-def _nearly_fitting(rejection: PlannedEdit) -> int:
-    """Rank of a reason: of many tries the one that failed last is told."""
-    return ("REFERENCE", "UNSEEN", "TINY", "POPS_UP", "COLLIDE").index(rejection.reason)
+def _refuse_contradictions(edits: Sequence[Edit], targets: Mapping[str, list[int]]) -> None:
+    """Refuse two edits that want different things of one object."""
+    owner: dict[int, Edit] = {}
+    for edit in edits:
+        for instance_id in targets.get(edit.id, ()):
+            other = owner.setdefault(instance_id, edit)
+            if other is not edit and (other.op, edit.op) != ("remove", "remove"):
+                raise EditPlanError(
+                    f"edits '{other.id}' ({other.op}) and '{edit.id}' ({edit.op}) contradict: "
+                    f"both are about object {instance_id}; keep one, or narrow a 'where'"
+                )
 
 
-def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator) -> int:
-    """First frame at which the vehicle has gone the gap of a repeated edit."""
-    num_frames = len(path.at_frame_m)
-    if edit.repeat is None:
-        return num_frames
-    goal = path.at_frame_m[start] + drawn(edit.repeat.gap_m, rng)
-    beyond = np.flatnonzero(path.at_frame_m >= goal)
-    return int(beyond[0]) if beyond.size else num_frames
+def _stop_if_asked(row: PlannedEdit) -> None:
+    if not row.is_live and row.checks.on_fail == "error":
+        raise EditPlanError(f"edit '{row.edit_id}' fails: {row.reason}, {row.note}")
 
 
-def _try_object(
-    index: int,
-    edit: Edit,
-    occurrence: int,
-    start: int,
-    road: _Road,
-    crowd: Crowd,
-) -> PlannedEdit:
-    """Place one object that is at its first place at frame ``start``, or say why not."""
-    scene, kind = road.scene, OBJECT_KINDS[str(edit.label_class)]
-    rng = generator(road.seed, edit.id, start)
-    length = drawn(edit.size_m.get("length", kind.length_m), rng)
-    width = drawn(edit.size_m.get("width", kind.width_m), rng)
-    height = drawn(edit.size_m.get("height", kind.height_m), rng)
-    far_px = FAR_SHARE * scene.camera.size_hw[0]
-    way = trajectory(
-        edit,
-        start,
-        road.path,
-        fps=scene.fps,
-        come_into_view_m=float(scene.camera.intrinsics[1, 1]) * height / far_px + length,
-        rng=rng,
-    )
-    poses = seen_from(way.poses, road.ego)
-    view = view_of(scene.camera, poses, (length, width, height))
-    shown = way.exists & view.is_visible & (view.height_px >= far_px)
-    fault = _entry_fault(edit, shown, view, far_px)
-    if fault is None:
-        first, last = np.flatnonzero(shown)[[0, -1]]
-        hit = crowd.first_collision(first, poses[first : last + 1], length, width)
-        fault = ("COLLIDE", f"would run into {hit}") if hit else None
-    if fault is not None:
-        return _rejected(index, edit, fault[0], f"from frame {start}: {fault[1]}")
-    present = slice(first, last + 1)
-    return PlannedEdit(
-        index=index,
-        edit_id=edit.id,
-        occurrence=occurrence,
-        op="add",
-        class_name=kind.name,
-        status="applied",
-        size_m=(length, width, height),
-        seed=derived_seed(road.seed, edit.id, start),
-        first_frame=int(first),
-        last_frame=int(last),
-        poses=np.round(poses[present], 6),
-        travelled_m=np.round(way.travelled_m[present], 6),
-        is_shown=shown[present],
-    )
+def _clipped(row: PlannedEdit, edit: Edit, num_frames: int) -> PlannedEdit:
+    """Mark a row that was to go on beyond the sequence's end."""
+    end = edit.frames.end
+    if not row.is_live or end == "end" or end < num_frames:
+        return row
+    note = f"was to act until frame {end}, the sequence has {num_frames}"
+    return replace(row, status="clipped", reason="END", note=note)
 
 
-def _entry_fault(
-    edit: Edit, shown: NDArray[np.bool_], view: View, far_px: float
-) -> tuple[str, str] | None:
-    """Say what forbids the way an object comes into view."""
-    if shown.sum() < _MIN_FRAMES:
-        return "UNSEEN", f"in view for {int(shown.sum())} frames, fewer than {_MIN_FRAMES}"
-    tallest = float(view.height_px[shown].max() / far_px * FAR_SHARE)
-    if tallest < _MIN_HEIGHT_SHARE:
-        return "TINY", f"never higher than {tallest:.0%} of the frame"
-    if edit.enter == "reference":
-        return None
-    entries = np.flatnonzero(shown & ~np.concatenate([[False], shown[:-1]]))
-    if entries[0] == 0:
-        return (
-            "REFERENCE",
-            "would be in the reference frame; choose 'enter: reference' to repair it",
-        )
-    for entry in entries:
-        comes_from_far = view.height_px[entry] <= 1.5 * far_px
-        comes_from_edge = view.share_inside[entry] <= EDGE_SHARE
-        if not (comes_from_edge or comes_from_far):
-            return "POPS_UP", f"would appear from nowhere at frame {entry}"
-    return None
+class _Indices:
+    """Gives out instance ids: the smallest that is free in the whole sequence."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._label_set = scene.label_set
+        self._taken = set(scene.used_ids)
+        # Where not every frame was looked at, new objects keep to the upper tenth of the indices.
+        self._lowest = 1 if scene.knows_all_ids else RESERVED_INDEX
+        self._given: dict[int, int] = {}
+        """Last frame of who got an id."""
+
+    def take(self, class_name: str, row: PlannedEdit) -> int:
+        base = self._label_set.label(class_name).id * INSTANCE_BASE
+        candidates = range(base + self._lowest, base + INSTANCE_BASE)
+        chosen = next((i for i in candidates if i not in self._taken), None)
+        if chosen is None:
+            # An endless scene takes ids again whose owners are long gone.
+            gone = row.first_frame - REUSED_AFTER
+            chosen = next((i for i in candidates if self._given.get(i, gone) < gone), None)
+        if chosen is None:
+            raise EditPlanError(
+                f"no instance id of class '{class_name}' is free; add fewer than "
+                f"{INSTANCE_BASE - self._lowest} objects at a time"
+            )
+        self._taken.add(chosen)
+        self._given[chosen] = row.last_frame
+        return chosen
 
 
-def _rejected(index: int, edit: Edit, reason: str, note: str) -> PlannedEdit:
-    return PlannedEdit(index, edit.id, 0, "add", str(edit.label_class), "rejected", reason, note)
-
-
-def _numbered(rows: list[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
-    """Give every added object the smallest indices that are free in the whole sequence."""
-    # Where not every frame was looked at, new objects keep to the upper tenth of the indices.
-    lowest = 1 if scene.knows_all_ids else RESERVED_INDEX
-    taken = set(scene.used_ids)
+def _numbered(rows: Sequence[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
+    """Give what is drawn its ids: objects of the base keep theirs."""
+    indices = _Indices(scene)
     numbered = []
     for row in rows:
-        if row.op == "add" and row.status != "rejected":
-            ids = []
-            for name in OBJECT_KINDS[row.class_name].class_names:
-                base = scene.label_set.label(name).id * INSTANCE_BASE
-                free = next(
-                    (k for k in range(lowest, INSTANCE_BASE) if base + k not in taken), None
-                )
-                if free is None:
-                    raise EditPlanError(
-                        f"no instance id of class '{name}' is free; add fewer than "
-                        f"{INSTANCE_BASE - lowest} objects"
-                    )
-                ids.append(base + free)
-                taken.add(base + free)
-            track_id = derived_seed(row.seed, scene.sequence_id, "track")
-            row = replace(row, instance_ids=tuple(ids), track_id=track_id)
+        if row.is_live and len(row.poses):
+            names = OBJECT_KINDS[row.class_name].class_names
+            if row.op in ("shift", "retime"):
+                ids = [
+                    *row.erased_ids,
+                    *(indices.take(n, row) for n in names[len(row.erased_ids) :]),
+                ]
+                row = replace(row, instance_ids=tuple(ids[: len(names)]))
+            else:
+                track_id = derived_seed(row.seed, scene.sequence_id, "track")
+                ids = [indices.take(name, row) for name in names]
+                row = replace(row, instance_ids=tuple(ids), track_id=track_id)
         numbered.append(row)
     return numbered

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.operations import EditFrame
+from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import PROVENANCE_INFERRED
 from svsdata.images import id_borders, resize_image, resize_map, write_text
 from svsdata.labels import LabelSet
@@ -41,7 +41,7 @@ def preview_row(
     """
     if before.semantic is None or after.semantic is None or after.provenance is None:
         raise ValueError(f"frame {before.frame_index} lacks maps to show")
-    provenance = resize_map(after.provenance, cell_hw)
+    provenance = np.asarray(resize_map(after.provenance, cell_hw), np.uint8)
     changed = provenance > 0
     old = label_set.colorize(np.asarray(resize_map(before.semantic, cell_hw), np.uint8))
     new = label_set.colorize(np.asarray(resize_map(after.semantic, cell_hw), np.uint8))
@@ -64,7 +64,7 @@ def preview_row(
 
 
 def _overlay(
-    picture: Image, labels: Image, provenance: NDArray[np.generic], rim: NDArray[np.bool_]
+    picture: Image, labels: Image, provenance: NDArray[np.uint8], rim: NDArray[np.bool_]
 ) -> Image:
     """Lay the labels of what changed over the picture."""
     opacity = np.where(provenance == PROVENANCE_INFERRED, _FILLED_OPACITY, _OPACITY)

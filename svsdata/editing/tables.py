@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from svsdata.editing.operations import EditFrame
+from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan
 
 PLAN_FILE, EDITS_FILE, EDIT_FRAMES_FILE = "plan.parquet", "edits.parquet", "edit_frames.parquet"
@@ -38,10 +38,13 @@ EDIT_FRAMES_SCHEMA = pa.schema(
         ("left_m", pa.float64()),
         ("visible_px", pa.int32()),
         ("occluded_share", pa.float64()),
+        ("float_px", pa.float64()),
+        ("above_horizon_px", pa.float64()),
     ]
 )
 """``edit_frames``: box ``x0 <= x < x1``, ``y0 <= y < y1`` and foot in pixels, place in metres in
-the vehicle frame of that frame; null where an edit draws nothing."""
+the vehicle frame of that frame, both null where an edit draws nothing. The last two are the values
+that the checks FLOAT and HORIZON look at."""
 
 EDITS_SCHEMA = pa.schema(
     [
@@ -141,8 +144,8 @@ def edits_table(sequence_id: str, plan: EditPlan, edit_frames: pa.Table, *, mode
             "class": planned.class_name,
             "frames_changed": len(pc.unique(own["frame_index"])),
             "most_visible_px": pc.max(own["visible_px"]).as_py() or 0,
-            "donor": "",
-            "donor_licence": "",
+            "donor": planned.shape.donor if planned.shape else "",
+            "donor_licence": planned.shape.licence if planned.shape else "",
             "plan_hash": plan.hash,
             "base_hash": plan.base_hash,
             "base_sequence": plan.sequence_id,

@@ -1,5 +1,6 @@
 """Optical flow estimators behind one protocol. Flow is backward: current frame to previous."""
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,7 +57,8 @@ class DisFlow:
             for two thirds more time.
     """
 
-    workers = 2
+    # A pair takes 100 ms of a core, so that a GPU's labels need several to keep pace.
+    workers = max(2, min(8, (os.cpu_count() or 2) // 2))
 
     def __init__(self, *, check: bool) -> None:
         self.checks = check

@@ -8,12 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from svsdata.errors import LabelSetError, WeightsError
@@ -144,8 +146,10 @@ def _model(folder: Path, config: Any) -> nn.Module:
         model, loaded = _MODELS[config.model_type].from_pretrained(
             folder, config=config, local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{folder}: weights cannot be loaded ({error})") from error
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{folder}: weights cannot be loaded ({error}); fetch them again, whole"
+        ) from error
     missing = sorted(loaded["missing_keys"])
     if missing:
         raise WeightsError(

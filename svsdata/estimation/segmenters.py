@@ -57,17 +57,18 @@ def fitting_instances(
     Returns:
         (H, W) uint16, indices from 0 in the order of the segments.
     """
-    ids = np.zeros(len(labels) + 1, np.uint16)
-    classes = np.full(len(labels) + 1, -1, np.int16)
+    # Ids by segment and class in one table, which is one pass over the pixels instead of three.
+    ids = np.tile(np.arange(256, dtype=np.uint16), (len(labels) + 1, 1))
     used: dict[int, int] = {}
     for segment, label in enumerate(labels, start=1):
         if label in things.thing_ids:
             index = used.get(label, 0)
             used[label] = index + 1
-            ids[segment] = label * INSTANCE_BASE + index
-            classes[segment] = label
-    agrees = classes[segments] == semantic
-    return np.where(agrees, ids[segments], semantic.astype(np.uint16))
+            ids[segment, label] = label * INSTANCE_BASE + index
+    place = segments.astype(np.int32)
+    place *= 256
+    place += semantic
+    return ids.ravel().take(place)
 
 
 def majority_labels(

@@ -7,12 +7,17 @@ packet lies in PNG and in MPEG-4 files). No pixel changes.
 import struct
 import zlib
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from svsdata.records import Frame
+from svsdata.records import REPAIRED, Frame
 
-SourceType: TypeAlias = Literal["trainedAlgorithmicMedia", "algorithmicMedia"]
-"""IPTC's terms for media made by a model trained on other media, and by an untrained algorithm."""
+SourceType: TypeAlias = Literal[
+    "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia"
+]
+"""IPTC's terms for media made by a model trained on other media, for others of which such a model
+drew a part, and for media made by an untrained algorithm; the strongest first."""
+SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
+VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -20,7 +25,7 @@ _PACKET = (
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" '
     'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
-    "<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/{}"
+    f"<Iptc4xmpExt:DigitalSourceType>{VOCABULARY}{{}}"
     "</Iptc4xmpExt:DigitalSourceType>"
     '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
@@ -29,10 +34,18 @@ _XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 
 
 def source_type(frame: Frame) -> SourceType | None:
-    """Return how the frame's picture came to be; None for a recorded one."""
+    """Return how the frame's picture came to be; None for a recorded one.
+
+    Args:
+        frame: With its provenance, where it has one.
+    """
     if not frame.is_synthetic:
         return None
-    return "trainedAlgorithmicMedia" if "image" in frame.models else "algorithmicMedia"
+    if "image" not in frame.models:
+        return "algorithmicMedia"
+    if frame.provenance is not None and (frame.provenance == REPAIRED).any():
+        return "compositeWithTrainedAlgorithmicMedia"
+    return "trainedAlgorithmicMedia"
 
 
 def marked_png(png: bytes, kind: SourceType) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from svsdata.errors import ExportError
+from svsdata.export.digital_source import VOCABULARY, SourceType
 from svsdata.records import Sequence
 from svsdata.store.format import StoreInfo
 
@@ -70,7 +71,12 @@ def is_finished(folder: Path, sequence_id: str, content_hash: str) -> bool:
 
 
 def finish(
-    folder: Path, sequence: Sequence, content_hash: str, *, facts: Mapping[str, str]
+    folder: Path,
+    sequence: Sequence,
+    content_hash: str,
+    *,
+    facts: Mapping[str, str],
+    source_types: Mapping[SourceType, int],
 ) -> None:
     """Record a sequence whose files are all written.
 
@@ -79,8 +85,14 @@ def finish(
         sequence: Its provenance and tracks go into the record.
         content_hash: What identifies its content in the store.
         facts: What the format says of it.
+        source_types: Frames by how their pictures came to be; recorded ones are not counted.
     """
-    record = {"exported": dict(facts), "content_hash": content_hash, **asdict(sequence)}
+    record = {
+        "exported": dict(facts),
+        "content_hash": content_hash,
+        "digital_source_types": {VOCABULARY + kind: n for kind, n in sorted(source_types.items())},
+        **asdict(sequence),
+    }
     _record_path(folder, sequence.sequence_id).parent.mkdir(exist_ok=True)
     _write(_record_path(folder, sequence.sequence_id), record)
 

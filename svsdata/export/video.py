@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from svsdata.errors import ExportError
-from svsdata.export.digital_source import SourceType, mark_mp4, source_type
+from svsdata.export.digital_source import SOURCE_TYPES, SourceType, mark_mp4, source_type
 from svsdata.images import id_borders
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Image, Sequence
@@ -23,7 +23,7 @@ class VideoExporter:
 
     folder: Path
     label_set: LabelSet
-    layers: tuple[str, ...] = ("image", "semantic", "instance")
+    layers: tuple[str, ...] = ("image", "semantic", "instance", "provenance")
 
     def check(self, sequences: list[Sequence]) -> None:
         """Accept all: sequence ids are unique and fit file names."""
@@ -34,13 +34,13 @@ class VideoExporter:
         unfinished = self.folder / f".{sequence.sequence_id}.unfinished.mp4"
         self.folder.mkdir(parents=True, exist_ok=True)
         height, width = sequence.size_hw
-        kind: SourceType | None = None
+        kinds: set[SourceType | None] = set()
         with VideoWriter(unfinished, _even_hw(height, 2 * width), sequence.fps) as video:
             for frame in frames:
                 video.append(_padded_to_even(side_by_side(frame, self.label_set)))
-                kind = source_type(frame) or kind
-        if kind is not None:
-            mark_mp4(unfinished, kind)
+                kinds.add(source_type(frame))
+        if kinds != {None}:
+            mark_mp4(unfinished, next(kind for kind in SOURCE_TYPES if kind in kinds))
         unfinished.replace(path)
         return {"video": path.name}
 

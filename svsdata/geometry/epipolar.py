@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.geometry.camera import pixel_rays
-from svsdata.records import Camera, Flow
+from svsdata.records import Camera, Flow, Mask
 
-_NUM_POINTS = 1200
+_NUM_POINTS, _MIN_POINTS = 1200, 50
 # The lowest rows show the bonnet in many recordings.
 _LOWEST_SHARE = 0.85
 _ITERATIONS = 10
@@ -40,12 +40,16 @@ class Rotation:
     """Share of the points that agree within a pixel or so."""
 
 
-def fit_rotation(flow: Flow, camera: Camera) -> Rotation:
+def fit_rotation(flow: Flow, camera: Camera, validity: Mask | None = None) -> Rotation:
     """Fit turn, pitch step and epipole to a flow field, robust against what moves and what is bare.
 
     Args:
         flow: (H, W, 2) backward flow.
         camera: Of frames of that size.
+        validity: (H, W), 1 where the flow is known; None: everywhere.
+
+    Returns:
+        The fit; all zeros, inlier share too, where fewer than 50 points have flow.
     """
     height, width = camera.size_hw
     stride = max(1, int(np.sqrt(height * width / _NUM_POINTS)))
@@ -53,6 +57,11 @@ def fit_rotation(flow: Flow, camera: Camera) -> Rotation:
         stride // 2 : max(1, int(_LOWEST_SHARE * height)) : stride, stride // 2 : width : stride
     ]
     rows, columns = rows.ravel(), columns.ravel()
+    if validity is not None:
+        is_known = validity[rows, columns] > 0
+        rows, columns = rows[is_known], columns[is_known]
+    if len(rows) < _MIN_POINTS:
+        return Rotation(0.0, 0.0, 0.0, 0.0)
     pixels = np.stack([columns, rows], axis=1).astype(np.float64)
     measured = pixels + flow[rows, columns]
     rays = pixel_rays(camera, pixels)

@@ -4,14 +4,13 @@ A vehicle that brakes, or rolls over a bump, turns its camera by a few tenths of
 that moves the ground by metres, so whatever is put there would breathe.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.geometry.epipolar import fit_rotation
-from svsdata.records import Camera, Flow
+from svsdata.records import Camera, Flow, Mask
 
 KEPT = 0.995
 """Share of the pitch so far that a frame takes over: errors of steps die out in some two hundred
@@ -20,22 +19,19 @@ frames; braking and bumps are quicker."""
 _MIN_INLIER_SHARE = 0.3
 
 
-def pitch_steps(flows: Iterable[Flow | None], camera: Camera) -> NDArray[np.float64]:
-    """Measure how far the camera turned downwards since the frame before, at every frame.
+def pitch_step(flow: Flow, validity: Mask | None, camera: Camera) -> float:
+    """Measure how far the camera turned downwards since the frame before.
 
     Args:
-        flows: (H, W, 2) backward flow of each frame, None where there is none.
+        flow: (H, W, 2) backward flow.
+        validity: (H, W), 1 where the flow is known; None: everywhere.
         camera: Of all frames, at rest.
 
     Returns:
-        (N,) radians; 0 where there is no flow, or too little of it agrees.
+        Radians; 0 where too little of the flow agrees.
     """
-    steps = []
-    for flow in flows:
-        rotation = None if flow is None else fit_rotation(flow, camera)
-        trusted = rotation is not None and rotation.inlier_share >= _MIN_INLIER_SHARE
-        steps.append(rotation.pitch_step_rad if rotation is not None and trusted else 0.0)
-    return np.array(steps, np.float64)
+    rotation = fit_rotation(flow, camera, validity)
+    return rotation.pitch_step_rad if rotation.inlier_share >= _MIN_INLIER_SHARE else 0.0
 
 
 def pitch_of_steps(steps: NDArray[np.float64], kept: float = KEPT) -> NDArray[np.float64]:

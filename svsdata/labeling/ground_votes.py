@@ -33,9 +33,14 @@ def ground_votes(frame: Frame, label_set: LabelSet) -> Mask:
     is_ground = np.zeros(256, bool)
     for label in label_set.labels:
         is_ground[label.id] = label.category == "flat" or label.name == "terrain"
-    gray = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-    trusted = is_ground[frame.semantic]
-    trusted &= cv2.cornerMinEigenVal(gray, _WINDOW_PX, ksize=3) > _LEAST_TEXTURE
+    trusted = is_ground.take(frame.semantic)
+    rows = np.flatnonzero(trusted.any(axis=1))
+    if not len(rows):
+        return trusted.astype(np.uint8)
+    # Texture is measured from where the ground begins; a window above, so that nothing changes.
+    top = max(0, int(rows[0]) - _WINDOW_PX)
+    gray = cv2.cvtColor(frame.image[top:], cv2.COLOR_RGB2GRAY)
+    trusted[top:] &= cv2.cornerMinEigenVal(gray, _WINDOW_PX, ksize=3) > _LEAST_TEXTURE
     if frame.occlusion is not None:
         trusted &= frame.occlusion == 0
     stride = max(1, isqrt(int(np.count_nonzero(trusted)) // VOTES))

@@ -19,7 +19,7 @@ MAPS_READ = 50
 
 IdSystem: TypeAlias = Literal[
     "label ids", "train ids", "KITTI-360 ids", "instance ids", "KITTI-360 instance ids",
-    "instance indices", "colours", "colours as gray", "palette", "JPEG", "unknown",
+    "instance indices", "confidence", "colours", "colours as gray", "palette", "JPEG", "unknown",
 ]  # fmt: skip
 
 # Ids that train ids end before and that hardly any street lacks: vegetation, sky, vehicles.
@@ -34,6 +34,7 @@ _ADVICE: Mapping[IdSystem, str] = {
     "KITTI-360 instance ids": "svsdata label ... --instance {folder} --set label_set=kitti360, "
     "beside the semantic maps",
     "instance indices": "svsdata label ... --instance {folder}; the semantic maps give the classes",
+    "confidence": "svsdata label ... --set confidence={folder}, beside the semantic maps",
     "colours": "use the maps of ids that these pictures were painted from: several classes share "
     "a colour, and whatever is painted over or resized between colours names none",
     "colours as gray": "these are the colours' brightness, which many classes share; write the "
@@ -139,8 +140,10 @@ def _linted(name: str, paths: list[Path], folder: Path) -> MapGroup:
             bits = max(bits, 8 * stored.itemsize)
             counts += np.bincount(stored.ravel(), minlength=len(counts))
     if counts.any():
-        by_name = "instance" in name.lower()
-        systems[id_system(counts, bits=bits, instances=by_name)] += len(read) - systems.total()
+        system: IdSystem = "confidence"
+        if "confidence" not in name.lower():
+            system = id_system(counts, bits=bits, instances="instance" in name.lower())
+        systems[system] += len(read) - systems.total()
     # One picture that is no map spoils its group: labelling would stop there.
     system = next((it for it in systems if it in _REFUSED), next(iter(systems)))
     return MapGroup(
@@ -159,7 +162,7 @@ def _shares(counts: NDArray[np.int64], system: IdSystem) -> tuple[IdShare, ...]:
         values = np.arange(len(counts))
         labels = np.where(values >= INSTANCE_BASE, values // INSTANCE_BASE, values)
         counts = np.bincount(labels, weights=counts).astype(np.int64)
-    if system in {"instance indices", "colours as gray"}:
+    if system in {"instance indices", "confidence", "colours as gray"}:
         return ()
     names = _names(system)
     total = max(1, int(counts.sum()))

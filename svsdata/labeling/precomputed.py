@@ -1,14 +1,15 @@
-"""Semantic and instance maps that somebody has already, found beside the frames by their names."""
+"""Label and confidence maps that somebody has already, found beside the frames by their names."""
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.estimation.segmenters import fitting_instances, majority_labels
@@ -27,6 +28,7 @@ SemanticEncoding: TypeAlias = Literal["label_ids", "train_ids"]
 
 SEMANTIC_WORDS = ("labelIds", "labelTrainIds", "semantic")
 INSTANCE_WORDS = ("instanceIds", "instance")
+CONFIDENCE_WORDS = ("confidence",)
 """Folder names and name endings that decide between several maps of one frame."""
 
 
@@ -90,22 +92,30 @@ class MapFolder:
         return candidates[0]
 
     def _is_below(self, path: Path, folders: tuple[str, ...]) -> bool:
-        parts = path.relative_to(self._root).parent.parts
-        return set(folders) <= {*parts, self._root.name}
+        return set(folders) <= {*path.parent.parts, *self._root.resolve().parts}
 
     def _is_meant(self, path: Path) -> bool:
         parts = {*path.relative_to(self._root).parent.parts, path.stem.rpartition("_")[2]}
         return not parts.isdisjoint(self._words)
 
 
+@dataclass(frozen=True)
+class Maps:
+    """Where maps of each kind are; None where there are none."""
+
+    semantic: MapFolder
+    instance: MapFolder | None = None
+    """16 bits hold ``id * 1000 + index`` (or the id alone), 8 bits hold a frame's own indices with
+    255 as none, whose class is that of most pixels under them."""
+    confidence: MapFolder | None = None
+    """8 or 16 bits; the greatest value is certain."""
+
+
 class PrecomputedLabels:
     """Labels from map files of the frames' size, or of one with the same aspect ratio.
 
     Args:
-        semantic: Where the semantic maps are.
-        instance: Where the instance maps are: 16 bits hold ``id * 1000 + index`` (or the id
-            alone), 8 bits hold a frame's own indices with 255 as none, whose class is that of
-            most pixels under them.
+        maps: Where they are.
         label_set: Of the labels returned, and of maps in ``label_ids``.
         encoding: Whether semantic maps hold ids of the label set, or Cityscapes train ids with
             255 as none.
@@ -118,8 +128,7 @@ class PrecomputedLabels:
 
     def __init__(
         self,
-        semantic: MapFolder,
-        instance: MapFolder | None,
+        maps: Maps,
         *,
         label_set: LabelSet,
         encoding: SemanticEncoding,
@@ -127,11 +136,13 @@ class PrecomputedLabels:
         cropped: bool = False,
     ) -> None:
         self._cropped = cropped
-        self._semantic, self._instance = semantic, instance
+        self._maps = maps
         self._label_set = label_set
         self._encoding = encoding
         self._folders = folders
-        self.layers = ("semantic",) if instance is None else ("semantic", "instance")
+        instance = () if maps.instance is None else ("instance",)
+        confidence = () if maps.confidence is None else ("confidence",)
+        self.layers: tuple[str, ...] = ("semantic", *instance, *confidence)
         self.description = f"precomputed {encoding}"
 
     def label(self, frames: Sequence[Frame]) -> list[Frame]:
@@ -141,15 +152,18 @@ class PrecomputedLabels:
     def _label(self, frame: Frame) -> Frame:
         assert frame.image is not None
         size_hw = (frame.image.shape[0], frame.image.shape[1])
-        path = self._semantic.find(frame, self._folders)
+        path = self._maps.semantic.find(frame, self._folders)
         semantic = label_ids(
             self._read(path, size_hw), str(path), self._label_set, encoding=self._encoding
         )
-        instance = None
-        if self._instance is not None:
-            path = self._instance.find(frame, self._folders)
+        instance = confidence = None
+        if self._maps.instance is not None:
+            path = self._maps.instance.find(frame, self._folders)
             instance = instance_ids(self._read(path, size_hw), semantic, self._label_set)
-        return replace(frame, semantic=semantic, instance=instance, confidence=None)
+        if self._maps.confidence is not None:
+            path = self._maps.confidence.find(frame, self._folders)
+            confidence = confidence_map(self._read(path, size_hw))
+        return replace(frame, semantic=semantic, instance=instance, confidence=confidence)
 
     def _read(self, path: Path, size_hw: tuple[int, int]) -> Map:
         """Read a map and fit it to its frame."""
@@ -207,6 +221,13 @@ def instance_ids(stored: Map, semantic: SemanticMap, label_set: LabelSet) -> Ins
     labels = np.where(stored >= INSTANCE_BASE, stored // INSTANCE_BASE, stored)
     is_thing = np.isin(labels, list(label_set.thing_ids))
     return np.where(is_thing & (labels == semantic), stored, semantic).astype(np.uint16)
+
+
+def confidence_map(stored: Map) -> NDArray[np.uint8]:
+    """Turn a confidence map as stored, of 8 or 16 bits, into one of 8."""
+    if stored.dtype == np.uint8:
+        return np.asarray(stored, np.uint8)
+    return ((stored + 128.0) // 257).astype(np.uint8)  # 65535 is 255 * 257
 
 
 def _core(stem: str) -> str:

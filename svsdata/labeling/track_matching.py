@@ -79,7 +79,7 @@ def numbered(instance: InstanceMap, ids: NDArray[np.int64]) -> NDArray[np.uint16
     """Return a map of 1..N for the ids, in order, and 0 elsewhere."""
     numbers = np.zeros(IDS, np.uint16)
     numbers[ids] = np.arange(1, len(ids) + 1)
-    return numbers[instance]
+    return numbers.take(instance)
 
 
 def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -238,18 +238,20 @@ class InstanceTracker:
             it = self._objects[number]
             remembered[found] = it.id
             named[found] = it.id if self._renames else self._id_as(it, int(label))
-        is_object = frame.instance >= INSTANCE_BASE
-        instance = named[frame.instance]
-        semantic = frame.semantic
+        instance, semantic = named.take(frame.instance), frame.semantic
         if self._renames:
-            semantic = np.where(is_object, instance // INSTANCE_BASE, semantic).astype(np.uint8)
+            of_object = np.arange(IDS) // INSTANCE_BASE
+            classes = of_object.astype(np.uint8).take(instance)
+            semantic = np.where(instance >= INSTANCE_BASE, classes, semantic)
         for number, it in enumerate(self._objects):
             it.missing = 0 if number in numbers else it.missing + 1
             self._last_used[it.ids[it.ids > 0]] = self._frames
         # What is missing stays where the flow carried it, unless something else is seen there.
         missing = np.array([False, *(0 < it.missing <= LONGEST_GAP for it in self._objects)])
-        kept = np.where(missing, old_ids, 0)[carried]
-        self._memory = np.where(is_object, remembered[frame.instance], kept).astype(np.uint16)
+        kept = np.where(missing, old_ids, 0).take(carried)
+        remembered[:INSTANCE_BASE] = 0
+        self._memory = remembered.take(frame.instance)
+        np.copyto(self._memory, kept, where=self._memory == 0)
         self._objects = [it for it in self._objects if it.missing <= LONGEST_GAP]
         self._frames += 1
         models = {**frame.models, "instance": TRACKED}

@@ -10,7 +10,7 @@ from svsdata.images import resize_image, write_text
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Flow, Frame, Image, InstanceMap
 
-SHEET_LAYERS = ("image", "semantic", "instance", "flow")
+SHEET_LAYERS = ("image", "semantic", "confidence", "instance", "flow")
 """The columns of a sheet; those that a store lacks are left out."""
 
 
@@ -75,6 +75,8 @@ def _picture(
         return frame.image
     if layer == "semantic" and frame.semantic is not None:
         return label_set.colorize(frame.semantic)
+    if layer == "confidence" and frame.confidence is not None:
+        return np.dstack([frame.confidence] * 3)
     if layer == "instance" and frame.instance is not None:
         return colorize_instances(frame.instance, label_set)
     if layer == "flow" and frame.flow is not None:

@@ -1,5 +1,6 @@
 """Writing a store: sequences of frames, committed one by one, safe against a kill at any moment."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,8 +39,9 @@ from svsdata.store.format import (
 from svsdata.store.parts import PartWriter, open_part
 from svsdata.store.staging import Begun, StagedSequence, State, staged_ids
 
-_ENCODING_THREADS = 2
-_QUEUE_FRAMES = 4
+# A frame with flow takes 60 ms of a core; with more cores a GPU's labels come faster than that.
+_ENCODING_THREADS = max(2, min(6, (os.cpu_count() or 2) // 3))
+_QUEUE_FRAMES = _ENCODING_THREADS + 2
 """Frames encoded at the same time or waiting; bounds memory."""
 
 

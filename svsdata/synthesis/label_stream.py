@@ -39,13 +39,13 @@ class LabelStream:
     def glance(self, stop: int) -> Iterator[Frame]:
         """Yield what planning needs of frames 0 to ``stop - 1``.
 
-        Recorded frames come with their maps, and their flow where the ego motion is not known;
-        frames beyond the recorded end with their ego motion alone.
+        Recorded frames come with their maps, and their flow, which tells how the camera nods and
+        the ego motion where it is not known; a street world's camera does not nod. Frames beyond
+        the recorded end come with their ego motion alone.
         """
         recorded = min(stop, self.sequence.num_frames) if self.world else stop
         layers = [layer for layer in self.layers if layer != "image"]
-        record = self.reader.record(self.sequence.sequence_id)
-        if record.pose_flag is None and "flow" in self.reader.info.modalities:
+        if self.world is None and "flow" in self.reader.info.modalities:
             layers.append("flow")
         yield from self._read(0, recorded, tuple(layers))
         for index in range(recorded, stop):

@@ -16,9 +16,8 @@ from torch import Tensor
 from svsdata.errors import StoreError
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
-from svsdata.records import Frame, Image, InstanceMap, SemanticMap
+from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
-from svsdata.synthesis.provenance import REPAIRED
 from svsdata.synthesis.repair import repaired
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
 

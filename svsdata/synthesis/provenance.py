@@ -9,9 +9,6 @@ from pathlib import Path
 
 from svsdata.records import Track
 
-REPAIRED = 252
-"""Provenance of pixels of a reference frame that were drawn to fit edited labels."""
-
 _HASH_DIGITS = 16
 _READ_BYTES = 1 << 20
 

@@ -14,6 +14,8 @@ from svsdata.editing.plan_table import read_plan
 from svsdata.errors import ConfigError, EditPlanError, StoreError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
+from svsdata.pipelines.edit_apply import run_edit_apply
+from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
@@ -104,7 +106,7 @@ def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
     told = invoke("explain", plans)
     assert "2 of 3 edits of 'drive' will be applied, 6 frames of 96x48" in told
     assert "parked #0: add car, applied, frames 0..5, id 26" in told
-    assert "bus #0: add bus, rejected: UNSEEN, from frame" in told
+    assert "bus #0: add bus, rejected: UNSEEN, never in view" in told
     (plan,) = json.loads(invoke("explain", path, "--json"))
     assert plan["plan_hash"] == read_plan(path).hash
     assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
@@ -164,6 +166,33 @@ def test_apply_again_has_nothing_to_do_and_elsewhere_gives_the_same_bytes(
     assert json.loads(invoke("apply", base, plans, edited, "--json"))["num_frames"] == 0
     invoke("apply", base, plans, tmp_path / "again")
     assert files(tmp_path / "again") == files(edited)
+
+
+class StoppedError(Exception):
+    """Thrown in the middle of a run."""
+
+
+class StopAfter(Silent):
+    """A progress that stops the run after some frames."""
+
+    def __init__(self, frames: int) -> None:
+        self.left = frames
+
+    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
+        self.left -= count
+        if self.left < 0:
+            raise StoppedError
+
+
+def test_a_stopped_apply_goes_on_and_leaves_the_same_bytes(base, plans, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    run_edit_apply(base, plans, whole, Silent(), part_frames=2)
+    for frames in (3, 4):
+        with pytest.raises(StoppedError):
+            run_edit_apply(base, plans, stopped, StopAfter(frames), part_frames=2)
+    result = run_edit_apply(base, plans, stopped, Silent(), part_frames=2)
+    assert result.num_frames == 2
+    assert files(stopped) == files(whole)
 
 
 def test_verify_and_info_know_of_the_edits(edited, tmp_path):
@@ -256,6 +285,18 @@ def test_a_delta_holds_no_base_and_restores_the_store_to_the_byte(base, edited, 
         invoke("delta", edited, tmp_path / "delta")
 
 
+def test_a_damaged_delta_is_told_in_one_line(base, edited, tmp_path):
+    invoke("delta", edited, tmp_path / "delta")
+    path = tmp_path / "delta/deltas/drive.works.parquet"
+    whole = pq.read_table(path)
+    pq.write_table(whole.slice(1), path)
+    with pytest.raises(EditPlanError, match="is not of 6 frames; fetch it again"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "short")
+    path.write_bytes(b"")
+    with pytest.raises(EditPlanError, match="cannot read delta"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "none")
+
+
 def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
     invoke("delta", edited, tmp_path / "delta")
     other = tmp_path / "other"
@@ -290,6 +331,11 @@ def test_a_preview_is_a_video_when_asked_and_one_for_every_variant(base, edit_fi
     ]  # fmt: skip
     with av.open(result["pictures"][0]) as video:
         assert sum(1 for _ in video.decode(video=0)) == NUM_FRAMES
+    (tmp_path / "nothing.yaml").write_text(
+        "version: 1\nedits: [{id: bus, op: add, class: bus, at: {left_m: 0}, enter: far}]"
+    )
+    with pytest.raises(EditPlanError, match=r"nothing to show; drive\.nothing: edit 'bus'"):
+        invoke("preview", base, tmp_path / "p.png", "--edit-file", tmp_path / "nothing.yaml")
     with pytest.raises(ConfigError, match=r"neither \.png nor \.mp4"):
         invoke("preview", base, tmp_path / "p.gif", "--edit-file", edit_file)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from svsdata.editing.occlusion import GroundDepth, Rect, depth_of_labels, feet_of_things
+from svsdata.editing.occlusion import GroundDepth, Rect, depth_of_labels
 from svsdata.geometry.camera import assumed_camera, ground_points
 from svsdata.labels import CITYSCAPES
 
@@ -13,7 +13,6 @@ def depths(maps, camera, rect=None):
     return depth_of_labels(
         *maps,
         rect or Rect(0, 0, width, height),
-        feet=feet_of_things(maps[1]),
         ground=GroundDepth(camera),
         label_set=CITYSCAPES,
     )

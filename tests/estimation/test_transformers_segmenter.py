@@ -123,6 +123,10 @@ def test_what_cannot_be_used_is_one_line_that_says_what_to_do(oneformer_folder, 
         with pytest.raises(WeightsError) as error:
             load_network(str(folder), CITYSCAPES)
         assert "\n" not in str(error.value)
+    cut = shutil.copytree(oneformer_folder, tmp_path / "cut") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match="fetch them again, whole"):
+        load_network(str(cut.parent), CITYSCAPES)
 
 
 def test_dinat_gets_a_clear_error(oneformer_folder, tmp_path):

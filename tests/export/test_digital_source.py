@@ -1,5 +1,6 @@
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,4 +48,9 @@ def test_a_generator_a_renderer_and_a_camera_are_told_apart() -> None:
     generated = Frame(0, 0, is_synthetic=True, models={"image": "svsgan"})
     assert source_type(generated) == "trainedAlgorithmicMedia"
     assert source_type(Frame(0, 0, is_synthetic=True)) == "algorithmicMedia"
+    repaired = np.array([[0, 252]], np.uint8)
+    composite = replace(generated, provenance=repaired)
+    assert source_type(composite) == "compositeWithTrainedAlgorithmicMedia"
+    untouched = replace(generated, provenance=np.minimum(repaired, 1))
+    assert source_type(untouched) == "trainedAlgorithmicMedia"
     assert source_type(Frame(0, 0, models={"semantic": "oneformer"})) is None

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from svsdata.geometry.camera import assumed_camera, horizon_row, yaw_pitch_roll
-from svsdata.geometry.pitch import pitch_of_steps, pitch_steps, pitched
+from svsdata.geometry.pitch import pitch_of_steps, pitch_step, pitched
 from svsdata.records import Camera
 from svsdata.street_world.scene import StreetWorld
 
@@ -35,13 +35,14 @@ def test_the_nodding_of_a_street_camera_is_found_even_where_its_horizon_is_wrong
     truth = 0.35 * np.sin(2 * np.pi * 1.1 * seconds) + 0.25 * np.sin(2 * np.pi * 0.4 * seconds + 1)
     angles = np.deg2rad(truth - truth.mean())
     noise = np.random.default_rng(0)
-    flows = [None]
+    said = pitched(world.camera, np.deg2rad(wrong_by_deg))
+    steps = [0.0]
     for index in range(1, len(seconds)):
         flow = world.render(index, image=False).flow
         flow = nodded(flow, world.camera, angles[index - 1], angles[index])
-        flows.append(flow + noise.normal(0, 0.3, flow.shape).astype(np.float32))
-    said = pitched(world.camera, np.deg2rad(wrong_by_deg))
-    found = pitch_of_steps(pitch_steps(flows, said))
+        flow += noise.normal(0, 0.3, flow.shape).astype(np.float32)
+        steps.append(pitch_step(flow, None, said))
+    found = pitch_of_steps(np.array(steps))
     error_deg = np.rad2deg(found - angles)
     assert np.std(np.rad2deg(angles)) > 0.25
     assert np.sqrt(np.mean(np.square(error_deg))) < 0.06
@@ -58,11 +59,22 @@ def test_steps_are_summed_about_their_mean_and_a_common_error_cancels_where_it_i
     np.testing.assert_array_equal(pitch_of_steps(np.array([0.0])), [0.0])
 
 
-def test_frames_without_flow_or_with_flow_that_says_nothing_are_no_step():
+def test_flow_that_says_nothing_or_is_not_valid_is_no_step():
     camera = assumed_camera((60, 100))
     wild = np.random.default_rng(0).uniform(-40, 40, (60, 100, 2)).astype(np.float32)
     still = np.zeros((60, 100, 2), np.float32)
-    np.testing.assert_allclose(pitch_steps([None, wild, still], camera), 0, atol=1e-12)
+    assert pitch_step(wild, None, camera) == 0.0
+    assert pitch_step(still, None, camera) == pytest.approx(0.0, abs=1e-12)
+    assert pitch_step(still + 3.0, np.zeros((60, 100), np.uint8), camera) == 0.0
+
+
+def test_invalid_flow_is_not_looked_at():
+    camera = assumed_camera((60, 100))
+    flow = nodded(np.zeros((60, 100, 2), np.float32), camera, 0.0, 0.004)
+    half = np.ones((60, 100), np.uint8)
+    half[:, ::2] = 0
+    spoiled = np.where(half[..., None] > 0, flow, 0).astype(np.float32)
+    assert pitch_step(spoiled, half, camera) == pytest.approx(0.004, rel=0.02)
 
 
 def test_a_pitched_camera_looks_lower_from_the_same_place():

@@ -32,6 +32,7 @@ def linted(folder, values, name="0001.png"):
         ([7, 26, 255], "1.png", "KITTI-360 ids", "--set label_set=kitti360"),
         ([0, 1, 2, 255], "a_000001_instance.png", "instance indices", "--instance"),
         ([7, 26, 99], "1.png", "unknown", "map them"),
+        ([7, 26, 99], "a_000001_confidence.png", "confidence", "--set confidence="),
     ],
 )
 def test_8_bit_maps_are_told_apart(tmp_path, ids, name, system, option):

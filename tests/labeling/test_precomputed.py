@@ -4,9 +4,11 @@ import pytest
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.images import encode_png
 from svsdata.labeling.precomputed import (
+    CONFIDENCE_WORDS,
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
     MapFolder,
+    Maps,
     PrecomputedLabels,
     instance_ids,
     label_ids,
@@ -31,19 +33,50 @@ def labels(
     semantic,
     instance=None,
     *,
+    confidence=None,
     encoding="label_ids",
     folders=(),
     label_set=CITYSCAPES,
     cropped=False,
 ):
     return PrecomputedLabels(
-        MapFolder(semantic, SEMANTIC_WORDS),
-        None if instance is None else MapFolder(instance, INSTANCE_WORDS),
+        Maps(
+            MapFolder(semantic, SEMANTIC_WORDS),
+            None if instance is None else MapFolder(instance, INSTANCE_WORDS),
+            None if confidence is None else MapFolder(confidence, CONFIDENCE_WORDS),
+        ),
         label_set=label_set,
         encoding=encoding,
         folders=folders,
         cropped=cropped,
     )
+
+
+def test_maps_of_two_cameras_lie_in_one_folder_and_confidence_comes_along(tmp_path):
+    drive = tmp_path / "data_2d_semantics" / "train" / "drive_0"
+    for camera, label in (("image_00", CAR), ("image_01", TRUCK)):
+        put(drive / camera / "semantic" / "0000000003.png", np.full((2, 4), label, np.uint8))
+        put(
+            drive / camera / "instance" / "0000000003.png", np.full((2, 4), label * 1000, np.uint16)
+        )
+        sure = np.array([[0, 257, 32896, 65535]] * 2, np.uint16)
+        put(drive / camera / "confidence" / "0000000003.png", sure)
+    source = "data_2d_raw/drive_0/image_00/data_rect/0000000003.png"
+    for root in (tmp_path / "data_2d_semantics", drive / "image_00"):
+        labeler = labels(root, root, confidence=root, folders=("drive_0", "image_00"))
+        (found,) = labeler.label([frame(source)])
+        assert labeler.layers == ("semantic", "instance", "confidence")
+        assert (found.semantic == CAR).all()
+        assert (found.instance == CAR * 1000).all()
+        assert found.confidence.tolist() == [[0, 1, 128, 255]] * 2
+
+
+def test_confidence_of_8_bits_is_taken_as_it_is(tmp_path):
+    put(tmp_path / "semantic" / "a_1.png", np.full((2, 4), CAR, np.uint8))
+    put(tmp_path / "sure" / "a_1.png", np.full((2, 4), 200, np.uint8))
+    labeler = labels(tmp_path / "semantic", confidence=tmp_path / "sure")
+    (found,) = labeler.label([frame("a_1.png")])
+    assert (found.confidence == 200).all()
 
 
 def test_classless_indices_take_the_class_of_most_pixels_and_only_things_get_ids():

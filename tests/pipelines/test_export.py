@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -68,6 +69,22 @@ def test_videos_have_every_frame_of_every_sequence(store: Path, tmp_path: Path) 
     for name, num_frames in (("aachen_000001", 3), ("street-7", 2)):
         with av.open(str(tmp_path / f"out/{name}.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == num_frames
+
+
+def test_the_manifest_counts_frames_by_how_their_pictures_came_to_be(tmp_path: Path) -> None:
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", "semantic", "instance", "provenance"))
+    with StoreWriter(tmp_path / "store", info).sequence("a", source="", fps=10.0) as rows:
+        for index, drawn in enumerate((252, 1, 0)):
+            made = {"is_synthetic": True, "models": {"image": "svsgan"}} if drawn else {}
+            provenance = np.full(SIZE_HW, drawn, np.uint8)
+            rows.append(replace(frame(index), provenance=provenance, **made))
+        rows.commit()
+    for kind in ("cityscapes", "video"):
+        export(tmp_path / "store", tmp_path / kind, format=kind)
+        record = json.loads((tmp_path / kind / "sequences/a.json").read_text())
+        terms = {key.rpartition("/")[2]: n for key, n in record["digital_source_types"].items()}
+        assert terms == {"trainedAlgorithmicMedia": 1, "compositeWithTrainedAlgorithmicMedia": 1}
+    assert b"/trainedAlgorithmicMedia<" in (tmp_path / "video/a.mp4").read_bytes()
 
 
 def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:

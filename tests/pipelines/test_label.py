@@ -356,6 +356,24 @@ def run_frames(wanted: LabelConfig):
     return frames(Path(wanted.store), "ulm_000000")
 
 
+def test_ids_that_last_already_are_kept_and_get_a_table_of_tracks(tmp_path, recorded):
+    ids = tmp_path / "ids"
+    world = StreetWorld(0, size_hw=(32, 64))
+    exact = [world.render(number).instance for number in range(7)]
+    for number, instance in enumerate(exact):
+        path = ids / f"ulm_000000_{number:06d}_instanceIds.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode_png(instance))
+    wanted = precomputed(recorded, tmp_path / "store", instance=str(ids), instance_scope="sequence")
+    for frame, instance in zip(run_frames(wanted), exact, strict=True):
+        np.testing.assert_array_equal(frame.instance, instance)
+    sequence = StoreReader(tmp_path / "store").sequence("ulm_000000")
+    assert sequence.instance_scope == "sequence"
+    assert {it.instance_id for it in sequence.tracks} == {
+        int(it) for instance in exact for it in np.unique(instance[instance >= 1000])
+    }
+
+
 def test_a_rate_that_is_known_better_sets_times(tmp_path, recorded):
     wanted = precomputed(recorded, tmp_path / "store", fps=8.0, sequences=("ulm_000000",))
     run_label(wanted, Silent())

@@ -16,10 +16,11 @@ from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edit_delta import run_edit_delta, run_edit_restore
 from svsdata.pipelines.edit_diff import run_edit_diff
 from svsdata.pipelines.edit_plan import run_edit_plan
-from svsdata.pipelines.edited_videos import chosen_edits
+from svsdata.pipelines.edited_videos import plans_of
 from svsdata.pipelines.synthesis_estimate import estimate_synthesize
 from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import SynthesizeResult, run_synthesize
@@ -282,7 +283,7 @@ def test_every_variant_has_a_name_and_a_plan_of_its_own(
     settings = TRUCKS | {"variants": 2}
     videos = prepare(configured(base, checkpoint, tmp_path / "out", **settings)).videos
     assert [one.sequence_id for one in videos] == ["street-7.add_truck.0", "street-7.add_truck.1"]
-    first, second = (video.plan() for video in videos)
+    first, second = (plan for _, plan in plans_of(videos))
     assert first is not None
     assert second is not None
     assert first.hash != second.hash

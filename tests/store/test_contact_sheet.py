@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from svsdata.labels import CITYSCAPES
@@ -13,10 +15,10 @@ from svsdata.store.contact_sheet import (
 def test_a_sheet_has_a_row_per_frame_and_a_column_per_layer(reader):
     frames = reader.read("a", 0, 3, layers=SHEET_LAYERS)
     sheet = contact_sheet(frames, CITYSCAPES, SHEET_LAYERS, (40, 72))
-    assert sheet.shape == (120, 288, 3)
+    assert sheet.shape == (120, 360, 3)
     assert sheet.dtype == np.uint8
-    assert not sheet[:40, 216:][25:].any()  # frame 0 has no flow
-    assert sheet[40:80, 216:].any()
+    assert not sheet[:40, 288:][25:].any()  # frame 0 has no flow
+    assert sheet[40:80, 288:].any()
 
 
 def test_pictures_lie_under_their_labels(frame):
@@ -24,6 +26,15 @@ def test_pictures_lie_under_their_labels(frame):
     sheet = contact_sheet([it], CITYSCAPES, ("image", "semantic"), (40, 72))
     np.testing.assert_array_equal(sheet[30:, :72], it.image[30:])
     np.testing.assert_array_equal(sheet[:, 72:], CITYSCAPES.colorize(it.semantic))
+
+
+def test_confidence_is_gray_white_is_certain(frame):
+    it = frame(1, (40, 72))
+    confidence = np.tile(np.linspace(0, 255, 72).astype(np.uint8), (40, 1))
+    sheet = contact_sheet(
+        [replace(it, confidence=confidence)], CITYSCAPES, ("image", "confidence"), (40, 72)
+    )
+    np.testing.assert_array_equal(sheet[:, 72:], np.dstack([confidence] * 3))
 
 
 def test_a_frame_without_layers_is_black_but_for_its_number():

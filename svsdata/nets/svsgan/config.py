@@ -26,8 +26,6 @@ class MotionConfig:
     head_kernel: int = 7
     skips: bool = False
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
-    smooth_ups: bool = False
-    """Upsample, then convolve; transposed convolutions leave a grid in small networks."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
 
@@ -137,7 +135,6 @@ _DEMO_MOTION = MotionConfig(
     stem_stride=4,
     head_kernel=3,
     skips=True,
-    smooth_ups=True,
 )
 
 MODELS = ("C", "D", "E", "fast", "demo")

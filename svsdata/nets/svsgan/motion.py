@@ -34,7 +34,9 @@ class MotionNet(nn.Module):
             _ResidualBlock(widths[-1]) for _ in range(config.num_residual)
         )
         self.ups = nn.ModuleList(
-            nn.Sequential(*_doubling(a, b, smooth=config.smooth_ups), InstanceNorm(b), nn.ReLU())
+            nn.Sequential(
+                nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1), InstanceNorm(b), nn.ReLU()
+            )
             for a, b in zip((widths[-1], *config.up_widths), config.up_widths, strict=False)
         )
         last, kernel = config.up_widths[-1], config.head_kernel
@@ -69,12 +71,6 @@ class MotionNet(nn.Module):
             flow = motion[:, :2] * self.config.flow_unit_px
             occlusion_mask = torch.maximum(torch.sigmoid(motion[:, 2:]), leaves_frame(flow))
         return flow, occlusion_mask
-
-
-def _doubling(fin: int, fout: int, *, smooth: bool) -> list[nn.Module]:
-    if smooth:
-        return [nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(fin, fout, 3, padding=1)]
-    return [nn.ConvTranspose2d(fin, fout, 3, 2, 1, output_padding=1)]
 
 
 def _full_precision(device_type: str) -> torch.autocast:

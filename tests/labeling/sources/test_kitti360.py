@@ -51,7 +51,7 @@ def test_a_drive_is_a_sequence_whose_gaps_show(tmp_path):
     assert is_kitti360(tmp_path)
     (recording,) = kitti360_recordings(tmp_path)
     frames = list(recording.frames(0))
-    assert (recording.sequence_id, recording.folders) == (DRIVE, (DRIVE,))
+    assert (recording.sequence_id, recording.folders) == (DRIVE, (DRIVE, "image_00"))
     assert [frame.source_frame for frame in frames] == [3, 4, 9]
     assert [frame.timestamp_us for frame in frames] == [0, 100_000, 600_000]
     assert (frames[0].camera, frames[0].ego) == (None, None)

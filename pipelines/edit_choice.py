@@ -1,0 +1,55 @@
+"""Which edits are asked for: presets and files, with single fields changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits
+from svsdata.editing.language import Edit, join_edits
+from svsdata.errors import ConfigError, EditPlanError
+from svsdata.pipelines.configs.edit import EditChoices
+
+
+def chosen_edits(choices: EditChoices) -> tuple[Edit, ...]:
+    """Return the edits of presets and files, in the order given.
+
+    Raises:
+        EditPlanError: If one is unknown or cannot be read.
+        ConfigError: If variants are asked for without edits, which would all be the same.
+    """
+    edits = join_edits(
+        [*map(load_preset, choices.presets), *map(load_edit_file, choices.edit_files)]
+    )
+    known = [edit.id for edit in edits]
+    for edit_id in choices.edits:
+        if edit_id not in known:
+            raise EditPlanError(
+                f"'edits.{edit_id}' changes an edit that is not asked for; "
+                f"asked for: {', '.join(known) or 'none'}"
+            )
+    edits = tuple(_changed(edit, choices.edits.get(edit.id, {})) for edit in edits)
+    if choices.variants > 1 and not edits:
+        raise ConfigError(
+            f"variants = {choices.variants} without an edit would be the same video "
+            f"{choices.variants} times; name an edit or leave variants at 1"
+        )
+    return edits
+
+
+def _changed(edit: Edit, changes: Mapping[str, Any]) -> Edit:
+    """Lay changes over an edit, checked as if a file had said it."""
+    if not changes:
+        return edit
+    said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
+    (changed,) = parse_edits(text, f"edits.{edit.id}").edits
+    return changed
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
+            both[key] = _merged(below[key], value)
+    return both

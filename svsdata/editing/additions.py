@@ -1,0 +1,262 @@
+"""Planning of objects that are added: a moment is sought at which each can come into view."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.editing.base_tracks import BaseTrack, base_track
+from svsdata.editing.checks import Candidate, Fault, first_fault
+from svsdata.editing.crowd import Crowd
+from svsdata.editing.language import Edit
+from svsdata.editing.placement import RoadPath
+from svsdata.editing.plan import PlannedEdit
+from svsdata.editing.selection import selected_ids
+from svsdata.editing.setting import Setting
+from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
+from svsdata.errors import EditPlanError
+from svsdata.randomness import derived_seed, generator
+
+EDGE_SHARE = 0.4
+"""An object of which at most this much is inside the frame comes in from its border."""
+_HIDDEN_SHARE = 0.95
+"""An object of which something nearer covers this much may come out from behind it."""
+# How long before and after its first moment an object's way is looked at.
+_BEFORE_S, _AFTER_S = 30, 150
+_TRIES_PER_S = 5
+
+
+def plan_additions(
+    index: int, edit: Edit, setting: Setting, crowd: Crowd, barred: Collection[int]
+) -> list[PlannedEdit]:
+    """Place an edit's objects one after the other at the first moments that suit.
+
+    Args:
+        index: Of the edit, for provenance.
+        edit: With op ``add``.
+        setting: What it is planned on.
+        crowd: Whom the objects must not run into.
+        barred: Seeds of tries that turned out bad.
+
+    Returns:
+        One row for each object; one rejected row where none could be placed.
+
+    Raises:
+        EditPlanError: If there is no shape of the class.
+    """
+    if edit.label_class not in OBJECT_KINDS:
+        raise EditPlanError(
+            f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
+            f"it can add: {', '.join(OBJECT_KINDS)}"
+        )
+    blank = PlannedEdit(index, edit.id, 0, "add", edit.label_class, "rejected", checks=edit.checks)
+    like = _followed(edit, setting)
+    if isinstance(like, Fault):
+        return [replace(blank, reason=like.code, note=like.note)]
+    num_frames = setting.scene.num_frames
+    start, last_start = _starts(edit, num_frames)
+    if start > last_start:
+        note = f"would start at frame {start}, the sequence has {num_frames}"
+        return [replace(blank, reason="TOO_SHORT", note=note)]
+    stride = max(1, round(setting.scene.fps / _TRIES_PER_S))
+    rows: list[PlannedEdit] = []
+    nearest_miss: tuple[int, PlannedEdit] | None = None
+    while start <= last_start and len(rows) < (edit.repeat.most if edit.repeat else 1):
+        seed = derived_seed(setting.seed, edit.id, start)
+        row = None
+        if seed not in barred:
+            row = _try(
+                replace(blank, occurrence=len(rows), seed=seed), edit, start, (setting, crowd, like)
+            )
+            if row.is_live:
+                rows.append(row)
+                crowd = crowd.joined_by(row)
+                rng = generator(setting.seed, edit.id, "gap", len(rows))
+                start = _next_start(edit, start, setting.path, rng)
+                continue
+            rank = _RANKS.index(row.reason)
+            if nearest_miss is None or rank > nearest_miss[0]:
+                nearest_miss = rank, row
+        start += stride
+    if not rows:
+        barred_row = replace(blank, reason="HIDDEN", note="no moment is left to try")
+        rows.append(replace(nearest_miss[1], occurrence=0) if nearest_miss else barred_row)
+    return rows
+
+
+# Of many tries the one that failed last is told.
+_RANKS = (
+    *("REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "SIZE", "SPEED", "JUMP"),
+    *("OFFSURF", "COLLIDE"),
+)
+
+
+def _starts(edit: Edit, num_frames: int) -> tuple[int, int]:
+    """First and last frame at which the edit's first object may be at its first place."""
+    is_reference = edit.enter == "reference"
+    start = (0 if is_reference else 1) if edit.frames.start == "auto" else edit.frames.start
+    end = num_frames - 1 if edit.frames.end == "end" else min(edit.frames.end, num_frames - 1)
+    # What is in the reference frame is at its place there, and cannot wait for a better moment.
+    if start < num_frames and (is_reference or edit.checks.on_fail != "shift"):
+        return start, start if edit.repeat is None else end
+    return start, end
+
+
+def _followed(edit: Edit, setting: Setting) -> BaseTrack | Fault | None:
+    """Return the track that the motion follows, if it follows one."""
+    if edit.motion.like is None:
+        return None
+    rng = generator(setting.seed, edit.id, "like")
+    ids = selected_ids(edit.motion.like, setting.scene, setting.ego, rng)
+    if not ids:
+        return Fault("NO_TARGET", f"there is no {edit.motion.like.label_class} to move like")
+    track = base_track(ids[0], setting.scene, setting.ego, setting.path)
+    return track or Fault("NO_PLACE", f"object {ids[0]} is never seen near enough to follow it")
+
+
+def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator) -> int:
+    """First frame at which the vehicle has gone the gap of a repeated edit."""
+    num_frames = len(path.at_frame_m)
+    if edit.repeat is None:
+        return num_frames
+    goal = path.at_frame_m[start] + drawn(edit.repeat.gap_m, rng)
+    beyond = np.flatnonzero(path.at_frame_m >= goal)
+    return int(beyond[0]) if beyond.size else num_frames
+
+
+def _try(
+    blank: PlannedEdit, edit: Edit, start: int, where: tuple[Setting, Crowd, BaseTrack | None]
+) -> PlannedEdit:
+    """Place one object that is at its first place at frame ``start``, or say why not."""
+    setting, crowd, like = where
+    kind, rng = OBJECT_KINDS[blank.class_name], generator(setting.seed, edit.id, start)
+    size_m = drawn_size(edit, kind, rng)
+    focal = float(setting.scene.camera.intrinsics[1, 1])
+    come_into_view_m = focal * size_m[2] / setting.far_px + size_m[0]
+    seconds = (_BEFORE_S, _AFTER_S)
+    while True:
+        moment = _moment(start, seconds, edit, setting)
+        way = trajectory(
+            edit,
+            moment,
+            setting,
+            come_into_view_m=come_into_view_m,
+            like=like,
+            rng=generator(setting.seed, edit.id, start, "way"),
+        )
+        first = int(moment.frames[0])
+        whole = Candidate.on_way(kind, size_m, first, way.poses, setting)
+        candidate = replace(whole, shown=whole.shown & way.exists)
+        is_cut = (candidate.shown[0] and first > 0) or (
+            candidate.shown[-1] and moment.frames[-1] < _last_frame(edit, setting)
+        )
+        if not is_cut:
+            break
+        seconds = (2 * seconds[0], 2 * seconds[1])
+    return _checked(blank, edit, candidate, way, (setting, crowd))
+
+
+def _last_frame(edit: Edit, setting: Setting) -> int:
+    last = setting.scene.num_frames - 1
+    return last if edit.frames.end == "end" else min(edit.frames.end, last)
+
+
+def _moment(start: int, seconds: tuple[int, int], edit: Edit, setting: Setting) -> Moment:
+    fps = setting.scene.fps
+    first = max(0, start - round(seconds[0] * fps))
+    if edit.frames.start != "auto":
+        first = max(first, edit.frames.start)
+    last = min(_last_frame(edit, setting), start + round(seconds[1] * fps))
+    return Moment(start, np.arange(first, last + 1))
+
+
+def _checked(
+    blank: PlannedEdit,
+    edit: Edit,
+    candidate: Candidate,
+    way: Trajectory,
+    where: tuple[Setting, Crowd],
+) -> PlannedEdit:
+    """Turn a candidate into a row, applied or rejected."""
+    setting, crowd = where
+    if edit.enter == "occluder":
+        candidate = _out_of_hiding(candidate, setting)
+        if not candidate.shown.any():
+            return replace(blank, reason="NO_OCCLUDER", note="nothing hides it before it appears")
+    fault = _entry_fault(edit, candidate, setting) if candidate.shown.any() else None
+    if candidate.shown.any() and fault is None:
+        part = candidate.shown_part()
+        fault = first_fault(part, setting, crowd, edit.checks)
+    elif fault is None:
+        fault = Fault("UNSEEN", "never in view")
+    if fault is not None:
+        return replace(blank, reason=fault.code, note=fault.note)
+    present = slice(
+        part.first_frame - candidate.first_frame,
+        part.first_frame - candidate.first_frame + len(part.poses),
+    )
+    return replace(
+        blank,
+        status="applied",
+        size_m=candidate.size_m,
+        first_frame=part.first_frame,
+        last_frame=part.first_frame + len(part.poses) - 1,
+        poses=np.round(part.poses, 6),
+        travelled_m=np.round(way.travelled_m[present], 6),
+        is_shown=part.shown,
+    )
+
+
+def _out_of_hiding(candidate: Candidate, setting: Setting) -> Candidate:
+    """Show an object only from where something nearer hides all of it."""
+    hidden = candidate.shown & (_covered_share(candidate, setting) >= _HIDDEN_SHARE)
+    begin = int(hidden.argmax()) if hidden.any() else len(hidden)
+    shown = candidate.shown.copy()
+    shown[:begin] = False
+    return replace(candidate, shown=shown)
+
+
+def _covered_share(candidate: Candidate, setting: Setting) -> NDArray[np.float64]:
+    """(n,) most of an object's box on the screen that one nearer object of the base covers."""
+    sightings = setting.scene.sightings
+    first, count = candidate.first_frame, len(candidate.poses)
+    during = sightings.at((sightings.frame >= first) & (sightings.frame < first + count))
+    step = during.frame - first
+    box, cover = candidate.view.box[step], during.box.astype(np.float64)
+    low, high = np.maximum(box[:, :2], cover[:, :2]), np.minimum(box[:, 2:], cover[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    area = np.prod(box[:, 2:] - box[:, :2], axis=1)
+    nearer = np.hypot(during.x_m, during.y_m) < np.hypot(*candidate.poses[step, :2].T) - 0.5
+    share = np.zeros(count)
+    np.maximum.at(share, step, np.where(nearer, common / np.maximum(area, 1.0), 0.0))
+    return share
+
+
+def _entry_fault(edit: Edit, candidate: Candidate, setting: Setting) -> Fault | None:
+    """Say what forbids the way an object comes into view, or leaves it."""
+    shown, view, far_px = candidate.shown, candidate.view, setting.far_px
+    first = candidate.first_frame
+    if shown[0] and first == 0 and edit.enter != "reference":
+        note = "would be in the reference frame; choose 'enter: reference' to repair it"
+        return Fault("REFERENCE", note)
+    # What was outside the frame a moment ago comes in, however much of it is seen at once.
+    in_view = view.is_visible & (view.height_px >= far_px)
+    is_far = view.height_px <= 1.5 * far_px
+    natural = is_far | ((view.share_inside <= EDGE_SHARE) & (edit.enter != "far"))
+    entries = np.flatnonzero(shown & ~np.concatenate([[first == 0], shown[:-1]]))
+    if edit.enter == "occluder":
+        entries = entries[1:]
+    was_in_view = np.concatenate([[True], in_view[:-1]])
+    sudden = entries[~natural[entries] & (was_in_view[entries] | (edit.enter == "far"))]
+    if sudden.size:
+        return Fault("POPS_UP", f"would appear from nowhere at frame {first + sudden[0]}")
+    is_last = first + len(shown) == setting.scene.num_frames
+    exits = np.flatnonzero(shown & ~np.concatenate([shown[1:], [is_last]]))
+    stays_in_view = np.concatenate([in_view[1:], [True]])
+    natural = is_far | (view.share_inside <= EDGE_SHARE)
+    sudden = exits[~natural[exits] & stays_in_view[exits]]
+    if sudden.size:
+        return Fault("POPS_UP", f"would vanish in full view at frame {first + sudden[0] + 1}")
+    return None

@@ -1,0 +1,62 @@
+"""Give planned objects the outlines of real ones, where their edit asks for it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from svsdata.editing.language import Edit
+from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.shape_library import ShapeLibrary
+from svsdata.editing.shape_matching import best_match, stand_of, views_of
+from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.errors import EditPlanError
+
+NO_DONOR = "drawn as a solid: no donor of the library fits it"
+
+
+def borrow_shapes(plan: EditPlan, edits: Sequence[Edit], library: ShapeLibrary | None) -> EditPlan:
+    """Return the plan with the outlines its objects borrow, complete without the library.
+
+    An object for which no donor fits keeps its solid, and its row's note says so.
+
+    Args:
+        plan: Of these edits.
+        edits: Those with ``shape: {from: library}`` borrow.
+        library: Whose donors.
+
+    Raises:
+        EditPlanError: If an edit asks for a library and there is none.
+    """
+    asking = {edit.id for edit in edits if edit.shape.source == "library"}
+    if asking and library is None:
+        raise EditPlanError(
+            f"edit '{min(asking)}' takes its shape from a library and none is named; add "
+            "--set shapes=LIBRARY ('svsdata edit shapes harvest' makes one)"
+        )
+    if library is None:
+        return plan
+    rows = [
+        _borrowing(row, plan, library) if row.edit_id in asking and row.draws else row
+        for row in plan.rows
+    ]
+    return replace(plan, rows=tuple(rows))
+
+
+def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> PlannedEdit:
+    kind = OBJECT_KINDS[row.class_name]
+    parts = kind.build(*row.size_m, 0.0)
+    stands = [stand_of(plan.camera, parts, pose) for pose in row.poses]
+    is_known = np.array([stand is not None for stand in stands])
+    if kind.class_names != (kind.name,) or not is_known.any():
+        return replace(row, note=NO_DONOR)
+    focal = float(plan.camera.intrinsics[1, 1])
+    known_depths = [focal / stand.pixels_per_m for stand in stands if stand is not None]
+    frames = np.arange(len(stands))
+    # Beside the camera the solid is drawn: any moment will do there.
+    depths = np.interp(frames, frames[is_known], known_depths)
+    views = views_of(plan.camera, row.poses)
+    match = best_match(library, row.class_name, views, depths, row.size_m[2])
+    if match is None:
+        return replace(row, note=NO_DONOR)
+    return replace(row, shape=match.borrowed(row.size_m[2]))

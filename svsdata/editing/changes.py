@@ -1,0 +1,271 @@
+"""Planning of what happens to objects of the base: removed, replaced, shifted, retimed."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.editing.base_tracks import BaseTrack, base_track
+from svsdata.editing.checks import Candidate, Fault, first_fault
+from svsdata.editing.crowd import Crowd
+from svsdata.editing.language import Edit
+from svsdata.editing.placement import Poses
+from svsdata.editing.plan import PlannedEdit
+from svsdata.editing.selection import rider_of
+from svsdata.editing.setting import Setting
+from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.trajectories import drawn, drawn_size, moved
+from svsdata.randomness import derived_seed, generator
+from svsdata.records import INSTANCE_BASE
+
+TWO_WHEELERS = ("bicycle", "motorcycle")
+# How long an object's way is carried on where its foot is no longer seen.
+_CARRY_ON_S = 8.0
+_MAX_TRIES = 8
+
+
+def plan_changes(
+    index: int,
+    edit: Edit,
+    ids: list[int],
+    setting: Setting,
+    crowd: Crowd,
+    barred: Collection[int],
+) -> list[PlannedEdit]:
+    """Resolve an edit on the objects that it is about.
+
+    Args:
+        index: Of the edit, for provenance.
+        edit: With op ``remove``, ``replace``, ``shift`` or ``retime``.
+        ids: Instance ids of its objects.
+        setting: What it is planned on.
+        crowd: Whom objects must not run into in their new place.
+        barred: Seeds of tries that turned out bad.
+
+    Returns:
+        One row for each object, or one for the whole class.
+    """
+    assert edit.target is not None
+    name = setting.scene.label_set.label(edit.target.label_class).name
+    drawn_name = edit.label_class if edit.op == "replace" else name
+    blank = PlannedEdit(
+        index, edit.id, 0, edit.op, drawn_name or name, "applied", checks=edit.checks,
+        fills_temporally=edit.fill == "temporal",
+    )  # fmt: skip
+    first, last = _range(edit, setting.scene.num_frames)
+    if first > last:
+        note = f"would start at frame {first}, the sequence has {setting.scene.num_frames}"
+        return [replace(blank, status="rejected", reason="TOO_SHORT", note=note)]
+    blank = replace(blank, first_frame=first, last_frame=last)
+    if edit.op == "remove" and edit.target.is_whole_class and name not in TWO_WHEELERS:
+        return [_whole_class(blank, edit, ids, setting)]
+    if not ids:
+        return [_nobody(blank, edit, setting)]
+    rows: list[PlannedEdit] = []
+    for instance_id in ids:
+        row = _one(
+            replace(blank, occurrence=len(rows)), edit, instance_id, (setting, crowd), barred
+        )
+        if row.is_live and row.op != "remove":
+            crowd = crowd.without(row.erased_ids).joined_by(row)
+        rows.append(row)
+    return rows
+
+
+def _range(edit: Edit, num_frames: int) -> tuple[int, int]:
+    first = 0 if edit.frames.start == "auto" else edit.frames.start
+    last = num_frames - 1
+    return first, last if edit.frames.end == "end" else min(last, edit.frames.end)
+
+
+def _nobody(blank: PlannedEdit, edit: Edit, setting: Setting) -> PlannedEdit:
+    """Say that the selector matches nothing, and what there is."""
+    assert edit.target is not None
+    label_id = setting.scene.label_set.label(edit.target.label_class).id
+    present = sorted(i for i in setting.scene.used_ids if i // INSTANCE_BASE == label_id)
+    name = edit.target.label_class
+    there = (
+        f"seen are {', '.join(map(str, present[:8]))}" if present else f"no {name} is seen at all"
+    )
+    if len(present) > 8:
+        there += f" and {len(present) - 8} more"
+    note = f"its target matches none of the {name} objects; {there}"
+    return replace(blank, status="rejected", reason="NO_TARGET", note=note)
+
+
+def _whole_class(blank: PlannedEdit, edit: Edit, ids: list[int], setting: Setting) -> PlannedEdit:
+    """Take everything of a class out, tracked or not."""
+    scene = setting.scene
+    label_id = scene.label_set.label(blank.class_name).id
+    if scene.knows_all_ids and not ids and label_id not in scene.used_ids:
+        return _nobody(blank, edit, setting)
+    if edit.enter not in (None, "reference") and blank.first_frame == 0:
+        seen_first = [i for i in (*ids, label_id) if scene.lifetimes.get(i, (1, 0))[0] == 0]
+        if seen_first:
+            return replace(blank, status="rejected", reason="REFERENCE", note=_REFERENCE)
+    return replace(blank, erased_class=blank.class_name)
+
+
+_REFERENCE = (
+    "it is in the reference frame; leave 'enter' out to have that repaired, "
+    "or say 'frames: {from: N}'"
+)
+
+
+def _one(
+    blank: PlannedEdit,
+    edit: Edit,
+    instance_id: int,
+    where: tuple[Setting, Crowd],
+    barred: Collection[int],
+) -> PlannedEdit:
+    """Resolve an edit on one object."""
+    setting, crowd = where
+    row = _taken_away(blank, instance_id, setting)
+    if row.first_frame > row.last_frame:
+        note = f"object {instance_id} is not seen in the frames of the edit"
+        return _rejected(row, Fault("NO_TARGET", note))
+    if row.first_frame == 0 and edit.enter not in (None, "reference"):
+        return _rejected(row, Fault("REFERENCE", f"object {instance_id}: {_REFERENCE}"))
+    if edit.op == "remove":
+        return row
+    if row.class_name not in OBJECT_KINDS:
+        known = ", ".join(OBJECT_KINDS)
+        return _rejected(row, Fault("NO_SHAPE", f"no shape for a {row.class_name}; for: {known}"))
+    track = base_track(instance_id, setting.scene, setting.ego, setting.path)
+    if track is None:
+        note = f"object {instance_id} is never seen near enough to tell where it stands"
+        return _rejected(row, Fault("NO_PLACE", note))
+    crowd = crowd.without(row.erased_ids)
+    best = _rejected(row, Fault("HIDDEN", f"object {instance_id}: nothing is left to try"))
+    for attempt in range(_MAX_TRIES if edit.checks.on_fail == "shift" else 1):
+        seed = derived_seed(setting.seed, edit.id, instance_id, attempt)
+        if seed not in barred:
+            best = _redrawn(replace(row, seed=seed), edit, track, setting, crowd)
+        if best.is_live:
+            break
+    return best
+
+
+def _taken_away(blank: PlannedEdit, instance_id: int, setting: Setting) -> PlannedEdit:
+    """Let a row take an object out, with its rider, in the frames in which it is seen."""
+    scene = setting.scene
+    name = scene.label_set.labels[instance_id // INSTANCE_BASE].name
+    rider = rider_of(instance_id, scene) if name in TWO_WHEELERS else None
+    born, died = scene.lifetimes.get(instance_id, (0, scene.num_frames - 1))
+    if not scene.knows_all_ids:
+        died = scene.num_frames - 1
+    return replace(
+        blank,
+        erased_ids=(instance_id,) if rider is None else (instance_id, rider),
+        first_frame=max(blank.first_frame, born),
+        last_frame=min(blank.last_frame, died),
+    )
+
+
+def _rejected(row: PlannedEdit, fault: Fault) -> PlannedEdit:
+    return replace(
+        row, status="rejected", reason=fault.code, note=fault.note, erased_ids=(), instance_ids=()
+    )
+
+
+def _redrawn(
+    row: PlannedEdit, edit: Edit, track: BaseTrack, setting: Setting, crowd: Crowd
+) -> PlannedEdit:
+    """Draw an object of the base anew, as another thing or at another place or time."""
+    scene, kind = setting.scene, OBJECT_KINDS[row.class_name]
+    rng = generator(row.seed, "numbers")
+    size_m = drawn_size(edit, kind, rng) if edit.op == "replace" else track.size_m
+    reach = round(_CARRY_ON_S * scene.fps)
+    first, last = _range(edit, scene.num_frames)
+    if not track.stands:
+        first = max(first, track.first_frame - reach)
+        last = min(last, track.first_frame + len(track.world) - 1 + reach)
+    frames = np.arange(first, last + 1)
+    world = _new_way(edit, track, frames, size_m, (setting, rng))
+    candidate = Candidate.on_way(kind, size_m, first, world, setting)
+    if not candidate.shown.any():
+        return _rejected(row, Fault("UNSEEN", f"object {row.erased_ids[0]} would never be in view"))
+    candidate = candidate.shown_part()
+    if not track.stands:
+        candidate = _until_collision(candidate, track, crowd)
+    fault = first_fault(candidate, setting, crowd, edit.checks)
+    if fault is not None:
+        note = f"object {row.erased_ids[0]}: {fault.note}"
+        return _rejected(row, Fault(fault.code, note))
+    return _spread(row, candidate)
+
+
+def _new_way(
+    edit: Edit,
+    track: BaseTrack,
+    frames: NDArray[np.int64],
+    size_m: tuple[float, float, float],
+    draws: tuple[Setting, np.random.Generator],
+) -> Poses:
+    """(n, 3) plan frame."""
+    setting, rng = draws
+    fps = setting.scene.fps
+    if edit.op == "retime":
+        assert edit.by_s is not None
+        return track.at(frames - drawn(edit.by_s, rng) * fps, fps)
+    world = track.at(frames.astype(np.float64), fps)
+    pose = setting.ego[frames]
+    away = world[:, :2] - pose[:, :2]
+    if edit.op == "replace":
+        if edit.anchor == "middle":
+            return world
+        # The end that is seen stays: the one that shows towards the vehicle when first seen.
+        longer = (size_m[0] - track.size_m[0]) / 2
+        facing = np.cos(world[0, 2]) * away[0, 0] + np.sin(world[0, 2]) * away[0, 1]
+        return moved(world, float(np.copysign(longer, facing)), 0.0)
+    assert edit.by_m is not None
+    ahead_m, left_m = drawn(edit.by_m.ahead, rng), drawn(edit.by_m.left, rng)
+    along = (
+        setting.path.at_frame_m[frames]
+        + away[:, 0] * np.cos(pose[:, 2])
+        + away[:, 1] * np.sin(pose[:, 2])
+    )
+    road = setting.path.poses(along, np.zeros(len(along)))[:, 2]
+    if track.stands:
+        road[:] = np.median(road)
+    shifted = moved(np.column_stack([world[:, :2], road]), ahead_m, left_m)
+    return np.column_stack([shifted[:, :2], world[:, 2]])
+
+
+def _until_collision(candidate: Candidate, track: BaseTrack, crowd: Crowd) -> Candidate:
+    """Let a way that is carried on beyond what was seen end before it runs into something."""
+    length, width, _ = candidate.size_m
+    known_end = track.first_frame + len(track.world)
+    while True:
+        hit = crowd.first_collision(candidate.first_frame, candidate.poses, length, width)
+        if hit is None:
+            return candidate
+        step = hit[0] - candidate.first_frame
+        if hit[0] < track.first_frame and step + 1 < len(candidate.poses):
+            candidate = candidate.cut(step + 1, len(candidate.poses))
+        elif hit[0] >= known_end and step > 0:
+            candidate = candidate.cut(0, step)
+        else:
+            return candidate
+
+
+def _spread(row: PlannedEdit, candidate: Candidate) -> PlannedEdit:
+    """Lay what is drawn over the frames of the row, which also cover those of the removal."""
+    begin, end = candidate.first_frame, candidate.first_frame + len(candidate.poses)
+    first, last = min(row.first_frame, begin), max(row.last_frame, end - 1)
+    before, after = begin - first, last + 1 - end
+    poses = np.pad(candidate.poses, ((before, after), (0, 0)), mode="edge")
+    steps = np.linalg.norm(
+        np.diff(candidate.world[:, :2], axis=0, prepend=candidate.world[:1, :2]), axis=1
+    )
+    return replace(
+        row,
+        size_m=candidate.size_m,
+        first_frame=first,
+        last_frame=last,
+        poses=np.round(poses, 6),
+        travelled_m=np.round(np.pad(np.cumsum(steps), (before, after), mode="edge"), 6),
+        is_shown=np.pad(candidate.shown, (before, after)),
+    )

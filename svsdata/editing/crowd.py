@@ -1,0 +1,119 @@
+"""Who stands where on the ground, and what a planned object would run into."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.editing.placement import Poses
+from svsdata.editing.plan import PlannedEdit
+from svsdata.editing.scene import Sightings
+from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.labels import LabelSet
+from svsdata.records import INSTANCE_BASE
+
+_EGO_CENTRE_M, _EGO_LENGTH_M, _EGO_WIDTH_M = 1.4, 4.8, 2.0
+# A base object is known by its seen foot only, a vehicle's mostly its near corner: taken as a disc
+# behind it, and further discs along the road as long as its class is.
+_SIGHTED_RADIUS_M, _BEHIND_FOOT_M, _DISC_EVERY_M = 0.6, 0.9, 1.5
+# A sighting counts for the frames around it, as not every frame needs to be looked at.
+_AROUND = np.arange(-2, 3)
+
+
+def footprint_circles(poses: Poses, length_m: float, width_m: float) -> NDArray[np.float64]:
+    """Cover footprints by discs of half their width, (N, K, 2) centres."""
+    count = max(1, int(np.ceil(length_m / width_m)))
+    reach = max(0.0, (length_m - width_m) / 2)
+    offsets = np.linspace(-reach, reach, count)
+    direction = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=1)
+    return poses[:, None, :2] + offsets[:, None] * direction[:, None]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Discs on the ground that nothing else may enter, in vehicle frames."""
+
+    frame: NDArray[np.int64]
+    """(M,) at which frame."""
+    centre: NDArray[np.float64]
+    """(M, 2)."""
+    radius: NDArray[np.float64]
+    """(M,) metres."""
+    instance_id: NDArray[np.int64]
+    """(M,) of the base's object; 0 for planned ones."""
+
+    @classmethod
+    def of(cls, sightings: Sightings, label_set: LabelSet) -> "Crowd":
+        """Build from the base's objects."""
+        foot = np.stack([sightings.x_m, sightings.y_m], axis=1)
+        distance = np.linalg.norm(foot, axis=1, keepdims=True)
+        nearest = foot * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))
+        length_m = np.zeros(256)
+        for label in label_set.labels:
+            if label.name in OBJECT_KINDS:
+                length_m[label.id] = OBJECT_KINDS[label.name].length_m[0]
+        reach = length_m[sightings.instance_id // INSTANCE_BASE] - 2 * _BEHIND_FOOT_M
+        count = 1 + np.maximum(reach // _DISC_EVERY_M, 0).astype(np.intp)
+        owner = np.repeat(np.arange(len(sightings)), count)
+        number = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+        centre = nearest[owner] + np.stack([number * _DISC_EVERY_M, 0 * number], axis=1)
+        frame = (sightings.frame[owner, None] + _AROUND).ravel()
+        return cls(
+            frame,
+            np.repeat(centre, len(_AROUND), axis=0),
+            np.full(len(frame), _SIGHTED_RADIUS_M),
+            np.repeat(sightings.instance_id[owner], len(_AROUND)),
+        )
+
+    def without(self, instance_ids: Collection[int]) -> "Crowd":
+        """Leave objects of the base out."""
+        stays = ~np.isin(self.instance_id, list(instance_ids))
+        return Crowd(
+            self.frame[stays], self.centre[stays], self.radius[stays], self.instance_id[stays]
+        )
+
+    def joined_by(self, row: PlannedEdit) -> "Crowd":
+        """Add a planned object, from its first frame in view to its last, if one is drawn."""
+        shown = np.flatnonzero(row.is_shown)
+        if not shown.size:
+            return self
+        first_frame = row.first_frame + int(shown[0])
+        poses, width_m = row.poses[shown[0] : shown[-1] + 1], row.size_m[1]
+        circles = footprint_circles(poses, row.size_m[0], width_m)
+        count = circles.shape[1]
+        frames = np.repeat(np.arange(first_frame, first_frame + len(poses)), count)
+        return Crowd(
+            np.concatenate([self.frame, frames]),
+            np.concatenate([self.centre, circles.reshape(-1, 2)]),
+            np.concatenate([self.radius, np.full(len(frames), width_m / 2)]),
+            np.concatenate([self.instance_id, np.zeros(len(frames), np.int64)]),
+        )
+
+    def first_collision(
+        self, first_frame: int, poses: Poses, length_m: float, width_m: float
+    ) -> tuple[int, str] | None:
+        """Say when and what an object would run into first; None where nothing.
+
+        Args:
+            first_frame: Of ``poses``.
+            poses: (n, 3) vehicle frame, one a frame.
+            length_m: Of its footprint.
+            width_m: Of its footprint.
+        """
+        circles = footprint_circles(poses, length_m, width_m)
+        across = np.abs(circles[..., 1]) < (_EGO_WIDTH_M + width_m) / 2
+        along = np.abs(circles[..., 0] - _EGO_CENTRE_M) < (_EGO_LENGTH_M + width_m) / 2
+        hits_ego = (across & along).any(axis=1)
+        if hits_ego.any():
+            return first_frame + int(hits_ego.argmax()), "the vehicle itself"
+        is_near = (self.frame >= first_frame) & (self.frame < first_frame + len(poses))
+        frames, centres, radii = self.frame[is_near], self.centre[is_near], self.radius[is_near]
+        gaps = np.linalg.norm(circles[frames - first_frame] - centres[:, None], axis=2)
+        hits = (gaps < (radii + width_m / 2)[:, None]).any(axis=1)
+        if not hits.any():
+            return None
+        first = int(np.flatnonzero(hits)[frames[hits].argmin()])
+        instance_id = int(self.instance_id[is_near][first])
+        name = f"object {instance_id}" if instance_id else "another object of the plan"
+        return int(frames[first]), name

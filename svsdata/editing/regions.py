@@ -1,0 +1,116 @@
+"""Regions of the ground that become another class: planned once, painted frame by frame."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.editing.language import Edit
+from svsdata.editing.occlusion import FLAT_NAMES
+from svsdata.editing.placement import seen_from, turned
+from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.setting import Setting
+from svsdata.errors import EditPlanError
+from svsdata.geometry.camera import project
+from svsdata.labels import LabelSet
+from svsdata.records import Camera, SemanticMap
+
+# Nearer the ground is below every picture; beyond, a region is a row of pixels.
+_NEAR_M, _FAR_M = 0.5, 200.0
+_SUBPIXEL_BITS = 4
+
+
+def plan_region(index: int, edit: Edit, setting: Setting) -> PlannedEdit:
+    """Resolve a relabelling.
+
+    Raises:
+        EditPlanError: If a class is not of the ground.
+    """
+    assert edit.region is not None
+    label_set, num_frames = setting.scene.label_set, setting.scene.num_frames
+    names = [label_set.label(str(name)).name for name in (edit.from_class, edit.to_class)]
+    for name in names:
+        if name not in FLAT_NAMES:
+            raise EditPlanError(
+                f"edit '{edit.id}' relabels the ground; '{name}' is not of it, "
+                f"these are: {', '.join(n for n in FLAT_NAMES if n in label_set.by_name)}"
+            )
+    first = 0 if edit.frames.start == "auto" else edit.frames.start
+    last = num_frames - 1 if edit.frames.end == "end" else min(edit.frames.end, num_frames - 1)
+    is_late = first > last
+    return PlannedEdit(
+        index=index,
+        edit_id=edit.id,
+        occurrence=0,
+        op="relabel",
+        class_name=names[1],
+        status="rejected" if is_late else "applied",
+        reason="TOO_SHORT" if is_late else "",
+        note=f"would start at frame {first}, the sequence has {num_frames}" if is_late else "",
+        from_classes=(names[0],),
+        region=np.round(_corners(edit, setting, min(first, num_frames - 1)), 6),
+        first_frame=first,
+        last_frame=last,
+        checks=edit.checks,
+    )
+
+
+def _corners(edit: Edit, setting: Setting, first: int) -> NDArray[np.float64]:
+    """(n, 2) plan frame."""
+    region = edit.region
+    assert region is not None
+    pose = setting.ego[first]
+    if region.along_m is None or region.left_m is None:
+        corners = np.array(region.polygon_ground_m, np.float64)
+        return turned(corners, np.full(len(corners), pose[2])) + pose[:2]
+    start, stop = region.along_m
+    along = np.linspace(start, stop, max(2, int(np.ceil(stop - start)) + 1))
+    along = setting.path.at_frame_m[first] + along
+    right, left = (setting.path.poses(along, np.full(len(along), m))[:, :2] for m in region.left_m)
+    return np.concatenate([right, left[::-1]])
+
+
+def region_mask(row: PlannedEdit, frame_index: int, plan: EditPlan) -> NDArray[np.bool_] | None:
+    """Return the (H, W) pixels whose ground lies in a region; None where none does."""
+    height, width = plan.size_hw
+    flat = np.column_stack([row.region, np.zeros(len(row.region))])
+    ego = np.repeat(plan.ego[frame_index : frame_index + 1], len(flat), axis=0)
+    corners = seen_from(flat, ego)[:, :2]
+    camera = plan.camera_at(frame_index)
+    outline = _before_camera(corners, camera)
+    if len(outline) < 3:
+        return None
+    pixels = project(camera, np.column_stack([outline, np.zeros(len(outline))]))[:, :2]
+    mask = np.zeros((height, width), np.uint8)
+    scaled = np.rint(np.clip(pixels, -1e5, 1e5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillPoly(mask, [scaled], 1, shift=_SUBPIXEL_BITS)
+    return mask.astype(bool) if mask.any() else None
+
+
+def relabelled(
+    semantic: SemanticMap, mask: NDArray[np.bool_], row: PlannedEdit, label_set: LabelSet
+) -> NDArray[np.bool_]:
+    """Return the (H, W) pixels of a region that have a class that is relabelled."""
+    ids = [label_set.label(name).id for name in row.from_classes]
+    return np.asarray(mask & np.isin(semantic, ids))
+
+
+def _before_camera(corners: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
+    """Cut a polygon of the ground to what lies before the camera and not too far away."""
+    forward = camera.cam_T_vehicle[2]
+
+    def depth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return points @ forward[:2] + forward[3]
+
+    for sign, limit in ((1.0, _NEAR_M), (-1.0, -_FAR_M)):
+        if not len(corners):
+            return corners
+        inside = sign * depth(corners) - limit
+        after, following = np.roll(corners, -1, axis=0), np.roll(inside, -1)
+        kept = []
+        for corner, other, here, there in zip(corners, after, inside, following, strict=True):
+            if here >= 0:
+                kept.append(corner)
+            if (here >= 0) != (there >= 0):
+                kept.append(corner + (other - corner) * here / (here - there))
+        corners = np.array(kept).reshape(-1, 2)
+    return corners

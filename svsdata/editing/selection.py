@@ -1,0 +1,126 @@
+"""Which objects of the base a selector means."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.editing.language import Selector
+from svsdata.editing.placement import Poses, turned
+from svsdata.editing.scene import Scene, Sightings
+from svsdata.records import INSTANCE_BASE
+
+# Speeds are differences over this time, so that a foot's jitter does not count as motion.
+_SPEED_SECONDS = 1.0
+_MIN_OVERLAP = 0.5
+
+
+def selected_ids(
+    selector: Selector, scene: Scene, ego: Poses, rng: np.random.Generator
+) -> list[int]:
+    """Return the instance ids of the objects that a selector means, in order.
+
+    Args:
+        selector: Whom.
+        scene: Of the base.
+        ego: (N, 3) pose of the vehicle at every frame.
+        rng: Picks where ``pick`` is ``random``.
+    """
+    label_id = scene.label_set.label(selector.label_class).id
+    things = [i for i in sorted(scene.used_ids) if i // INSTANCE_BASE == label_id]
+    if selector.track is not None:
+        index = selector.track
+        wanted = index if index >= INSTANCE_BASE else label_id * INSTANCE_BASE + index
+        things = [i for i in things if i == wanted]
+    if not selector.where and selector.pick == "all":
+        return things
+    seen = scene.sightings.at(np.isin(scene.sightings.instance_id, things))
+    condition = selector.condition
+    if condition is not None:
+        seen = seen.at(condition.holds(_columns(seen, scene, ego)))
+    ids = np.unique(seen.instance_id)
+    if selector.pick == "all" or not len(ids):
+        return [int(i) for i in ids]
+    if selector.pick == "random":
+        return [int(rng.choice(ids))]
+    rank = _rank(selector.pick, seen, scene)
+    best = np.lexsort([seen.instance_id, rank])[0]
+    return [int(seen.instance_id[best])]
+
+
+def rider_of(instance_id: int, scene: Scene) -> int | None:
+    """Return the rider who sits on a two-wheeler in most of the frames in which it is seen."""
+    sightings, rider = scene.sightings, scene.label_set.by_name.get("rider")
+    if rider is None:
+        return None
+    own = sightings.at(sightings.instance_id == instance_id)
+    riders = sightings.at(
+        (sightings.instance_id // INSTANCE_BASE == rider.id) & np.isin(sightings.frame, own.frame)
+    )
+    if not len(riders):
+        return None
+    box = own.box[np.searchsorted(own.frame, riders.frame)]
+    across = np.minimum(box[:, 2], riders.box[:, 2]) - np.maximum(box[:, 0], riders.box[:, 0])
+    narrower = np.minimum(box[:, 2] - box[:, 0], riders.box[:, 2] - riders.box[:, 0])
+    # He reaches down into the vehicle's box, and above it.
+    sits = (riders.box[:, 3] > box[:, 1]) & (riders.box[:, 1] < box[:, 1] + 1)
+    on_it = riders.instance_id[sits & (across > _MIN_OVERLAP * narrower)]
+    if not on_it.size:
+        return None
+    ids, counts = np.unique(on_it, return_counts=True)
+    return int(ids[counts.argmax()]) if counts.max() > 0.5 * len(own) else None
+
+
+def _columns(seen: Sightings, scene: Scene, ego: Poses) -> dict[str, NDArray[np.float64]]:
+    """Compute every quantity of every sighting."""
+    first, last, count = (np.zeros(np.iinfo(np.uint16).max + 1) for _ in range(3))
+    for one in np.unique(seen.instance_id):
+        frames = seen.frame[seen.instance_id == one]
+        first[one], last[one] = scene.lifetimes.get(int(one), (frames[0], frames[-1]))
+        count[one] = len(frames)
+    x0, y0, x1, y1 = seen.box.T.astype(np.float64)
+    frame = seen.frame.astype(np.float64)
+    return {
+        "frame": frame,
+        "seconds": frame / scene.fps,
+        "ahead_m": seen.x_m,
+        "left_m": seen.y_m,
+        "distance_m": np.hypot(seen.x_m, seen.y_m),
+        "height_px": y1 - y0,
+        "width_px": x1 - x0,
+        "speed_mps": _speeds(seen, scene, ego),
+        "track_len": count[seen.instance_id],
+        "first_frame": first[seen.instance_id],
+        "last_frame": last[seen.instance_id],
+    }
+
+
+def _speeds(seen: Sightings, scene: Scene, ego: Poses) -> NDArray[np.float64]:
+    """(M,) speeds over the ground, from the places half a second before and after."""
+    pose = ego[seen.frame]
+    places = turned(np.stack([seen.x_m, seen.y_m], axis=1), pose[:, 2]) + pose[:, :2]
+    speeds = np.zeros(len(seen))
+    half = max(1, round(_SPEED_SECONDS / 2 * scene.fps))
+    for one in np.unique(seen.instance_id):
+        own = np.flatnonzero(seen.instance_id == one)
+        frame = seen.frame[own]
+        before = np.searchsorted(frame, frame - half)
+        after = np.searchsorted(frame, frame + half, side="right") - 1
+        way = np.linalg.norm(places[own][after] - places[own][before], axis=1)
+        speeds[own] = way / np.maximum(frame[after] - frame[before], 1) * scene.fps
+    return speeds
+
+
+def _rank(pick: str, seen: Sightings, scene: Scene) -> NDArray[np.float64]:
+    """(M,) of which the smallest is picked."""
+    values: dict[str, Callable[[], NDArray[Any]]] = {
+        "nearest": lambda: np.hypot(seen.x_m, seen.y_m),
+        "farthest": lambda: -np.hypot(seen.x_m, seen.y_m),
+        "largest": lambda: seen.box[:, 1] - seen.box[:, 3],
+        "first": lambda: seen.frame,
+        "last": lambda: -seen.frame,
+        "shortest": lambda: np.bincount(scene.sightings.instance_id)[seen.instance_id],
+        "longest": lambda: -np.bincount(scene.sightings.instance_id)[seen.instance_id],
+    }
+    return np.asarray(values[pick](), np.float64)
