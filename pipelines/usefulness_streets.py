@@ -56,7 +56,8 @@ def make_street_stores(config: StreetConfig, folder: Path, progress: Progress) -
 def label_streets(config: StreetConfig, stores: Stores, progress: Progress) -> None:
     """Label the streets with the lowest seeds that fit.
 
-    For training one with a truck and the rest without any, for the test only such as have one.
+    For training one with a truck in plain view and the rest without any in the frames looked at,
+    every sixth; for the test only such as have one.
     """
     with_truck = _streets(config, truck=True)
     rare = [next(with_truck), *islice(_streets(config, truck=False), config.streets - 1)]
