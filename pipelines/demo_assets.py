@@ -10,11 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from svsdata.labels import CITYSCAPES_TRAIN, conversion_table
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
@@ -22,10 +19,9 @@ from svsdata.pipelines.label import run_label
 from svsdata.pipelines.train import run_train
 from svsdata.progress import Progress, Silent
 from svsdata.store.reader import StoreReader
-from svsdata.training.clips import Recording, count_pixels
 from svsdata.training.schedules import Phase
 from svsdata.training.segmenter import (
-    bounded_class_weights,
+    class_weights_of,
     save_segmenter,
     small_segformer,
     train_segmenter,
@@ -77,7 +73,7 @@ def make_demo_assets(folder: Path, progress: Progress) -> Path:
         frames,
         steps=SEGMENTER_STEPS,
         batch_size=2,
-        class_weights=_weights_of_classes(StoreReader(store)),
+        class_weights=class_weights_of(StoreReader(store)),
         progress=progress,
     )
 
@@ -91,14 +87,6 @@ def _trained(changes: dict[str, object], store: Path, run: Path, progress: Progr
     """Train, and return the averaged generator's file."""
     config = make_config(TrainConfig, train_preset("demo") | changes, {"store": store, "run": run})
     return run_train(config, progress).checkpoint / "generator.safetensors"
-
-
-def _weights_of_classes(reader: StoreReader) -> Tensor:
-    recordings = [Recording(name, FRAMES_A_STREET) for name in reader.sequence_ids]
-    counts = count_pixels(reader, recordings, Silent())
-    train_ids = conversion_table(reader.info.label_set, CITYSCAPES_TRAIN)[: len(counts)]
-    evaluated = np.bincount(train_ids, counts, minlength=256)[: CITYSCAPES_TRAIN.num_classes]
-    return bounded_class_weights(evaluated.astype(np.int64))
 
 
 if __name__ == "__main__":

@@ -47,8 +47,6 @@ def run_evaluate(
     # What is compared
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
-    if "fvd_cd" in config.metrics and config.clip_frames != 16:
-        raise ConfigError(f"fvd_cd takes clips of 16 frames, clip_frames is {config.clip_frames}")
     open_run_dir(config.out, config, overwrite=overwrite)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
         progress.note(f"nothing left to do: '{config.out / _REPORT}' is there")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from svsdata.checkpoints.feature_weights import load_weights
 from svsdata.errors import WeightsError
+from svsdata.estimation.flow_estimators import DisFlow
 from svsdata.estimation.segmenters import Segmenter
 from svsdata.evaluation.clip_figures import Judges, PairDistance
 from svsdata.evaluation.features import (
@@ -21,7 +22,7 @@ from svsdata.labels import LabelSet
 from svsdata.nets.features.i3d import I3d
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips
-from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig
+from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, VideoMaeConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.judge_choice import NO_JUDGE, chosen_judge
 from svsdata.synthesis.compute import chosen_device
@@ -58,7 +59,8 @@ def build_judges(config: EvaluateConfig, label_set: LabelSet) -> tuple[Judges, d
         except WeightsError as error:
             missing["miou"] = str(error)
     wanted = frozenset(config.metrics)
-    return Judges(tuple(extractors), lpips, segmenter, wanted), missing
+    flow = DisFlow(check=False) if "flow_epe" in wanted else None
+    return Judges(tuple(extractors), lpips, segmenter, flow, wanted), missing
 
 
 def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
@@ -74,7 +76,9 @@ def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:
 
 
 def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
-    with torch.device("meta"):
+    if config.clip_frames != NUM_FRAMES:
+        raise WeightsError(f"it takes clips of {NUM_FRAMES} frames, not {config.clip_frames}")
+    with torch.device("meta"):  # a thousand million random numbers would only be overwritten
         network = VideoMae(VideoMaeConfig())
     network, weights = load_weights(network, config.weights.videomae, config.weights_folder)
     return fvd_cd_extractor(_placed(network, device), weights, device=device)

@@ -1,6 +1,7 @@
 """From running figures to the report: values, protocols, warnings, reasons of what is missing."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import svsdata
 from svsdata.evaluation.clip_figures import ClipFigures, Judges, StoreFigures
@@ -19,6 +20,10 @@ _PROTOCOLS = {
         "Lai et al. 2018 with the pair swapped: previous frame warped by the backward flow of the "
         "labels' video, mean squared difference of [0, 1] images over visible pixels"
     ),
+    "flow_epe": (
+        "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
+        "the labels' video, over visible pixels; beside edits alone"
+    ),
     "color_distance": "distance of each class's mean colour to its mean in the real store, levels",
     "identity": "Hellinger distance of an object's colours to those of its first view",
     "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
@@ -31,6 +36,7 @@ _WHY_MISSING = {
     "psnr": _NO_ORIGINALS,
     "ssim": _NO_ORIGINALS,
     "warping_error": "neither the frames nor those they were made from have flow",
+    "flow_epe": "neither the frames nor those they were made from have flow",
     "color_distance": "no class of the synthetic store occurs in the real one",
     "identity": "no object with an instance id was seen twice",
     "identity_after_occlusion": "no object came back into sight",
@@ -138,11 +144,15 @@ def _curve(figures: StoreFigures, name: str) -> Curve:
 
 def _class_iou(
     judges: Judges, real: StoreFigures, synthetic: StoreFigures
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, tuple[float | None, float | None]]:
     if judges.segmenter is None:
         return {}
-    of_real = real.confusion.iou()
-    return {name: (value, of_real[name]) for name, value in synthetic.confusion.iou().items()}
+    sides = [synthetic.confusion.iou(), real.confusion.iou()]
+    return {name: (_known(sides[0][name]), _known(sides[1][name])) for name in sides[0]}
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def _curves(

@@ -8,12 +8,12 @@ from pydantic import Field
 from svsdata.pipelines.configs.base import StageConfig
 
 Metric: TypeAlias = Literal[
-    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error",
+    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error", "flow_epe",
     "drift", "identity",
 ]  # fmt: skip
 
 ALL_METRICS: tuple[Metric, ...] = (
-    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error",
+    "fid", "fvd_i3d", "fvd_cd", "miou", "lpips", "psnr", "ssim", "warping_error", "flow_epe",
     "drift", "identity",
 )  # fmt: skip
 

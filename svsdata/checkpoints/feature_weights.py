@@ -104,7 +104,8 @@ def load_weights(network: Network, weights: str, cache: Path) -> tuple[Network, 
     """Load a network's weights strictly.
 
     Args:
-        network: Whose parameters are set; the names of its authors' checkpoint.
+        network: Whose parameters are set, in float32; the names of its authors' checkpoint. It may
+            be on the meta device.
         weights: A name of ``WEIGHTS``, or the path of a safetensors file or plain state dict.
         cache: Where named weights are kept.
 
@@ -117,8 +118,11 @@ def load_weights(network: Network, weights: str, cache: Path) -> tuple[Network, 
     path = Path(weights).expanduser()
     state = read_state_dict(path) if path.is_file() else _read_cached(weights, cache)
     state = _plain(state, network)
+    as_computed = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
     try:
-        load_tensors(network, state, weights)
+        load_tensors(network, as_computed, weights, assign=True)
     except CheckpointError as error:
         raise WeightsError(str(error)) from error
     network.eval().requires_grad_(requires_grad=False)

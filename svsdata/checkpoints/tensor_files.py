@@ -13,8 +13,16 @@ from torch import Tensor, nn
 from svsdata.errors import CheckpointError, WeightsError
 
 
-def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+def load_tensors(
+    module: nn.Module, tensors: Mapping[str, Tensor], where: str, *, assign: bool = False
+) -> None:
     """Copy tensors into a module that must have exactly these names and shapes.
+
+    Args:
+        module: Whose parameters and buffers are set.
+        tensors: By name.
+        where: What messages call them.
+        assign: Hand the tensors themselves over, which a module on the meta device needs.
 
     Raises:
         CheckpointError: Naming what is missing, unexpected or of another shape.
@@ -26,7 +34,7 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
             f"'{where}' does not fit {type(module).__name__}: {', '.join(faults[:3])}{more}; "
             "it was made for another network"
         )
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors), assign=assign)
 
 
 def load_fitting(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:

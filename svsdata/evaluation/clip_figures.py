@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.estimation.flow_estimators import FlowEstimator
 from svsdata.estimation.segmenters import Segmenter
 from svsdata.evaluation.curves import ClassColors, Curve
 from svsdata.evaluation.features import FeatureExtractor
@@ -13,12 +15,15 @@ from svsdata.evaluation.fidelity import psnr, ssim
 from svsdata.evaluation.frechet import FeatureStatistics
 from svsdata.evaluation.identity import Identity
 from svsdata.evaluation.segmentation import Confusion
-from svsdata.evaluation.temporal import visible_pixels, warping_error
+from svsdata.evaluation.temporal import endpoint_error, visible_pixels, warping_error
 from svsdata.labels import LabelSet
-from svsdata.records import Frame, Image, SemanticMap
+from svsdata.records import Flow, Frame, Image, Mask, SemanticMap
 
 PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 """(T, H, W, 3) images and others to (T,) distances."""
+
+MotionMeasure = Callable[[Image, Image, Flow, Mask], float]
+"""Previous and current image, backward flow and where it counts to one error."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Judges:
     extractors: tuple[FeatureExtractor, ...] = ()
     lpips: PairDistance | None = None
     segmenter: Segmenter | None = None
+    flow: FlowEstimator | None = None
     wanted: frozenset[str] = frozenset()
 
 
@@ -117,15 +123,19 @@ class StoreFigures:
         return tuple(predictions)
 
     def _judge_motion(self, clip: Clip, figures: dict[str, list[float]]) -> None:
-        if "warping_error" not in self.judges.wanted:
-            return
-        errors = []
-        previous = clip.before
-        for frame, original in _with_originals(clip):
-            errors.append(_warping_error(previous, frame, original))
-            previous = frame
-        if not np.isnan(errors).all():
-            figures["warping_error"] = errors
+        measures: dict[str, MotionMeasure] = {}
+        if "warping_error" in self.judges.wanted:
+            measures["warping_error"] = warping_error
+        if self.judges.flow is not None:
+            measures["flow_epe"] = partial(_flow_error, self.judges.flow)
+        for name, measure in measures.items():
+            errors = []
+            previous = clip.before
+            for frame, original in _with_originals(clip):
+                errors.append(_motion_error(measure, previous, frame, original))
+                previous = frame
+            if not np.isnan(errors).all():
+                figures[name] = errors
 
     def _judge_looks(self, clip: Clip) -> None:
         for frame in clip.frames:
@@ -178,15 +188,25 @@ def semantic_of(frame: Frame) -> SemanticMap:
     return frame.semantic
 
 
-def _warping_error(previous: Frame | None, frame: Frame, original: Frame | None) -> float:
-    """Warp by the frame's own flow, else, off the edits, by that of the frame it was made from."""
+def _motion_error(
+    measure: MotionMeasure, previous: Frame | None, frame: Frame, original: Frame | None
+) -> float:
+    """Measure by the frame's own flow, else, off the edits, by that of the frame it came from."""
     flowing = frame if frame.flow is not None else original
     if previous is None or flowing is None or flowing.flow is None:
         return float("nan")
     visible = visible_pixels(flowing.flow, flowing.flow_validity, flowing.occlusion)
     if flowing is original and frame.provenance is not None:
         visible *= frame.provenance == 0
-    return warping_error(image_of(previous), image_of(frame), flowing.flow, visible)
+    return measure(image_of(previous), image_of(frame), flowing.flow, visible)
+
+
+def _flow_error(
+    estimator: FlowEstimator, previous: Image, current: Image, flow: Flow, visible: Mask
+) -> float:
+    if not visible.any():
+        return float("nan")
+    return endpoint_error(estimator.estimate(previous, current).flow, flow, visible)
 
 
 def _with_originals(clip: Clip) -> list[tuple[Frame, Frame | None]]:

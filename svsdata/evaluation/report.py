@@ -4,9 +4,12 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from math import isfinite
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
+from pydantic import PlainSerializer
 
 from svsdata.evaluation.clip_figures import ClipFigures, image_of, semantic_of
 from svsdata.images import encode_jpeg, resize_image
@@ -27,6 +30,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "psnr": ("PSNR, dB", "higher is closer to the recording"),
     "ssim": ("SSIM", "higher is closer to the recording"),
     "warping_error": ("warping error", "compare with the real one"),
+    "flow_epe": ("flow end-point error, px", "compare with the real one"),
     "color_distance": ("colour distance by class", "lower is better"),
     "identity": ("identity, colour distance", "compare with the real one"),
     "identity_after_occlusion": ("identity after occlusion", "compare with the real one"),
@@ -34,12 +38,19 @@ TITLES: Mapping[str, tuple[str, str]] = {
 """Names for people, and which way is better."""
 
 
+Figure: TypeAlias = Annotated[
+    float,
+    PlainSerializer(lambda value: value if isfinite(value) else str(value), when_used="json"),
+]
+"""JSON has no infinity, which the PSNR of equal images is: it becomes the text ``inf``."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """One figure, with all that must be known to compare it with another."""
 
-    value: float
-    real: float | None
+    value: Figure
+    real: Figure | None
     """The same measure of the real store, where it has one."""
     samples: str
     """Of what it was taken, with numbers."""
@@ -57,11 +68,11 @@ class Report:
     not_measured: Mapping[str, str]
     """Why a wanted measure is missing, and what to do."""
     warnings: tuple[str, ...]
-    class_iou: Mapping[str, tuple[float, float]]
-    """IoU by class: synthetic, real; NaN for a class in neither map."""
-    curves: Mapping[str, Mapping[str, list[tuple[int, float]]]]
+    class_iou: Mapping[str, tuple[float | None, float | None]]
+    """IoU by class: synthetic, real; None for a class in neither map."""
+    curves: Mapping[str, Mapping[str, list[tuple[int, Figure]]]]
     """By measure, by store ("synthetic", "real"): (first frame of a bin, mean)."""
-    clips: tuple[tuple[str, int, Mapping[str, float]], ...] = ()
+    clips: tuple[tuple[str, int, Mapping[str, Figure]], ...] = ()
     """Clips of the gallery: sequence, first frame, figures."""
 
 
@@ -146,7 +157,10 @@ def render_page(
 
 def _chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, object]:
     """Lay a chart out; the template draws it."""
-    points = [point for line in lines.values() for point in line]
+    lines = {
+        store: [point for point in line if isfinite(point[1])] for store, line in lines.items()
+    }
+    points = [point for line in lines.values() for point in line] or [(0, 0.0)]
     last = max((index for index, _ in points), default=0) or 1
     low, high = min(value for _, value in points), max(value for _, value in points)
     span = (high - low) or abs(high) or 1.0

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from svsdata.labels import CITYSCAPES_TRAIN, conversion_table
-from svsdata.progress import Progress
+from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.records import Image, SemanticMap
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import computes_bf16
+from svsdata.training.clips import Recording, count_pixels
 
 # ImageNet's, which SegFormer's image processors apply to RGB in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)
@@ -125,6 +126,15 @@ def bounded_class_weights(pixel_counts: NDArray[np.int64]) -> Tensor:
     """
     share = pixel_counts / max(pixel_counts.sum(), 1)
     return torch.from_numpy(np.where(pixel_counts > 0, 1 / np.log(1.02 + share), 0)).float()
+
+
+def class_weights_of(reader: StoreReader) -> Tensor:
+    """Return ``bounded_class_weights`` of a store's pixels, by train id."""
+    recordings = [Recording(name, reader.sequence(name).num_frames) for name in reader.sequence_ids]
+    counts = count_pixels(reader, recordings, Silent())
+    train_ids = conversion_table(reader.info.label_set, CITYSCAPES_TRAIN)[: len(counts)]
+    evaluated = np.bincount(train_ids, counts, minlength=256)[: CITYSCAPES_TRAIN.num_classes]
+    return bounded_class_weights(evaluated.astype(np.int64))
 
 
 def save_segmenter(model: SegformerForSemanticSegmentation, folder: Path) -> None:

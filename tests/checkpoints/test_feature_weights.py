@@ -26,7 +26,9 @@ from svsdata.checkpoints.weight_conversion import (
     read_arrays,
 )
 from svsdata.errors import WeightsError
+from svsdata.evaluation.features import fvd_cd_extractor
 from svsdata.nets.features.lpips import Lpips
+from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig, videomae_input
 
 CONTENT = bytes(range(256)) * 64
 
@@ -149,6 +151,26 @@ def test_weights_by_path_load_strictly_without_what_checkpoints_wrap_around_them
     assert description.startswith("plain.pth sha256:")
     with pytest.raises(WeightsError, match="made for another network"):
         load_weights(nn.Linear(4, 2), str(path), tmp_path)
+
+
+def test_a_network_on_the_meta_device_takes_the_weights_over(tmp_path):
+    config = VideoMaeConfig(width=88, depth=1, heads=8)
+    torch.manual_seed(0)
+    trained = VideoMae(config)
+    halves = {name: value.half() for name, value in trained.state_dict().items()}
+    torch.save({"module": halves}, tmp_path / "v.pth")
+    trained.load_state_dict(halves)
+    with torch.device("meta"):
+        empty = VideoMae(config)
+    network, description = load_weights(empty, str(tmp_path / "v.pth"), tmp_path)
+    extractor = fvd_cd_extractor(network, description, device="cpu")
+    assert extractor.dimensions == 88
+    clip = np.random.default_rng(0).integers(0, 256, (16, 20, 36, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = trained(videomae_input(torch.from_numpy(clip[None])))
+    np.testing.assert_allclose(extractor.extract(clip), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="clips of 16 frames, got 9"):
+        extractor.extract(clip[:9])
 
 
 class Server(BaseHTTPRequestHandler):

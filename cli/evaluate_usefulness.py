@@ -1,0 +1,50 @@
+"""``svsdata evaluate-usefulness``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svsdata.cli.options import AsJson, Overwrite, Quiet, Settings, Verbose, print_result
+
+
+def evaluate_usefulness(
+    real: Annotated[
+        str | None,
+        typer.Argument(
+            help="Store of recordings to train on; streets are made where no store is named.",
+            show_default=False,
+        ),
+    ] = None,
+    synthetic: Annotated[
+        str | None, typer.Argument(help="Store of unedited videos.", show_default=False)
+    ] = None,
+    edited: Annotated[
+        str | None, typer.Argument(help="Store of edited videos.", show_default=False)
+    ] = None,
+    test: Annotated[
+        str | None, typer.Argument(help="Store of recordings to measure on.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("usefulness"),
+    settings: Settings = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure what synthetic data adds to a segmenter: IoU by class, with its spread over seeds.
+
+    Example: svsdata evaluate-usefulness real/ synthetic/ edited/ test/ --set steps=2000
+
+    Example: svsdata evaluate-usefulness
+    """
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.configs.base import make_config
+    from svsdata.pipelines.configs.usefulness import UsefulnessConfig
+    from svsdata.pipelines.usefulness import run_usefulness
+
+    stores = {"real": real, "synthetic": synthetic, "edited": edited, "test": test}
+    chosen = make_config(UsefulnessConfig, {"out": out, **stores}, settings=settings)
+    with shown_progress(quiet=quiet, verbose=verbose) as progress:
+        result = run_usefulness(chosen, progress, overwrite=overwrite)
+    print_result(result, as_json=as_json)

@@ -1,0 +1,229 @@
+"""What synthetic video adds: the same small segmenter trained on real frames, and on mixtures.
+
+Every training takes the same number of optimiser steps, so that more data never means more
+training; one more, on real frames alone, takes twice as many.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+import svsdata
+from svsdata.errors import StoreError
+from svsdata.estimation.segmenter_checkpoints import load_network
+from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+from svsdata.evaluation.page import write_page
+from svsdata.evaluation.segmentation import Confusion
+from svsdata.evaluation.usefulness import Spread, spreads
+from svsdata.labels import CITYSCAPES_TRAIN, NO_LABEL, conversion_table
+from svsdata.pipelines.configs.usefulness import UsefulnessConfig
+from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.usefulness_streets import Stores, make_street_stores
+from svsdata.progress import Progress
+from svsdata.records import Image, SemanticMap
+from svsdata.store.reader import StoreReader
+from svsdata.training.segmenter import (
+    class_weights_of,
+    save_segmenter,
+    small_segformer,
+    train_segmenter,
+    training_frames,
+)
+
+_RUNS, _REPORT, _PAGE = "runs", "usefulness.json", "usefulness.html"
+_IOU: TypeAdapter[dict[str, float | None]] = TypeAdapter(dict[str, float | None])
+Pair = tuple[Image, SemanticMap]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One way of training."""
+
+    name: str
+    added: str | None
+    """``synthetic`` or ``edited``; None: real frames alone."""
+    steps_factor: int = 1
+
+
+TRAININGS = (
+    Training("real", None),
+    Training("real + unedited synthetic", "synthetic"),
+    Training("real + edited synthetic", "edited"),
+    Training("real, double steps", None, 2),
+)
+
+
+class UsefulnessResult(BaseModel):
+    """What synthetic data added."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    report: Path
+    page: Path
+    protocol: str
+    iou: dict[str, dict[str, Spread]]
+    """By training, by class: over the seeds, on the test store."""
+    gains: tuple[str, ...]
+    """Classes that the edited videos lift above real frames alone by over two standard errors."""
+
+
+def run_usefulness(
+    config: UsefulnessConfig, progress: Progress, *, overwrite: bool = False
+) -> UsefulnessResult:
+    """Train, measure and tell; run again it goes on with the first training that is missing.
+
+    Raises:
+        StoreError: If a store cannot be read, is empty, or has frames of another shape.
+        ConfigError: If the folder holds another measurement.
+        SvsDataError: As labelling and synthesis raise, where streets are made.
+    """
+    open_run_dir(config.out, config, overwrite=overwrite)
+    stores = _stores(config, progress)
+    readers = {name: StoreReader(getattr(stores, name)) for name in Stores.__dataclass_fields__}
+    size_hw = _checked_size(readers, config.height)
+    (config.out / _RUNS).mkdir(exist_ok=True)
+    iou = {
+        training.name: spreads(
+            [_run(training, seed, readers, size_hw, config, progress) for seed in config.seeds]
+        )
+        for training in TRAININGS
+    }
+    real, edited = iou[TRAININGS[0].name], iou[TRAININGS[2].name]
+    result = UsefulnessResult(
+        version=svsdata.__version__,
+        report=config.out / _REPORT,
+        page=config.out / _PAGE,
+        protocol=_protocol(config, readers, size_hw),
+        iou=iou,
+        gains=tuple(name for name in real if edited[name].exceeds(real[name])),
+    )
+    result.report.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_page(result.page, "usefulness.html", {"result": result})
+    return result
+
+
+def _stores(config: UsefulnessConfig, progress: Progress) -> Stores:
+    if config.real and config.synthetic and config.edited and config.test:
+        return Stores(config.real, config.synthetic, config.edited, config.test)
+    return make_street_stores(config.street, config.out, progress)
+
+
+def _checked_size(readers: Mapping[str, StoreReader], height: int) -> tuple[int, int]:
+    """Return the size to work at; refuses stores that are empty or of different shapes."""
+    shapes = {name: reader.info.size_hw for name, reader in readers.items()}
+    whole_height, whole_width = shapes["real"]
+    for name, reader in readers.items():
+        if not reader.sequence_ids:
+            raise StoreError(f"store '{reader.path}' ({name}) has no sequence yet")
+        if shapes[name][0] * whole_width != shapes[name][1] * whole_height:
+            raise StoreError(
+                f"'{reader.path}' ({name}) has frames of {shapes[name][1]}x{shapes[name][0]}, the "
+                f"real store of {whole_width}x{whole_height}; their shapes must be the same"
+            )
+    if height * whole_width % whole_height:
+        raise StoreError(
+            f"frames of {whole_width}x{whole_height} have no whole width at height {height}; "
+            f"choose another, such as --set height={whole_height // 2}"
+        )
+    return height, height * whole_width // whole_height
+
+
+def _run(
+    training: Training,
+    seed: int,
+    readers: Mapping[str, StoreReader],
+    size_hw: tuple[int, int],
+    config: UsefulnessConfig,
+    progress: Progress,
+) -> dict[str, float]:
+    """Train once and return IoU by class, or what an earlier run found."""
+    name = training.name.replace(",", "").replace(" + ", "-").replace(" ", "-")
+    path = config.out / _RUNS / f"{name}-{seed}.json"
+    if not path.exists():
+        torch.manual_seed(seed)
+        model = small_segformer()
+        progress.note(f"train: {training.name}, seed {seed}")
+        train_segmenter(
+            model,
+            _frames(training, seed, readers, size_hw, config.synthetic_share),
+            steps=config.steps * training.steps_factor,
+            batch_size=config.batch_size,
+            class_weights=class_weights_of(readers["real"]),
+            progress=progress,
+        )
+        folder = config.out / _RUNS / name
+        folder.mkdir(exist_ok=True)
+        save_segmenter(model, folder)
+        network = load_network(str(folder), CITYSCAPES_TRAIN)
+        found = _measured(
+            TransformersSegmenter(network, CITYSCAPES_TRAIN), readers["test"], size_hw, config
+        )
+        partial = path.with_name(f".{path.name}")
+        partial.write_bytes(_IOU.dump_json(found))
+        partial.replace(path)
+    found = _IOU.validate_json(path.read_bytes())
+    return {name: float("nan") if value is None else value for name, value in found.items()}
+
+
+def _frames(
+    training: Training,
+    seed: int,
+    readers: Mapping[str, StoreReader],
+    size_hw: tuple[int, int],
+    share: float,
+) -> Iterator[Pair]:
+    real = training_frames(readers["real"], seed=seed, size_hw=size_hw)
+    if training.added is None:
+        return real
+    return mixed(real, training_frames(readers[training.added], seed=seed, size_hw=size_hw), share)
+
+
+def mixed(first: Iterator[Pair], second: Iterator[Pair], share: float) -> Iterator[Pair]:
+    """Yield from two endless streams, evenly so that ``share`` of the frames are the second's."""
+    number = 0
+    while True:
+        yield next(second if int((number + 1) * share) > int(number * share) else first)
+        number += 1
+
+
+def _measured(
+    segmenter: TransformersSegmenter,
+    reader: StoreReader,
+    size_hw: tuple[int, int],
+    config: UsefulnessConfig,
+) -> dict[str, float | None]:
+    """Return IoU by class on the test frames, None for a class that they lack."""
+    to_train_ids = conversion_table(reader.info.label_set, CITYSCAPES_TRAIN)
+    total = Confusion.empty(CITYSCAPES_TRAIN)
+    for sequence_id in reader.sequence_ids:
+        for frame in reader.read(sequence_id, size_hw=size_hw):
+            if frame.frame_index % config.test_every:
+                continue
+            assert frame.image is not None
+            assert frame.semantic is not None
+            true = to_train_ids[frame.semantic]
+            (labels,) = segmenter.segment([frame.image])
+            counted = true != NO_LABEL
+            total += Confusion.of(true[counted], labels.semantic[counted], CITYSCAPES_TRAIN)
+    shares = total.true_share()
+    return {name: value if shares[name] else None for name, value in total.iou().items()}
+
+
+def _protocol(
+    config: UsefulnessConfig, readers: Mapping[str, StoreReader], size_hw: tuple[int, int]
+) -> str:
+    counts = {
+        name: sum(reader.sequence(one).num_frames for one in reader.sequence_ids)
+        for name, reader in readers.items()
+    }
+    stores = ", ".join(f"{name} {number} frames" for name, number in counts.items())
+    return (
+        f"SegFormer of 1.07 M parameters from scratch, {config.steps} steps of {config.batch_size} "
+        f"frames of {size_hw[1]}x{size_hw[0]}, {config.synthetic_share:.0%} of them synthetic in "
+        f"mixtures, seeds {', '.join(map(str, config.seeds))}; {stores}; IoU over the classes of "
+        f"every {config.test_every}. test frame"
+    )

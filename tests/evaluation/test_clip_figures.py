@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from svsdata.estimation.flow_estimators import FlowEstimate
+from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
+from svsdata.labels import CITYSCAPES
+from svsdata.records import Frame
+
+SIZE = (9, 14)
+
+
+class OffByFive:
+    """Estimates a flow that is 3 px too far to the right and 4 px too far down."""
+
+    description, checks, workers = "off by five", False, 1
+
+    def estimate(self, previous: np.ndarray, current: np.ndarray) -> FlowEstimate:
+        assert previous.shape == current.shape == (*SIZE, 3)
+        return FlowEstimate(np.broadcast_to(np.array([5, 4], np.float32), (*SIZE, 2)))
+
+
+def frame(index: int, *, flow: bool) -> Frame:
+    moving = np.zeros((*SIZE, 2), np.float32)
+    moving[..., 0] = 2
+    return Frame(
+        index, index, np.zeros((*SIZE, 3), np.uint8), np.full(SIZE, 7, np.uint8),
+        flow=moving if flow and index else None,
+    )  # fmt: skip
+
+
+def flow_error(frames: list[Frame], originals: list[Frame | None]) -> dict[str, float]:
+    figures = StoreFigures(CITYSCAPES, Judges(flow=OffByFive()), bin_frames=10)
+    return figures.add(Clip("a", frames, None, originals)).figures
+
+
+def test_flow_error_is_the_distance_to_the_flow_of_the_labels_video():
+    own = [frame(index, flow=True) for index in range(3)]
+    assert flow_error(own, []) == {"flow_epe": pytest.approx(5)}
+    without = [replace(one, flow=None) for one in own]
+    assert flow_error(without, own) == {"flow_epe": pytest.approx(5)}
+    assert flow_error(without, []) == {}
+
+
+def test_flow_that_came_from_elsewhere_does_not_count_where_edits_are():
+    own = [frame(index, flow=True) for index in range(2)]
+    edited = replace(own[1], flow=None, provenance=np.ones(SIZE, np.uint8))
+    assert flow_error([own[0], edited], own) == {}
