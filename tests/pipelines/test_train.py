@@ -78,7 +78,7 @@ def test_a_run_leaves_config_figures_preview_and_checkpoint(whole):
     assert (result.steps, result.steps_done_now, listener.steps) == (4, 4, 4)
     assert json.loads((run / "config.json").read_text())["model"] == "demo"
     assert [line["step"] for line in stats_of(run)] == [1, 2, 3, 4]
-    (preview,) = (run / "previews").iterdir()
+    preview, _ = sorted((run / "previews").iterdir(), reverse=True)
     strip = decode_image(preview.read_bytes(), "preview")
     assert strip.shape == (64 * 4, 128 * 4, 3)
     _, info = load_generator(run)
@@ -211,10 +211,11 @@ def test_presets_are_configs_and_unknown_ones_are_named():
 
 
 def test_bf16_is_chosen_where_the_processor_has_it():
-    from svsdata.pipelines.training_plan import autocast_dtype
+    from svsdata.pipelines.training_networks import autocast_dtype
 
     told = TrainConfig(store="s", run="r", device="cpu")
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     assert autocast_dtype(told) == (torch.bfloat16 if fast else None)
     assert autocast_dtype(told.model_copy(update={"precision": "float32"})) is None
     assert autocast_dtype(told.model_copy(update={"precision": "bf16"})) is torch.bfloat16
+    assert autocast_dtype(told.model_copy(update={"precision": "fp16"})) is torch.float16
