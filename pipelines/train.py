@@ -174,11 +174,12 @@ def _opened(
     """Lay the run out, and open its directory; return also the pixels of each class."""
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
+    if share == WHOLE and not config.run.exists():
+        # builds everything once: what cannot be is refused before anything is written
+        progress.note(estimate_train(config, Silent()).in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         class_pixels(config.run, plan, progress)
-        if share == WHOLE and not checkpoint_folders(config.run):
-            progress.note(estimate_train(config, Silent()).in_words())
     share.wait()
     return plan, class_pixels(config.run, plan, Silent())
 

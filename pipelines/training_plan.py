@@ -72,13 +72,13 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     if len(recordings) < len(every):
         left_out = len(every) - len(recordings)
         progress.note(f"{left_out} of {len(every)} sequences have under {longest} frames: left out")
-    _check_phases(config, reader.info.size_hw)
+    _check_choices(config, reader.info.size_hw)
     phases = [
         replace(phase, clip_frames=min(phase.clip_frames, longest)) for phase in config.phases
     ]
     sampler = ClipSampler(recordings, longest=longest, seed=config.seed)
     uses_flow = "flow" in reader.info.modalities
-    if not uses_flow and config.loss_weights.flow:
+    if not uses_flow and (config.loss_weights.flow or config.loss_weights.consistency):
         progress.note("the store has no flow: motion is learned from the photometric loss alone")
     spans = timetable(
         phases,
@@ -116,8 +116,13 @@ def checkpoint_info(
     )
 
 
-def _check_phases(config: TrainConfig, store_hw: tuple[int, int]) -> None:
-    """Refuse sizes that fit neither store nor networks, and generators that would shrink."""
+def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
+    """Refuse sizes that fit neither store nor networks, and what the networks cannot do."""
+    if config.model == "A" and config.loss_weights.labelmix:
+        raise ConfigError(
+            "LabelMix needs a discriminator that segments, model A has one of patches; "
+            "set loss_weights.labelmix=0 or train model B"
+        )
     most = 0
     for phase in config.phases:
         height, width = phase.size_hw

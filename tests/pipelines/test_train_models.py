@@ -170,6 +170,12 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
     assert (shared.run / "previews" / "step-000000003.png").exists()
 
 
+def test_labelmix_is_refused_for_a_discriminator_of_patches(store, tmp_path):
+    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(labelmix=5.0))
+    with pytest.raises(ConfigError, match="model A has one of patches"):
+        run_train(told, Silent())
+
+
 def test_batches_that_cannot_be_shared_out_are_refused():
     check_shares([2, 4], Share(0, 2))
     with pytest.raises(ConfigError, match="batches of 3 clips, which 2 processes cannot"):
