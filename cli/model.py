@@ -24,7 +24,7 @@ def table(
     """Tell the parameters and operations of networks, one line each, its name first.
 
     GMAC are billions of multiplications a frame; at 1024x512 and 2048x1024 the network has one and
-    two more SPADE blocks.
+    two more SPADE blocks, which A and B have not.
 
     Example: svsdata model table
     """
@@ -34,8 +34,10 @@ def table(
     if as_json:
         print(counted.model_dump_json())
         return
-    sizes = list(counted.models[0].gmac)
+    sizes = [f"{512 * factor}x{256 * factor}" for factor in (1, 2, 4)]
     print(f"{'model':6}{'parameters':>12}" + "".join(f"{f'GMAC {s}':>17}" for s in sizes))
     for line in counted.models:
-        costs = "".join(f"{line.gmac[size]:>17,.1f}" for size in sizes)
+        costs = "".join(
+            f"{f'{line.gmac[size]:,.1f}' if size in line.gmac else '-':>17}" for size in sizes
+        )
         print(f"{line.model:6}{f'{line.parameters_m:.3f} M':>12}{costs}")

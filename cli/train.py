@@ -1,5 +1,6 @@
 """``svsdata train``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def train(
     ] = None,
     preset: Preset = None,
     model: Annotated[
-        str | None, typer.Option(help="Network: C, D, E, fast or demo.", show_default=False)
+        str | None, typer.Option(help="Network: A, B, C, D, E, fast or demo.", show_default=False)
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Scale the schedule to so many steps.", show_default=False)
@@ -45,6 +46,8 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train SVS-GAN on a store; the same command again goes on where it stopped.
+
+    On N GPUs: torchrun --nproc-per-node N -m svsdata.cli train ...
 
     Example: svsdata train store/ run/ --preset demo --steps 2000
     """
@@ -73,6 +76,6 @@ def train(
         result = (
             estimate_train(chosen, progress)
             if dry_run
-            else run_train(chosen, progress, overwrite=overwrite)
+            else run_train(chosen, progress, overwrite=overwrite, environment=os.environ)
         )
     print_result(result, as_json=as_json)

@@ -31,7 +31,7 @@ from svsdata.training.segmenter import (
 STREETS = range(1000, 1048)
 """Seeds to learn from; the demo shows another one."""
 FRAMES_A_STREET = 48
-SEGMENTER_STEPS = 3000
+SEGMENTER_STEPS = 2000
 
 
 _SIZE_HW = (256, 512)

@@ -123,10 +123,11 @@ def _video_maker(config: SynthesizeConfig, reader: StoreReader) -> tuple[LongVid
 
 def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object]:
     """Return what the frames depend on beside labels and edits."""
-    weight = next(video_maker.generator.blocks.parameters())
+    generator = video_maker.generator
+    device = next(generator.parameters()).device
     return {
         "model": video_maker.name,
-        "computed": f"{weight.dtype} {weight.device.type}",
+        "computed": f"{generator.dtype} {device.type}",
         "chunk_length": config.chunk_length,
         "part_frames": config.part_frames,
         "cut_below": config.cut_below,

@@ -8,13 +8,12 @@ from typing import TypeAlias
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from svsdata.checkpoints.training_state import TrainingState
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.pipelines.training_plan import TrainingPlan
-from svsdata.training.chunks import Chunk, chunk_of, to_device
-from svsdata.training.clips import load_clips
+from svsdata.training.chunks import to_device
+from svsdata.training.clips import ClipBatch, load_clips
 from svsdata.training.schedules import Phase, Span
 
 
@@ -61,8 +60,8 @@ class TrainEstimate(BaseModel):
 
 def estimate_training(
     plan: TrainingPlan,
-    state: TrainingState,
-    step: Callable[[Phase, Chunk, Tensor], object],
+    step: Callable[[Phase, ClipBatch, int, int], None],
+    state: Callable[[], TrainingState],
     *,
     backprop_frames: int,
     keep_checkpoints: int,
@@ -71,22 +70,25 @@ def estimate_training(
 
     Args:
         plan: Of the run.
-        state: What its checkpoints hold; thrown away afterwards, ``step`` changes it.
-        step: Takes one step of a phase on a chunk and the frames before it.
+        step: Takes one step of a phase on frames start to stop of some clips; phases come from
+            the smallest generator to the largest.
+        state: What checkpoints hold, the largest generator once all steps are taken.
         backprop_frames: Frames of a chunk.
         keep_checkpoints: Checkpoints that stay on disk.
     """
-    device = next(state.networks["generator"].parameters()).device
-    seconds: dict[_Cost, float] = {}
+    device = next(state().networks["generator"].parameters()).device
+    seconds: dict[_Kind, float] = {}
     spans = [span for span in plan.spans if span.end_step > span.first_step]
     # the longest clips of a size: then every video discriminator has its frames
-    for span in sorted(spans, key=lambda span: -span.phase.clip_frames):
-        key = _cost_key(span.phase)
-        if key not in seconds:
-            seconds[key] = _seconds_of_step(plan, span.phase, step, backprop_frames, device)
+    order = sorted(spans, key=lambda span: (span.phase.extra_blocks, -span.phase.clip_frames))
+    for span in order:
+        kind = _kind(span.phase)
+        if kind not in seconds:
+            seconds[kind] = _seconds_of_step(plan, span.phase, step, backprop_frames, device)
     phases = tuple(_phase_estimate(span, seconds) for span in spans)
-    tensors = [t for network in state.networks.values() for t in network.state_dict().values()]
-    for optimizer in state.optimizers.values():
+    kept = state()
+    tensors = [t for network in kept.networks.values() for t in network.state_dict().values()]
+    for optimizer in kept.optimizers.values():
         tensors += [t for moments in optimizer.state.values() for t in moments.values()]
     return TrainEstimate(
         steps=plan.total_steps,
@@ -97,15 +99,15 @@ def estimate_training(
     )
 
 
-_Cost: TypeAlias = tuple[tuple[int, int], int, str]
-"""Size, batch and what is learned: phases that are alike in them have steps of one cost."""
+_Kind: TypeAlias = tuple[tuple[int, int], int, int, bool]
 
 
-def _cost_key(phase: Phase) -> _Cost:
-    return (phase.size_hw, phase.batch_size, phase.learns)
+def _kind(phase: Phase) -> _Kind:
+    """Return what the time of a step depends on."""
+    return phase.size_hw, phase.batch_size, phase.extra_blocks, phase.new_blocks_only
 
 
-def _phase_estimate(span: Span, seconds: dict[_Cost, float]) -> PhaseEstimate:
+def _phase_estimate(span: Span, seconds: dict[_Kind, float]) -> PhaseEstimate:
     phase = span.phase
     return PhaseEstimate(
         first_step=span.first_step,
@@ -113,14 +115,14 @@ def _phase_estimate(span: Span, seconds: dict[_Cost, float]) -> PhaseEstimate:
         clip_frames=phase.clip_frames,
         size_hw=phase.size_hw,
         batch_size=phase.batch_size,
-        step_s=seconds[_cost_key(phase)],
+        step_s=seconds[_kind(phase)],
     )
 
 
 def _seconds_of_step(
     plan: TrainingPlan,
     phase: Phase,
-    step: Callable[[Phase, Chunk, Tensor], object],
+    step: Callable[[Phase, ClipBatch, int, int], None],
     backprop_frames: int,
     device: torch.device,
 ) -> float:
@@ -129,10 +131,9 @@ def _seconds_of_step(
     clips = [plan.sampler.clip(i, num_frames, flips=False) for i in range(phase.batch_size)]
     batch = to_device(load_clips(plan.reader, clips, size_hw=phase.size_hw), device)
     start = max(num_frames - backprop_frames, 1)
-    chunk = chunk_of(batch, start, num_frames, with_edges=plan.uses_edges)
     for _ in range(2):
         began = time.monotonic()
-        step(phase, chunk, chunk.past_real)
+        step(phase, batch, start, num_frames)
     return time.monotonic() - began
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from svsdata.checkpoints.training_state import read_networks
 from svsdata.checkpoints.weights import generator_file, load_generator
 from svsdata.errors import CheckpointError
 from svsdata.labels import LabelSet
-from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.video_generator import VideoGenerator
 from svsdata.progress import Progress
 from svsdata.training.updates import Networks
 
@@ -19,7 +20,11 @@ _NAMED = 3
 
 
 def start_from(
-    path: Path, networks: Networks, average: Generator, label_set: LabelSet, progress: Progress
+    path: Path,
+    networks: Networks,
+    average: VideoGenerator[Any],
+    label_set: LabelSet,
+    progress: Progress,
 ) -> None:
     """Begin with the weights of an earlier run; optimisers begin anew.
 

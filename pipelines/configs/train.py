@@ -29,14 +29,31 @@ class LossWeights(StageConfig):
     """Occlusion mask against the store's occlusion; not in the paper, keeps the mask alive."""
     pixel: float = Field(0.0, ge=0)
     """L1 to the real frame; not in the paper, stands in where no perceptual weights are."""
+    consistency: float = Field(0.0, ge=0)
+    """Distance to the previous generated frame, warped by the store's flow; vid2vid's, 10 there."""
     labelmix: float = Field(0.0, ge=0)
     """Consistency of the image discriminator under LabelMix (OASIS); not in the paper."""
 
 
+_LENGTHS = (6, 12, 24, 30)
+
+
 def _paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
     """Lengths 6, 12, 24, 30 over 20 epochs, then 20 epochs of falling rate (svs-gan 4.1)."""
-    growing = [Phase(5, frames, size_hw, 2e-4) for frames in (6, 12, 24, 30)]
+    growing = [Phase(5, frames, size_hw, 2e-4) for frames in _LENGTHS]
     return (*growing, Phase(20, 30, size_hw, 2e-4, 0.0))
+
+
+def _doubled_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
+    """The same lengths over 8 epochs at twice the size, the new block alone in the first."""
+    height, width = size_hw
+    full = (2 * height, 2 * width)
+    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, new_blocks_only=True)
+    rest = [
+        Phase(2 - (frames == _LENGTHS[0]), frames, full, 1e-4, extra_blocks=1)
+        for frames in _LENGTHS
+    ]
+    return (alone, *rest)
 
 
 class TrainConfig(StageConfig):
@@ -64,8 +81,11 @@ class TrainConfig(StageConfig):
     """Loss of the video discriminators; the paper's formula is ``bce``, vid2vid's code ``ls``."""
     max_class_weight: float | None = Field(None, gt=0)
     """Limit of a rare class's weight in the OASIS loss; None: the paper's, none."""
-    perceptual_weights: Path | None = None
-    """VGG19 weights; None leaves the perceptual loss out."""
+    perceptual_weights: str | None = None
+    """VGG weights: ``vgg16`` or ``vgg19``, as ``svsdata weights fetch`` keeps them, or the path of
+    a file; None leaves the perceptual loss out."""
+    weights_folder: Path = Path("~/.cache/svsdata/weights")
+    """Where ``svsdata weights fetch`` keeps weights."""
     instance_edges: bool = True
     """Feed the borders of instances where the store has instance maps."""
     flips: bool = True
@@ -82,8 +102,12 @@ class TrainConfig(StageConfig):
     """Steps before the average begins; until then it copies."""
     max_gradient_norm: float | None = Field(None, gt=0)
     """Clip each network's gradient to this length; None: off."""
-    precision: Literal["auto", "bf16", "float32"] = "auto"
-    """``auto``: bf16 autocast where the processor computes in bf16, else float32."""
+    precision: Literal["auto", "bf16", "fp16", "float32"] = "auto"
+    """``auto``: bf16 autocast where the processor computes in bf16, else float32. ``fp16``: with
+    scaled losses, for GPUs without bf16."""
+    checkpoint_activations: bool = False
+    """Compute activations again on the way back instead of keeping them: less memory, a third more
+    time, the same result."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
     seed: int = Field(0, ge=0)
@@ -95,11 +119,11 @@ class TrainConfig(StageConfig):
     log_steps: int = Field(20, ge=1)
     """Steps between lines of stats.jsonl; each is the mean over them."""
     preview_steps: int = Field(250, ge=1)
-    """Steps between preview strips."""
+    """Steps between previews, each a strip and a video."""
 
 
 MAY_DIFFER = (
-    "store", "run", "device",
+    "store", "run", "device", "weights_folder",
     "checkpoint_steps", "keep_checkpoints", "log_steps", "preview_steps",
 )  # fmt: skip
 """Fields that may change between the calls of one run: paths (a store is known by its content) and
@@ -115,10 +139,15 @@ def train_preset(name: str) -> dict[str, object]:
     if name == "demo":
         return _demo()
     if name == "cityscapes":
-        return {"model": "C", "phases": _paper_phases((256, 512))}
+        return _paper((256, 512))
     if name == "kitti360":
-        return {"model": "C", "phases": _paper_phases((128, 512))}
+        return _paper((128, 512))
     raise ConfigError(f"unknown preset '{name}' of train; known: demo, cityscapes, kitti360")
+
+
+def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
+    """The paper's 20 + 20 + 8 epochs."""
+    return {"model": "C", "phases": (*_paper_phases(size_hw), *_doubled_phases(size_hw))}
 
 
 def _demo() -> dict[str, object]:

@@ -115,9 +115,7 @@ def load_weights(network: Network, weights: str, cache: Path) -> tuple[Network, 
     Raises:
         WeightsError: If they are missing, damaged, or of another network; says how to get them.
     """
-    path = Path(weights).expanduser()
-    state = read_state_dict(path) if path.is_file() else _read_cached(weights, cache)
-    state = _plain(state, network)
+    state = _plain(read_weights(weights, cache), network)
     as_computed = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
@@ -126,7 +124,21 @@ def load_weights(network: Network, weights: str, cache: Path) -> tuple[Network, 
     except CheckpointError as error:
         raise WeightsError(str(error)) from error
     network.eval().requires_grad_(requires_grad=False)
-    return network, f"{path.name} sha256:{tensors_sha256(state)[:12]}"
+    return network, f"{Path(weights).name} sha256:{tensors_sha256(state)[:12]}"
+
+
+def read_weights(weights: str, cache: Path) -> dict[str, Tensor]:
+    """Read weights by name or path.
+
+    Args:
+        weights: A name of ``WEIGHTS``, or the path of a safetensors file or plain state dict.
+        cache: Where named weights are kept.
+
+    Raises:
+        WeightsError: If they are missing or damaged; says how to get them.
+    """
+    path = Path(weights).expanduser()
+    return read_state_dict(path) if path.is_file() else _read_cached(weights, cache)
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -43,6 +43,12 @@ def checkpoint_folders(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("checkpoint-*"))
 
 
+def checkpoint_step(run: Path) -> int:
+    """Return the steps done at a run's newest checkpoint; 0 where there is none."""
+    folders = checkpoint_folders(run)
+    return int(folders[-1].name.rpartition("-")[2]) if folders else 0
+
+
 def save_checkpoint(
     run: Path,
     step: int,

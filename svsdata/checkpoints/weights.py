@@ -7,16 +7,18 @@ table, size, rate, pixel counts a class, step. Nothing in it is code.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
 
 from svsdata.checkpoints.tensor_files import load_tensors, read_tensors, write_tensors
 from svsdata.checkpoints.training_state import GENERATOR_FILE, checkpoint_folders
 from svsdata.errors import CheckpointError
 from svsdata.labels import LabelSet
+from svsdata.nets.models import AnyConfig, build_generator
 from svsdata.nets.svsgan.config import GeneratorConfig
-from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.vid2vid.config import Vid2VidConfig
+from svsdata.nets.video_generator import VideoGenerator
 
 FORMAT_VERSION: Literal[1] = 1
 """Of the JSON in the header."""
@@ -74,10 +76,19 @@ class CheckpointInfo:
             )
 
 
+def _family(config: Any) -> str:
+    """Tell whose generator a config describes; SVS-GAN's do not say so."""
+    told = config if isinstance(config, dict) else vars(config)
+    return str(told.get("family", "svsgan"))
+
+
 @dataclass(frozen=True)
 class _Header:
     format_version: Literal[1]
-    generator: GeneratorConfig
+    generator: Annotated[
+        Annotated[GeneratorConfig, Tag("svsgan")] | Annotated[Vid2VidConfig, Tag("vid2vid")],
+        Discriminator(_family),
+    ]
     info: CheckpointInfo
 
 
@@ -85,13 +96,13 @@ _HEADER = TypeAdapter(_Header)
 _KEY = "svsdata"
 
 
-def save_generator(path: Path, generator: Generator, info: CheckpointInfo) -> None:
+def save_generator(path: Path, generator: VideoGenerator[Any], info: CheckpointInfo) -> None:
     """Write a generator's weights and description, atomically."""
-    header = _Header(FORMAT_VERSION, generator.config, info)
+    header = _Header(FORMAT_VERSION, cast(AnyConfig, generator.config), info)
     write_tensors(path, generator.state_dict(), {_KEY: _HEADER.dump_json(header).decode()})
 
 
-def load_generator(path: Path) -> tuple[Generator, CheckpointInfo]:
+def load_generator(path: Path) -> tuple[VideoGenerator[Any], CheckpointInfo]:
     """Load a generator in evaluation mode.
 
     Args:
@@ -117,7 +128,7 @@ def load_generator(path: Path) -> tuple[Generator, CheckpointInfo]:
             f"{FORMAT_VERSION}) can build: {'.'.join(map(str, fault['loc']))}: {fault['msg']}; "
             "use the version of svsdata that wrote it"
         ) from error
-    generator = Generator(header.generator)
+    generator = build_generator(header.generator)
     load_tensors(generator, tensors, str(file))
     return generator.eval(), header.info
 

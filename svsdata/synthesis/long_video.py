@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svsdata.errors import StoreError
-from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
+from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
 from svsdata.synthesis.repair import repaired
@@ -32,13 +32,18 @@ class VideoState:
     instance: InstanceMap | None
     colours: ClassColours
     """Of the last reference frame: what colours are pulled to."""
+    earlier: "VideoState | None" = None
+    """The frame before, for a generator that sees two."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays, for a store to keep."""
         named: dict[str, NDArray[Any]] = {"image": self.image, "semantic": self.semantic}
         if self.instance is not None:
             named["instance"] = self.instance
-        return named | {f"colours.{name}": value for name, value in vars(self.colours).items()}
+        named |= {f"colours.{name}": value for name, value in vars(self.colours).items()}
+        if self.earlier is not None:
+            named |= {f"earlier.{name}": value for name, value in self.earlier.arrays().items()}
+        return named
 
     @classmethod
     def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> "VideoState":
@@ -51,7 +56,18 @@ class VideoState:
             colours = ClassColours(
                 **{name: named[f"colours.{name}"] for name in ClassColours.__dataclass_fields__}
             )
-            return cls(named["image"], named["semantic"], named.get("instance"), colours)
+            earlier = {
+                name.removeprefix("earlier."): value
+                for name, value in named.items()
+                if name.startswith("earlier.")
+            }
+            return cls(
+                named["image"],
+                named["semantic"],
+                named.get("instance"),
+                colours,
+                cls.from_arrays(earlier) if earlier else None,
+            )
         except KeyError as error:
             raise StoreError(
                 f"the state of the unfinished sequence lacks {error}; another version of svsdata "
@@ -75,7 +91,7 @@ class Rendered:
 class LongVideo:
     """A generator and how it is run over a long video."""
 
-    generator: Generator
+    generator: VideoGenerator[Any]
     """From ``inference_copy``, on the device to compute on."""
     name: str
     """Goes into ``models["image"]`` of what it draws."""
@@ -127,16 +143,22 @@ class LongVideo:
         return self.cut_below > 0 and is_cut(*maps, threshold=self.cut_below)
 
     def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
-        image = self._tensor(state.image)[None]
-        begin = RolloutState(image, self._labels(state.semantic, state.instance))
+        begin = self._rollout_state(state)
         labels = [self._labels(_semantic(frame), frame.instance) for frame in chunk]
         outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
         for frame, output in zip(chunk, outputs, strict=True):
             drawn = self._drawn(frame, tensor_to_image(output.image[0]))
-            after = None
-            if frame is chunk[-1]:
-                after = self._state_after(frame, output.image[0], state.colours)
-            yield Rendered(drawn, is_reference=False, state=after)
+            last = frame is chunk[-1]
+            if last or self.generator.config.context_frames > 1:
+                state = self._state_after(frame, output.image[0], state, pull=last)
+            yield Rendered(drawn, is_reference=False, state=state if last else None)
+
+    def _rollout_state(self, state: VideoState) -> RolloutState:
+        return RolloutState(
+            self._tensor(state.image)[None],
+            self._labels(state.semantic, state.instance),
+            None if state.earlier is None else self._rollout_state(state.earlier),
+        )
 
     def _reference(self, frame: Frame) -> Frame:
         """Return the frame with an image that shows its labels, edited ones too."""
@@ -161,11 +183,15 @@ class LongVideo:
         colours = class_colours(image, semantic, self.generator.config.num_classes)
         return VideoState(image, semantic, reference.instance, colours)
 
-    def _state_after(self, frame: Frame, drawn: Tensor, colours: ClassColours) -> VideoState:
-        image, semantic = drawn.cpu().numpy(), _semantic(frame)
-        if self.colour_pull:
+    def _state_after(
+        self, frame: Frame, drawn: Tensor, before: VideoState, *, pull: bool
+    ) -> VideoState:
+        image, semantic, colours = drawn.cpu().numpy(), _semantic(frame), before.colours
+        if self.colour_pull and pull:
             image = pulled_to(colours, image, semantic, strength=self.colour_pull)
-        return VideoState(image, semantic, frame.instance, colours)
+        sees_two = self.generator.config.context_frames > 1
+        earlier = replace(before, earlier=None) if sees_two else None
+        return VideoState(image, semantic, frame.instance, colours, earlier)
 
     def _labels(self, semantic: SemanticMap, instance: InstanceMap | None) -> LabelMaps:
         borders = None

@@ -1,13 +1,12 @@
 """The reference frame made to fit edited labels: what changed there is drawn by the generator."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image, SemanticMap
 from svsdata.synthesis.drift import class_colours
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
@@ -17,7 +16,7 @@ _PASSES = 2
 
 
 def repaired(
-    generator: Generator,
+    generator: VideoGenerator[Any],
     image: Image,
     semantic: SemanticMap,
     instance: NDArray[np.uint16] | None,
@@ -51,13 +50,17 @@ def repaired(
         if instance is None:
             raise ValueError("the generator takes instance borders, the frame has no instances")
         borders = edges(torch.from_numpy(padded(instance).astype(np.int32))[None].to(device))
-    features = generator.label_features(labels, labels, previous_edges=borders, edges=borders)
-    hole = torch.from_numpy(padded(changed))[None, None].to(device)
-    features = replace(features, occlusion_mask=features.occlusion_mask.masked_fill(hole, 1.0))
+    seen = generator.config.context_frames
+    features = generator.label_features(
+        labels[:, None].repeat(1, seen, 1, 1),
+        labels,
+        previous_edges=None if borders is None else borders.repeat(1, seen, 1, 1),
+        edges=borders,
+    ).occluded(torch.from_numpy(padded(changed))[None, None].to(device))
     filled = np.where(changed[..., None], _flat_colours(image, semantic, changed), image)
     for _ in range(_PASSES):
         previous = image_to_tensor(padded(filled).astype(np.uint8))[None].to(device)
-        drawn = tensor_to_image(generator.render(previous, features).image[0])
+        drawn = tensor_to_image(generator.render(previous.repeat(1, seen, 1, 1), features).image[0])
         filled = np.where(changed[..., None], drawn[:height, :width], image)
     return filled
 

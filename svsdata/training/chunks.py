@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from svsdata.nets.svsgan.losses import flow_validity
+from svsdata.nets.svsgan.losses import class_counts, flow_validity
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.tensors import edges
 from svsdata.training.clips import ClipBatch
+from svsdata.training.processes import WHOLE, Share
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Chunk:
     semantic: Tensor
     """(N, H, W) uint8 ids."""
     previous_semantic: Tensor
-    """(N, H, W) uint8 ids."""
+    """(N, P, H, W) uint8 ids of the P frames before each that the generator sees, oldest first;
+    the clip's first frame stands in for those before it."""
+    class_counts: Tensor
+    """(256,) float32: pixels of each id in the whole step, over all processes."""
     edges: Mapping[str, Tensor]
-    """``edges`` and ``previous_edges``, (N, 1, H, W); empty for networks without edges."""
+    """``edges`` (N, 1, H, W) and ``previous_edges`` (N, P, H, W); empty for networks without."""
     flow: Tensor | None
     """(N, 2, H, W) float32, the store's backward flow; None where it has none."""
     flows: Tensor | None
@@ -49,7 +53,9 @@ def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
     return replace(batch, **layers)
 
 
-def chunk_of(batch: ClipBatch, start: int, stop: int, *, with_edges: bool) -> Chunk:
+def chunk_of(
+    batch: ClipBatch, start: int, stop: int, *, with_edges: bool, context_frames: int = 1
+) -> Chunk:
     """Cut frames ``start ... stop - 1`` out of a batch of clips.
 
     Args:
@@ -57,24 +63,34 @@ def chunk_of(batch: ClipBatch, start: int, stop: int, *, with_edges: bool) -> Ch
         start: 0 only where the first frame is generated too; its previous labels are its own.
         stop: End of the chunk.
         with_edges: Whether the networks see instance borders.
+        context_frames: Past frames that the generator sees.
     """
-    earlier = [max(start - 1, 0), *range(start, stop - 1)]
+    # by how far a frame lies back: where its past frames are
+    windows = [
+        [max(t - back, 0) for t in range(start, stop)] for back in range(context_frames, 0, -1)
+    ]
+    earlier = windows[-1]
     past = slice(max(start - HISTORY_FRAMES, 0), start)
     stretch = slice(past.start, stop)
     real = _images(batch.image[:, start:stop])
     previous_real = _images(batch.image[:, earlier])
+    semantic = _rows(batch.semantic[:, start:stop])
     borders: dict[str, Tensor] = {}
     if with_edges and batch.instance is not None:
         borders["edges"] = edges(_rows(batch.instance[:, start:stop]))
-        borders["previous_edges"] = edges(_rows(batch.instance[:, earlier]))
+        past_borders = [edges(_rows(batch.instance[:, window])) for window in windows]
+        borders["previous_edges"] = torch.cat(past_borders, dim=1)
     return Chunk(
         start=start,
         stop=stop,
         real=_rows(real),
         past_real=_images(batch.image[:, past]),
         previous_real=_rows(previous_real),
-        semantic=_rows(batch.semantic[:, start:stop]),
-        previous_semantic=_rows(batch.semantic[:, earlier]),
+        semantic=semantic,
+        previous_semantic=torch.stack(
+            [_rows(batch.semantic[:, window]) for window in windows], dim=1
+        ),
+        class_counts=class_counts(semantic, 256),
         edges=borders,
         flow=None if batch.flow is None else _rows(batch.flow[:, start:stop]),
         flows=None if batch.flow is None else batch.flow[:, stretch],
@@ -87,28 +103,42 @@ def reference(batch: ClipBatch) -> Tensor:
     return _images(batch.image[:, :1])
 
 
-def perturb(image: Tensor, *, probability: float, draws: torch.Generator) -> Tensor:
+def images_before(past: Tensor, num_frames: int) -> Tensor:
+    """Return the last images of (B, P, 3, H, W) as (B, 3 * num_frames, H, W), oldest first.
+
+    The oldest one stands in for those before it; P must be 1 at least.
+    """
+    last = [past[:, max(past.shape[1] - back, 0)] for back in range(num_frames, 0, -1)]
+    return torch.cat(last, dim=1)
+
+
+def perturb(
+    image: Tensor, *, probability: float, draws: torch.Generator, share: Share = WHOLE
+) -> Tensor:
     """Disturb some fed-back frames as a long rollout might, so that training pulls them back.
 
     Colour gain and offset, a light blur, and noise of sigma 0.02.
 
     Args:
-        image: (B, 3, H, W) in [-1, 1].
+        image: (B, C, H, W) in [-1, 1].
         probability: That a row is disturbed.
-        draws: Source of randomness, on the CPU.
+        draws: Source of randomness, on the CPU, the same in all processes.
+        share: Which of the step's rows these are.
     """
-    rows = image.shape[0]
-    chosen = torch.rand(rows, generator=draws) < probability
+    rows, channels, height, width = image.shape
+    total = rows * share.count
+    mine = slice(rows * share.index, rows * (share.index + 1))
+    chosen = torch.rand(total, generator=draws) < probability
     if not chosen.any():
         return image
-    gain = 1 + 0.06 * torch.randn(rows, 3, 1, 1, generator=draws)
-    offset = 0.04 * torch.randn(rows, 3, 1, 1, generator=draws)
-    blur = torch.rand(rows, 1, 1, 1, generator=draws)
-    noise = 0.02 * torch.randn(image.shape, generator=draws)
+    gain = 1 + 0.06 * torch.randn(total, channels, 1, 1, generator=draws)[mine]
+    offset = 0.04 * torch.randn(total, channels, 1, 1, generator=draws)[mine]
+    blur = torch.rand(total, 1, 1, 1, generator=draws)[mine]
+    noise = 0.02 * torch.randn(total, channels, height, width, generator=draws)[mine]
     blurred = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
     disturbed = image.lerp(blurred, blur.to(image)) * gain.to(image) + offset.to(image)
     disturbed = (disturbed + noise.to(image)).clamp(-1, 1)
-    return torch.where(chosen.view(-1, 1, 1, 1).to(image.device), disturbed, image)
+    return torch.where(chosen[mine].view(-1, 1, 1, 1).to(image.device), disturbed, image)
 
 
 def _rows(layer: Tensor) -> Tensor:

@@ -1,51 +1,72 @@
 """Pictures that show what a generator has learned."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from svsdata.labels import LabelSet
-from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, rollout
+from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image
 from svsdata.tensors import edges, tensor_to_image
 from svsdata.training.chunks import reference
 from svsdata.training.clips import ClipBatch
-from svsdata.training.run_log import preview_strip
 
 _ROWS = 4
 
 
+@dataclass(frozen=True)
+class Preview:
+    """One rollout, to look at."""
+
+    strip: Image
+    """A row a time step from early to last: reference, labels, generated, real."""
+    frames: list[Image]
+    """Labels, generated and real side by side, from the first generated frame on."""
+
+
 @torch.inference_mode()
-def rollout_strip(
-    generator: Generator, clip: ClipBatch, label_set: LabelSet, *, with_edges: bool
-) -> Image:
+def roll_out(
+    generator: VideoGenerator[Any], clip: ClipBatch, label_set: LabelSet, *, with_edges: bool
+) -> Preview:
     """Roll a generator out over one clip from its first frame.
 
     Args:
         generator: Left as it is.
-        clip: B = 1.
+        clip: B = 1, two frames or more.
         label_set: Of the clip's semantic maps.
         with_edges: Whether the generator sees instance borders.
-
-    Returns:
-        RGB picture, a row a time step from early to last: reference, labels, generated, real.
     """
     num_frames = clip.image.shape[1]
     maps = [_labels(clip, t, with_edges=with_edges) for t in range(num_frames)]
+    first = _picture(clip.image[0, 0])
     begin = RolloutState(reference(clip)[:, 0], maps[0])
     outputs = rollout(inference_copy(generator), begin, maps[1:])
     # early frames show sharpness, late ones drift
-    shown = sorted(
-        {max(1, round((num_frames - 1) * (i / _ROWS) ** 2)) for i in range(1, _ROWS + 1)}
-    )
-    rows = []
+    shown = {max(1, round((num_frames - 1) * (i / _ROWS) ** 2)) for i in range(1, _ROWS + 1)}
+    rows, frames = [], []
     for t, output in enumerate(outputs, start=1):
+        labels = label_set.colorize(clip.semantic[0, t].cpu().numpy())
+        row = (labels, tensor_to_image(output.image[0]), _picture(clip.image[0, t]))
+        frames.append(np.concatenate(row, axis=1))
         if t in shown:
-            real = _picture(clip.image[0, t])
-            labels = label_set.colorize(clip.semantic[0, t].cpu().numpy())
-            first = _picture(clip.image[0, 0])
-            rows.append((first, labels, tensor_to_image(output.image[0]), real))
-    return preview_strip(rows)
+            rows.append((first, *row))
+    return Preview(preview_strip(rows), frames)
+
+
+def preview_strip(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> Image:
+    """Lay pictures of equal size out as a table.
+
+    Args:
+        rows: Each a sequence of (H, W, 3) uint8 RGB pictures, such as reference, label colours,
+            generated and real frame of one time step.
+    """
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 
 
 def _labels(clip: ClipBatch, t: int, *, with_edges: bool) -> LabelMaps:

@@ -1,16 +1,15 @@
 """What a run leaves for people to look at: loss figures and preview strips."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from svsdata.images import encode_png
-from svsdata.records import Image
+from svsdata.training.previews import Preview
+from svsdata.video_codec import VideoWriter
 
 
 class RunLog:
@@ -20,9 +19,13 @@ class RunLog:
         run: The run directory.
         first_step: Steps already done: figures of later ones, left by a run that was killed
             after its last checkpoint, are dropped.
+        writes: False in the processes of a run that only help.
     """
 
-    def __init__(self, run: Path, *, first_step: int) -> None:
+    def __init__(self, run: Path, *, first_step: int, writes: bool = True) -> None:
+        self._writes = writes
+        if not writes:
+            return
         self._previews = run / "previews"
         self._previews.mkdir(parents=True, exist_ok=True)
         stats = run / "stats.jsonl"
@@ -40,21 +43,28 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stats.close()
-        self._board.close()
+        if self._writes:
+            self._stats.close()
+            self._board.close()
 
     def figures(self, step: int, figures: Mapping[str, float]) -> None:
         """Write the figures of a step; keys such as ``loss/flow``, ``time/step_s``."""
+        if not self._writes:
+            return
         self._stats.write(json.dumps({"step": step, **figures}) + "\n")
         self._stats.flush()
         for name, value in figures.items():
             self._board.add_scalar(name, value, step)
 
-    def preview(self, step: int, strip: Image) -> None:
-        """Write a preview picture of a step."""
+    def preview(self, step: int, preview: Preview, *, fps: float) -> None:
+        """Write what a generator has learned at a step, as a picture and as a video."""
         path = self._previews / f"step-{step:09d}.png"
-        path.write_bytes(encode_png(strip, 3))
-        self._board.add_image("preview", strip, step, dataformats="HWC")
+        path.write_bytes(encode_png(preview.strip, 3))
+        self._board.add_image("preview", preview.strip, step, dataformats="HWC")
+        size_hw = preview.frames[0].shape[:2]
+        with VideoWriter(path.with_suffix(".mp4"), size_hw, fps) as video:
+            for frame in preview.frames:
+                video.append(frame)
 
 
 class FigureMeans:
@@ -75,16 +85,6 @@ class FigureMeans:
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
         return means
-
-
-def preview_strip(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> Image:
-    """Lay pictures of equal size out as a table.
-
-    Args:
-        rows: Each a sequence of (H, W, 3) uint8 RGB pictures, such as reference, label colours,
-            generated and real frame of one time step.
-    """
-    return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 
 
 def _step(line: str) -> int:

@@ -7,7 +7,6 @@ from their first frame to their last, chunk after chunk.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,13 @@ class Phase:
     """Where the rate ends, linearly; None keeps it constant."""
     batch_size: int = 1
     """Clips trained side by side."""
-    learns: Literal["all", "motion"] = "all"
-    """``motion``: the flow and occlusion network alone, from real frames; a step costs little."""
+    extra_blocks: int = 0
+    """SPADE blocks beyond the base network; each doubles the size. Where a phase has more than the
+    one before, the generator grows and keeps what it has learned."""
+    new_blocks_only: bool = False
+    """Train what the last extra block brought, and leave the rest of the generator as it is."""
+    fade_in: bool = False
+    """Let the last extra block's share of the image grow from 0 to 1 over the phase."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,14 @@ def learning_rate(spans: Sequence[Span], step: int) -> float:
     if last is None:
         return first
     return first + (last - first) * (step - span.first_step) / (span.end_step - span.first_step)
+
+
+def detail_share(spans: Sequence[Span], round_: Round, step: int) -> float:
+    """Return how far the newest extra block takes part at a step of a round, 0 to 1."""
+    if not round_.phase.fade_in:
+        return 1.0
+    span = span_at(spans, round_.first_step)
+    return min((step - span.first_step + 1) / (span.end_step - span.first_step), 1.0)
 
 
 def rounds(spans: Sequence[Span], *, backprop_frames: int) -> Iterator[Round]:

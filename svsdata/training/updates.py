@@ -6,38 +6,33 @@ updates does not matter (vid2vid's order).
 # B clips, K frames of a chunk, N = K * B rows (frame by frame), H, W
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from svsdata.errors import NonFiniteLossError
 from svsdata.nets.svsgan import losses
-from svsdata.nets.svsgan.generator import (
-    Generator,
-    GeneratorOutput,
-    without_previous,
-)
-from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
 from svsdata.nets.svsgan.losses import AdversarialMode
 from svsdata.nets.svsgan.video_discriminator import (
     PatchScores,
     VideoDiscriminator,
     frame_triples,
 )
-from svsdata.tensors import resize, resize_flow, warp
+from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator, without_previous
+from svsdata.tensors import warp
 from svsdata.training.chunks import Chunk, by_clip
+from svsdata.training.image_judges import ImageJudge, RealMaps
+from svsdata.training.recompute import KEEP, Recompute, not_learning
 
 
 @dataclass(frozen=True)
 class Networks:
     """The networks that learn."""
 
-    generator: Generator
-    image_discriminator: ImageDiscriminator
+    generator: VideoGenerator[Any]
+    image_judge: ImageJudge
     video_discriminators: tuple[VideoDiscriminator, ...]
 
     @property
@@ -46,7 +41,7 @@ class Networks:
         video = {f"video_discriminator_{i}": d for i, d in enumerate(self.video_discriminators)}
         return {
             "generator": self.generator,
-            "image_discriminator": self.image_discriminator,
+            "image_discriminator": self.image_judge.network,
             **video,
         }
 
@@ -58,49 +53,64 @@ class Objective:
     weights: Mapping[str, float]
     """Factor by term of the generator's loss, and of ``labelmix``; a term at 0 is not computed."""
     video_gan: AdversarialMode = "ls"
-    max_class_weight: float | None = None
     perceptual_net: nn.Module | None = None
     """Maps images to the feature maps that the perceptual loss compares."""
+    recompute: Recompute = KEEP
+    """Whether activations are kept for the way back."""
 
 
 @dataclass(frozen=True)
 class RealFeatures:
     """What the discriminators' layers made of the real frames, for feature matching."""
 
-    image: list[Tensor]
+    image: RealMaps
     video: dict[int, PatchScores]
     """By index of the video discriminator; missing where no triple was complete."""
 
 
-def generate(generator: Generator, chunk: Chunk, previous_image: Tensor) -> GeneratorOutput:
-    """Generate the frames of a chunk, each from the one before.
+def generate(
+    generator: VideoGenerator[Any],
+    chunk: Chunk,
+    past: Tensor,
+    *,
+    recompute: Recompute = KEEP,
+    detail: float = 1.0,
+) -> GeneratorOutput:
+    """Generate the frames of a chunk, each from those before.
 
     Args:
         generator: Gradients reach back over the whole chunk.
         chunk: Labels; if it begins with its clips, their first frame is made from labels alone.
-        previous_image: (B, 3, H, W) before the chunk.
+        past: (B, 3 * P, H, W), the images before the chunk; not read where it begins its clips.
+        recompute: Whether activations are kept for the way back.
+        detail: How far the newest extra block takes part, 0 to 1.
 
     Returns:
         Fields with N rows.
     """
     features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
-    rows = len(previous_image)
-    outputs = []
+    rows = len(past)
+    outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):
         frame = features.rows(index * rows, (index + 1) * rows)
-        if chunk.start + index == 0:
-            every = torch.ones(rows, dtype=torch.bool, device=previous_image.device)
-            previous_image, frame = without_previous(previous_image, frame, every)
-        outputs.append(generator.render(previous_image, frame))
-        previous_image = outputs[-1].image
-    names = [field.name for field in fields(GeneratorOutput)]
-    return GeneratorOutput(*(torch.cat([getattr(o, name) for o in outputs]) for name in names))
+        first = chunk.start + index == 0
+        if first:
+            every = torch.ones(rows, dtype=torch.bool, device=past.device)
+            past, frame = without_previous(past, frame, every)
+        outputs.append(recompute(generator.render, past, frame, detail))
+        image = outputs[-1].image
+        seen = past.shape[1] // 3
+        past = image.repeat(1, seen, 1, 1) if first else torch.cat([past[:, 3:], image], dim=1)
+    names = [name for name, value in vars(outputs[0]).items() if value is not None]
+    return GeneratorOutput(
+        **{name: torch.cat([getattr(output, name) for output in outputs]) for name in names}
+    )
 
 
 def discriminator_terms(
     networks: Networks,
     chunk: Chunk,
-    generated: Tensor,
+    output: GeneratorOutput,
     past_generated: Tensor,
     *,
     objective: Objective,
@@ -111,7 +121,7 @@ def discriminator_terms(
     Args:
         networks: The discriminators learn; the generator is not touched.
         chunk: Real frames and labels.
-        generated: (N, 3, H, W), without graph.
+        output: Generated frames of the chunk, N rows.
         past_generated: (B, P, 3, H, W) before the chunk, without graph.
         objective: Of the run.
         draws: Coins of LabelMix, on the CPU.
@@ -119,25 +129,18 @@ def discriminator_terms(
     Returns:
         Weighted scalars to be summed, and the real frames' features.
     """
-    scores = networks.image_discriminator(torch.cat([chunk.real, generated]))
-    real_logits, fake_logits = scores.logits.chunk(2)
-    alpha = _class_weights(networks, chunk, objective)
-    semantic = _scored(networks, chunk.semantic)
-    true_loss = losses.segmentation_loss(real_logits, semantic, alpha).mean()
-    terms = {"image_discriminator": true_loss + losses.fake_loss(fake_logits).mean()}
-    if objective.weights["labelmix"]:
-        coins = torch.rand(len(alpha), generator=draws) < 0.5
-        mask = losses.label_mix_mask(chunk.semantic, coins.to(generated.device))
-        mixed = networks.image_discriminator(losses.label_mix(chunk.real, generated, mask)).logits
-        mask = _scored(networks, mask)
-        difference = losses.label_mix_loss(mixed, real_logits, fake_logits, mask).mean()
-        terms["labelmix"] = objective.weights["labelmix"] * difference
-    real_features = RealFeatures(_first_halves(scores.features), {})
+    terms, real_maps = networks.image_judge.judge(
+        chunk,
+        torch.cat(_pictures(output)).detach(),
+        labelmix=objective.weights["labelmix"],
+        draws=draws,
+    )
+    real_features = RealFeatures(real_maps, {})
     for index, discriminator in enumerate(networks.video_discriminators):
         real = _triples(discriminator, chunk, chunk.real, chunk.past_real)
         if not len(real):
             continue  # the clip is still shorter than the triple
-        fake = _triples(discriminator, chunk, generated, past_generated)
+        fake = _triples(discriminator, chunk, output.image.detach(), past_generated)
         patches = discriminator(torch.cat([real, fake]))
         terms[f"video_discriminator_{index}"] = _video_loss(patches, objective.video_gan)
         real_features.video[index] = [_first_halves(layers) for layers in patches]
@@ -166,95 +169,60 @@ def generator_terms(
     Returns:
         Weighted scalars to be summed: eq. 7.
     """
-    with _frozen(networks.image_discriminator, *networks.video_discriminators):
-        terms = _adversarial_terms(
-            networks, chunk, output.image, past_generated, real_features, objective
-        )
+    weights = objective.weights
+    terms = _adversarial_terms(networks, chunk, output, past_generated, real_features, objective)
     terms["pixel"] = losses.pixel_loss(output.image, chunk.real).mean()
-    terms |= _motion_losses(chunk, output.backward_flow, output.occlusion_mask)
+    terms["occlusion"] = _occlusion_loss(chunk, output)
+    terms["warp"] = losses.warp_loss(
+        chunk.previous_real, output.backward_flow, chunk.real, chunk.reliable
+    ).mean()
+    if chunk.flow is not None:
+        terms["flow"] = losses.flow_loss(output.backward_flow, chunk.flow, chunk.reliable).mean()
+        if weights["consistency"]:
+            previous = _previous_generated(output.image, past_generated)
+            terms["consistency"] = losses.consistency_loss(
+                output.image, previous, chunk.flow, chunk.reliable
+            ).mean()
     if objective.perceptual_net is not None:
         with torch.no_grad():
             real_maps = objective.perceptual_net(chunk.real)
-        maps = objective.perceptual_net(output.image)
-        terms["perceptual"] = losses.perceptual_loss(maps, real_maps).mean()
-    return _weighted(terms, objective)
-
-
-def motion_terms(generator: Generator, chunk: Chunk, objective: Objective) -> dict[str, Tensor]:
-    """Compare flow and occlusion alone with what is known of them (svs-gan eq. 6).
-
-    Returns:
-        Weighted scalars to be summed; only the generator's motion network gets gradients.
-    """
-    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
-    flow = resize_flow(features.backward_flow, (chunk.real.shape[2], chunk.real.shape[3]))
-    mask = resize(features.occlusion_mask, (chunk.real.shape[2], chunk.real.shape[3]))
-    return _weighted(_motion_losses(chunk, flow, mask), objective)
-
-
-def check_finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
-    """Read the terms' values.
-
-    Raises:
-        NonFiniteLossError: If one is NaN or infinite; names it and shows all.
-    """
-    values = dict(zip(terms, torch.stack([*terms.values()]).float().tolist(), strict=True))
-    broken = [name for name, value in values.items() if not math.isfinite(value)]
-    if broken:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        raise NonFiniteLossError(
-            f"step {step}: {' and '.join(broken)} is not finite ({shown}); nothing was updated. "
-            "Run again to go on from the last checkpoint, with a lower learning rate or "
-            "precision=float32"
-        )
-    return values
-
-
-def gradient_norm(network: nn.Module, *, limit: float | None) -> Tensor:
-    """Return the length of a network's gradient, and shorten it to ``limit`` where one is given."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
-    if limit is not None:
-        nn.utils.clip_grads_with_norm_(network.parameters(), limit, norm)
-    return norm
-
-
-def _weighted(terms: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
-    weights = objective.weights
+        terms["perceptual"] = torch.stack(
+            [
+                losses.perceptual_loss(
+                    objective.recompute(objective.perceptual_net, picture), real_maps
+                ).mean()
+                for picture in _pictures(output)
+            ]
+        ).sum()
     return {name: weights[name] * term for name, term in terms.items() if weights[name]}
 
 
-def _motion_losses(chunk: Chunk, flow: Tensor, occlusion_mask: Tensor) -> dict[str, Tensor]:
-    """Judge motion by real frames only: a mask that sees labels cannot know what was generated."""
-    warped = losses.warp_loss(chunk.previous_real, flow, chunk.real, chunk.reliable)
-    terms = {"warp": warped.mean()}
+def _occlusion_loss(chunk: Chunk, output: GeneratorOutput) -> Tensor:
+    """Judge the mask by real frames: seeing labels only it cannot know what was generated."""
+    confidence = chunk.reliable
     if chunk.flow is None:
-        confidence = losses.warp_confidence(warp(chunk.previous_real, flow), chunk.real)
-    else:
-        confidence = chunk.reliable
-        terms["flow"] = losses.flow_loss(flow, chunk.flow, chunk.reliable).mean()
-    return {"occlusion": losses.occlusion_loss(occlusion_mask, confidence).mean(), **terms}
+        warped = warp(chunk.previous_real, output.backward_flow)
+        confidence = losses.warp_confidence(warped, chunk.real)
+    return losses.occlusion_loss(output.occlusion_mask, confidence).mean()
 
 
 def _adversarial_terms(
     networks: Networks,
     chunk: Chunk,
-    generated: Tensor,
+    output: GeneratorOutput,
     past_generated: Tensor,
     real_features: RealFeatures,
     objective: Objective,
 ) -> dict[str, Tensor]:
     """Return what the discriminators say of the generated frames, and how their features differ."""
-    scores = networks.image_discriminator(generated)
-    alpha = _class_weights(networks, chunk, objective)
-    semantic = _scored(networks, chunk.semantic)
-    named = losses.segmentation_loss(scores.logits, semantic, alpha).mean()
-    matched = losses.feature_matching_loss(scores.features, real_features.image).mean()
-    convinced = generated.new_zeros(())
+    pictures = torch.cat(_pictures(output))
+    named, matched = networks.image_judge.convince(chunk, pictures, real_features.image)
+    convinced = pictures.new_zeros(())
     for index, real_maps in real_features.video.items():
         discriminator = networks.video_discriminators[index]
-        triples = _triples(discriminator, chunk, generated, past_generated)
-        for layers, real_layers in zip(discriminator(triples), real_maps, strict=True):
+        triples = _triples(discriminator, chunk, output.image, past_generated)
+        scores = not_learning(discriminator)(triples)
+        for layers, real_layers in zip(scores, real_maps, strict=True):
             convinced = (
                 convinced + losses.generator_loss(layers[-1], mode=objective.video_gan).mean()
             )
@@ -266,16 +234,17 @@ def _adversarial_terms(
     return terms
 
 
-def _class_weights(networks: Networks, chunk: Chunk, objective: Objective) -> Tensor:
-    num_classes = networks.image_discriminator.config.num_classes
-    counts = losses.class_counts(chunk.semantic, num_classes)
-    return losses.class_weights(counts, limit=objective.max_class_weight)
+def _pictures(output: GeneratorOutput) -> list[Tensor]:
+    """Return all pictures of the frames that are judged one by one: (N, 3, H, W) each."""
+    return [output.image] if output.raw is None else [output.image, output.raw]
 
 
-def _scored(networks: Networks, pixels: Tensor) -> Tensor:
-    """Take the pixels (..., H, W) that the image discriminator gives a score."""
-    patch = networks.image_discriminator.config.patch
-    return pixels[..., ::patch, ::patch]
+def _previous_generated(images: Tensor, past: Tensor) -> Tensor:
+    """Return the generated frame before each of (N, 3, H, W); a clip's first has itself."""
+    frames = by_clip(images, len(past))
+    before = past[:, -1:] if past.shape[1] else frames[:, :1]
+    shifted = torch.cat([before, frames[:, :-1]], dim=1)
+    return shifted.transpose(0, 1).flatten(0, 1)
 
 
 def _triples(
@@ -303,15 +272,3 @@ def _video_loss(patches: PatchScores, mode: AdversarialMode) -> Tensor:
 
 def _first_halves(maps: Sequence[Tensor]) -> list[Tensor]:
     return [map_[: len(map_) // 2].detach() for map_ in maps]
-
-
-@contextmanager
-def _frozen(*networks: nn.Module) -> Iterator[None]:
-    """Let gradients pass through networks without computing those of their weights."""
-    for network in networks:
-        network.requires_grad_(requires_grad=False)
-    try:
-        yield
-    finally:
-        for network in networks:
-            network.requires_grad_(requires_grad=True)

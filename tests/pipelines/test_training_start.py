@@ -103,7 +103,8 @@ def test_a_missing_checkpoint_and_one_of_another_label_set_are_refused(store, ea
     file = tmp_path / "generator.safetensors"
     save_generator(file, generator, replace(info, label_set=CITYSCAPES_TRAIN))
     with pytest.raises(CheckpointError, match=r"label set 'cityscapes_train' .* 'cityscapes'"):
-        run_train(config(store, tmp_path / "run2", start_from=file), Notes())
+        run_train(config(store, tmp_path / "run", start_from=file), Notes())
+    assert not (tmp_path / "run").exists()  # nothing is in the way of another try
 
 
 def test_weights_of_another_network_are_refused(store, earlier, tmp_path):

@@ -5,8 +5,9 @@ import torch
 
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import edges, warp
-from svsdata.training.chunks import by_clip, chunk_of, perturb, reference
+from svsdata.training.chunks import by_clip, chunk_of, images_before, perturb, reference
 from svsdata.training.clips import Clip, load_clips
+from svsdata.training.processes import WHOLE, Share
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def test_rows_of_a_chunk_run_frame_by_frame_over_the_clips(batch):
     assert torch.equal(chunk.real, torch.stack(expected))
     assert torch.equal(by_clip(chunk.real, 2), pictures[:, 3:5])
     assert torch.equal(chunk.previous_real, pictures[:, 2:4].transpose(0, 1).flatten(0, 1))
-    assert torch.equal(chunk.previous_semantic[2], batch.semantic[0, 3])
+    assert torch.equal(chunk.previous_semantic[2, 0], batch.semantic[0, 3])
     assert torch.equal(chunk.edges["previous_edges"][2:3], edges(batch.instance[:1, 3]))
     assert torch.equal(chunk.flow[3], batch.flow[1, 4])
 
@@ -62,7 +63,7 @@ def test_without_flow_every_pixel_counts_as_reliable(batch):
 def test_the_first_frame_of_a_clip_has_no_past_and_nothing_reliable(batch):
     chunk = chunk_of(batch, 0, 2, with_edges=False)
     assert chunk.past_real.shape[:2] == (2, 0)
-    assert torch.equal(chunk.previous_semantic[0], chunk.semantic[0])
+    assert torch.equal(chunk.previous_semantic[0, 0], chunk.semantic[0])
     assert (chunk.reliable[:2] == 0).all()
     assert chunk.reliable[2:].any()
     assert torch.equal(reference(batch)[:, 0], chunk.real[:2])
@@ -76,3 +77,32 @@ def test_feedback_is_disturbed_with_its_probability(probability, disturbed):
     assert torch.equal(seen, again)
     assert int((seen != image).flatten(1).any(dim=1).sum()) == disturbed
     assert seen.abs().max() <= 1
+
+
+def test_a_generator_that_sees_two_frames_gets_the_labels_of_both(batch):
+    chunk = chunk_of(batch, 1, 4, with_edges=True, context_frames=2)
+    assert chunk.previous_semantic.shape == (6, 2, *batch.semantic.shape[2:])
+    assert torch.equal(chunk.previous_semantic[4], batch.semantic[0, 1:3])
+    # the first frame stands in for the one before it
+    assert torch.equal(chunk.previous_semantic[0], batch.semantic[0, [0, 0]])
+    assert chunk.edges["previous_edges"].shape[1] == 2
+    assert torch.equal(chunk.edges["previous_edges"][4, 1:], edges(batch.instance[:1, 2])[0])
+
+
+def test_images_before_a_frame_repeat_the_oldest():
+    past = torch.arange(3.0).view(1, 3, 1, 1, 1).expand(1, 3, 3, 2, 2)
+    assert images_before(past, 2)[0, :, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
+    assert images_before(past[:, :1], 2)[0, :, 0, 0].tolist() == [0] * 6
+
+
+def test_processes_that_share_a_step_disturb_the_rows_that_one_would():
+    image = torch.rand(4, 3, 5, 7) * 2 - 1
+
+    def disturbed(part, share=WHOLE):
+        draws = torch.Generator().manual_seed(3)
+        return perturb(part, probability=0.6, draws=draws, share=share)
+
+    whole = disturbed(image)
+    parts = [disturbed(image[2 * i : 2 * i + 2], Share(i, 2)) for i in range(2)]
+    assert not torch.equal(whole, image)
+    assert torch.equal(torch.cat(parts), whole)

@@ -3,7 +3,9 @@ import json
 import numpy as np
 
 from svsdata.images import decode_image
-from svsdata.training.run_log import FigureMeans, RunLog, preview_strip
+from svsdata.training.previews import Preview, preview_strip
+from svsdata.training.run_log import FigureMeans, RunLog
+from svsdata.video_codec import video_info
 
 
 def steps_of(run):
@@ -36,12 +38,20 @@ def test_means_are_over_the_steps_that_had_the_figure():
     assert means.take() == {}
 
 
-def test_previews_are_tables_of_pictures(tmp_path):
+def test_previews_are_tables_of_pictures_and_videos(tmp_path):
     black, white = np.zeros((4, 6, 3), np.uint8), np.full((4, 6, 3), 255, np.uint8)
     strip = preview_strip([[black, white], [white, black], [black, black]])
     assert strip.shape == (12, 12, 3)
     assert strip[0, 6:].all()
     with RunLog(tmp_path, first_step=0) as log:
-        log.preview(250, strip)
+        log.preview(250, Preview(strip, [black, white, black]), fps=5.0)
     data = (tmp_path / "previews" / "step-000000250.png").read_bytes()
     assert np.array_equal(decode_image(data, "preview"), strip)
+    video = video_info(tmp_path / "previews" / "step-000000250.mp4")
+    assert (video.size_hw, video.fps, video.num_frames) == ((4, 6), 5.0, 3)
+
+
+def test_the_log_of_a_helping_process_writes_nothing(tmp_path):
+    with RunLog(tmp_path / "run", first_step=0, writes=False) as log:
+        log.figures(20, {"loss/flow": 1.5})
+    assert not (tmp_path / "run").exists()

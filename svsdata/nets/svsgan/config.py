@@ -93,6 +93,11 @@ class GeneratorConfig:
         return 2 ** len(self.extra_widths)
 
     @property
+    def context_frames(self) -> int:
+        """Past frames that it sees."""
+        return 1
+
+    @property
     def size_multiple(self) -> int:
         """Height and width of a frame must be multiples of this."""
         pyramid = self.patch * 2 ** (len(self.image_widths) - 1)
@@ -168,17 +173,17 @@ def generator_config(
     motion = config.motion
     return replace(
         config,
-        label_embedding=_scaled(config.label_embedding, width),
+        label_embedding=scaled(config.label_embedding, width),
         motion=replace(
             motion,
-            widths=_all_scaled(motion.widths, width),
-            up_widths=_all_scaled(motion.up_widths, width),
+            widths=_scaled_all(motion.widths, width),
+            up_widths=_scaled_all(motion.up_widths, width),
         ),
-        image_widths=_all_scaled(config.image_widths, width),
-        semantic_stem=_all_scaled(config.semantic_stem, width),
-        decoder_widths=_all_scaled(config.decoder_widths, width),
-        style_width=_scaled(config.style_width, width),
-        extra_widths=_all_scaled(config.extra_widths, width),
+        image_widths=_scaled_all(config.image_widths, width),
+        semantic_stem=_scaled_all(config.semantic_stem, width),
+        decoder_widths=_scaled_all(config.decoder_widths, width),
+        style_width=scaled(config.style_width, width),
+        extra_widths=_scaled_all(config.extra_widths, width),
     )
 
 
@@ -220,25 +225,25 @@ def image_discriminator_config(
     config = ImageDiscriminatorConfig(num_classes)
     if model == "demo":
         config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
-    return replace(config, widths=_all_scaled(config.widths, width))
+    return replace(config, widths=_scaled_all(config.widths, width))
 
 
 def video_discriminator_configs(
     model: str, *, width: float = 1.0
 ) -> tuple[VideoDiscriminatorConfig, ...]:
     """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
-    channels = _scaled(16 if model == "demo" else 64, width)
+    channels = scaled(16 if model == "demo" else 64, width)
     return tuple(VideoDiscriminatorConfig(stride, channels) for stride in (1, 3))
 
 
 Widths = TypeVar("Widths", bound=tuple[int, ...])
 
 
-def _all_scaled(widths: Widths, factor: float) -> Widths:
-    return tuple(_scaled(width, factor) for width in widths)  # type: ignore[return-value]
+def _scaled_all(widths: Widths, factor: float) -> Widths:
+    return tuple(scaled(width, factor) for width in widths)  # type: ignore[return-value]
 
 
-def _scaled(channels: int, factor: float) -> int:
+def scaled(channels: int, factor: float) -> int:
     """Scale to a multiple of 4, from 32 on of 16, which group norm divides; 0 stays 0."""
     if factor == 1 or not channels:
         return channels

@@ -5,6 +5,7 @@ One class makes the models C, D, E, fast and demo; their differences are numbers
 # B batch, K classes, C channels, H, W
 """
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,6 +21,7 @@ from svsdata.nets.svsgan.blocks import (
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.motion import MotionNet
 from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid
+from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
 
@@ -43,43 +45,20 @@ class LabelFeatures:
             tuple(condition[rows] for condition in self.conditions),
         )
 
-
-@dataclass(frozen=True)
-class GeneratorOutput:
-    """One generated frame and how it came to be."""
-
-    image: Tensor
-    """(B, 3, H, W) float32 in [-1, 1]."""
-    warped: Tensor
-    """(B, 3, H, W) float32, the previous image on the current grid."""
-    backward_flow: Tensor
-    """(B, 2, H, W) float32, pixels."""
-    occlusion_mask: Tensor
-    """(B, 1, H, W) float32, 1 = occluded, so generated anew."""
+    def occluded(self, where: Tensor) -> "LabelFeatures":
+        """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
+        height, width = self.occlusion_mask.shape[2:]
+        if where.shape[2] > height:  # labels of the full size, a mask of the base size
+            where = resize(where.float(), (height, width)) > 0
+        return replace(self, occlusion_mask=self.occlusion_mask.masked_fill(where, 1.0))
 
 
-def without_previous(
-    previous_image: Tensor, features: LabelFeatures, which: Tensor
-) -> tuple[Tensor, LabelFeatures]:
-    """Make frames from labels alone: black previous image, everything occluded.
-
-    Args:
-        previous_image: (B, 3, H, W).
-        features: Of the same batch.
-        which: (B,) bool, True = has no previous frame.
-    """
-    mask = which.view(-1, 1, 1, 1)
-    return previous_image.masked_fill(mask, 0.0), replace(
-        features, occlusion_mask=features.occlusion_mask.masked_fill(mask, 1.0)
-    )
-
-
-class Generator(nn.Module):
+class Generator(VideoGenerator[LabelFeatures]):
     """Generator of svs-gan 3.1; docs/paper-notes.md#generator lists what the paper leaves open."""
 
     def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
+        self.config: GeneratorConfig = config
         widths, patch = config.image_widths, config.patch
         self.label_input = LabelInput(config)
         channels = self.label_input.channels
@@ -146,7 +125,7 @@ class Generator(nn.Module):
         """Compute everything that depends on labels only; batch it over time where they are known.
 
         Args:
-            previous_semantic: (B, H, W) integer ids at t - 1.
+            previous_semantic: (B, 1, H, W) integer ids at t - 1, or without the axis.
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
                 the config says ``edges``.
@@ -157,23 +136,27 @@ class Generator(nn.Module):
             ValueError: If edges are missing or not wanted, or the size does not fit.
         """
         self._check_size(semantic)
+        previous_semantic = previous_semantic.view_as(semantic)
         previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
         flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
-    def render(self, previous_image: Tensor, features: LabelFeatures) -> GeneratorOutput:
+    def render(
+        self, previous_images: Tensor, features: LabelFeatures, detail: float = 1.0
+    ) -> GeneratorOutput:
         """Generate the frame of some labels from the frame before.
 
         Args:
-            previous_image: (B, 3, H, W) float32 in [-1, 1], real or generated.
+            previous_images: (B, 3, H, W) float32 in [-1, 1], real or generated: one.
             features: From ``label_features``, same batch and size.
+            detail: How far the newest extra block takes part, 0 to 1.
         """
         config = self.config
-        sources, warped, flow = [], previous_image, features.backward_flow
+        sources, warped, flow = [], previous_images, features.backward_flow
         for step in self._steps():  # the base size first, the full size last
-            previous = F.avg_pool2d(previous_image, step) if step > 1 else previous_image
+            previous = F.avg_pool2d(previous_images, step) if step > 1 else previous_images
             flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
             warped = warp(previous, flow, interpolation=config.interpolation)
             source = previous if config.warp_features else warped
@@ -181,13 +164,15 @@ class Generator(nn.Module):
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
-        image = torch.tanh(self._decode(pyramid, features))
+        image = torch.tanh(self._decode(pyramid, features, detail))
         occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
         if config.correct_warp:
             image = (warped * (1 - occlusion_mask) + image).clamp(-1, 1)
         return GeneratorOutput(image, warped, flow, occlusion_mask)
 
-    def _decode(self, pyramid: list[Tensor], features: LabelFeatures) -> Tensor:
+    def _decode(
+        self, pyramid: list[Tensor], features: LabelFeatures, detail: float = 1.0
+    ) -> Tensor:
         """Run the SPADE blocks from the bottleneck up and sum the images of all sizes."""
         x = pyramid[-1]
         image: Tensor | None = None
@@ -207,10 +192,32 @@ class Generator(nn.Module):
             x = block(x, modulations)
             if index >= first_head:
                 folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
-                detail = F.pixel_shuffle(folded.float(), self.config.patch)
-                image = detail if image is None else detail + _double(image)
+                drawn = F.pixel_shuffle(folded.float(), self.config.patch)
+                share = detail if index == len(self.blocks) - 1 else 1.0
+                image = drawn if image is None else share * drawn + _double(image)
         assert image is not None
         return image
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Set the type of weights and features; the heads of flow and occlusion stay float32."""
+        head = copy.deepcopy(self.motion.head)
+        self.to(dtype)
+        self.motion.head = head
+
+    def newest_modules(self) -> list[nn.Module]:
+        """Return what the last extra block brought: all that a network of half the size lacks."""
+        if not self.config.extra_widths:
+            return super().newest_modules()
+        newest: list[nn.Module] = [
+            self.blocks[-1],
+            self.semantic_modulators[-1],
+            self.semantic_pyramid.stems[-1],
+            self.heads[-1],
+        ]
+        if self.config.extra_image_stem:
+            pyramid = self.image_pyramid
+            newest += [pyramid.stems[-1], pyramid.joins[-1], self.fusions[-1]]
+        return newest
 
     @property
     def dtype(self) -> torch.dtype:

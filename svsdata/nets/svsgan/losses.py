@@ -144,6 +144,24 @@ def warp_loss(previous: Tensor, flow: Tensor, current: Tensor, validity_mask: Te
     return validity_mask * (warp(previous, flow) - current).abs()
 
 
+def consistency_loss(
+    generated: Tensor, previous_generated: Tensor, reference_flow: Tensor, validity_mask: Tensor
+) -> Tensor:
+    """L1 to the previous generated image warped by the pseudo flow (vid2vid; not in svs-gan).
+
+    Args:
+        generated: (B, 3, H, W) at t.
+        previous_generated: (B, 3, H, W) at t - 1; taken without its graph.
+        reference_flow: (B, 2, H, W) backward flow.
+        validity_mask: (B, 1, H, W), 1 = trust the reference.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    expected = warp(previous_generated.detach(), reference_flow)
+    return validity_mask * (generated - expected).abs()
+
+
 def flow_validity(previous: Tensor, current: Tensor, reference_flow: Tensor) -> Tensor:
     """Trust a pseudo flow where it explains the pixel (vid2vid).
 

@@ -31,7 +31,7 @@ class MotionNet(nn.Module):
             for a, b in pairwise(widths)
         )
         self.residuals = nn.ModuleList(
-            _ResidualBlock(widths[-1]) for _ in range(config.num_residual)
+            ResidualBlock(widths[-1]) for _ in range(config.num_residual)
         )
         self.ups = nn.ModuleList(
             nn.Sequential(
@@ -65,7 +65,7 @@ class MotionNet(nn.Module):
             x = up(x)
             if self.config.skips and encoded:
                 x = x + encoded.pop()
-        with _full_precision(x.device.type):  # bf16 flow would be off by 1/16 px
+        with full_precision(x.device.type):  # bf16 flow would be off by 1/16 px
             motion = self.head(x.float())
             motion = resize(motion, (label_pair.shape[2], label_pair.shape[3]))
             flow = motion[:, :2] * self.config.flow_unit_px
@@ -73,13 +73,15 @@ class MotionNet(nn.Module):
         return flow, occlusion_mask
 
 
-def _full_precision(device_type: str) -> torch.autocast:
+def full_precision(device_type: str) -> torch.autocast:
     """Switch autocast off; the meta device, on which operations are counted, has none."""
     known = torch.amp.is_autocast_available(device_type)
     return torch.autocast(device_type if known else "cpu", enabled=False)
 
 
-class _ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with instance norm around a shortcut; no ReLU after the sum."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv_0 = nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect")
@@ -88,5 +90,6 @@ class _ResidualBlock(nn.Module):
         self.norm_1 = InstanceNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same."""
         hidden = F.relu(self.norm_0(self.conv_0(x)))
         return x + self.norm_1(self.conv_1(hidden))

@@ -3,7 +3,6 @@
 # B parallel sequences, T frames, H, W
 """
 
-import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from svsdata.nets.svsgan.generator import (
-    Generator,
+from svsdata.nets.video_generator import (
+    Features,
     GeneratorOutput,
-    LabelFeatures,
+    VideoGenerator,
     without_previous,
 )
 
@@ -33,14 +32,32 @@ class LabelMaps:
 
 @dataclass(frozen=True)
 class RolloutState:
-    """All that the next frame needs to know of the past."""
+    """All that the next frame needs to know of the past: the newest frame, and those before it."""
 
     image: Tensor
     """(B, 3, H, W) float32 in [-1, 1]; never the 8-bit picture."""
     labels: LabelMaps
+    earlier: "RolloutState | None" = None
+    """The frame before, where a generator sees it; a video's first frame has none."""
+
+    def context(self, num_frames: int) -> list["RolloutState"]:
+        """Return so many frames, oldest first; the oldest known one stands in for older ones."""
+        frames = [self]
+        while len(frames) < num_frames:
+            frames.append(frames[-1].earlier or frames[-1])
+        return frames[::-1]
+
+    def then(self, image: Tensor, labels: LabelMaps, *, num_frames: int) -> "RolloutState":
+        """Return the state after a further frame, no deeper than ``num_frames``."""
+        state: RolloutState | None = None
+        for frame in self.context(num_frames)[1:]:
+            state = RolloutState(frame.image, frame.labels, state)
+        return RolloutState(image, labels, state)
 
 
-def inference_copy(generator: Generator, dtype: torch.dtype = torch.float32) -> Generator:
+def inference_copy(
+    generator: VideoGenerator[Features], dtype: torch.dtype = torch.float32
+) -> VideoGenerator[Features]:
     """Return a frozen copy made for speed: spectral norm folded, weights cast once, channels_last.
 
     Args:
@@ -49,44 +66,50 @@ def inference_copy(generator: Generator, dtype: torch.dtype = torch.float32) -> 
     """
     # not deepcopy: parametrized copies share a class, and folding one would break the other
     with torch.device("meta"):
-        fast = Generator(generator.config)
+        fast = type(generator)(generator.config)
     state = {name: value.clone() for name, value in generator.state_dict().items()}
     fast.load_state_dict(state, assign=True)
     fast.eval().requires_grad_(requires_grad=False)
     for module in fast.modules():
         if is_parametrized(module, "weight"):
             remove_parametrizations(module, "weight", leave_parametrized=True)
-    motion_head = copy.deepcopy(fast.motion.head)
-    fast.to(dtype)
-    fast.motion.head = motion_head
+    fast.cast(dtype)
     fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return fast
 
 
-def begin(generator: Generator, labels: LabelMaps) -> GeneratorOutput:
+def begin(generator: VideoGenerator[Features], labels: LabelMaps) -> GeneratorOutput:
     """Generate a first frame from its labels alone.
 
     The model must have learned it: training with ``without_previous`` (vid2vid's no_first_img).
     """
     batch, height, width = labels.semantic.shape
-    blank = torch.zeros(batch, 3, height, width, device=labels.semantic.device)
+    seen = generator.config.context_frames
+    blank = torch.zeros(batch, 3 * seen, height, width, device=labels.semantic.device)
     everywhere = torch.ones(batch, dtype=torch.bool, device=blank.device)
     blank, features = without_previous(
-        blank, _label_features(generator, [labels], [labels]), everywhere
+        blank, _label_features(generator, [labels] * seen, [labels]), everywhere
     )
     return _render(generator, blank, features)
 
 
 def step(
-    generator: Generator, state: RolloutState, labels: LabelMaps
+    generator: VideoGenerator[Features], state: RolloutState, labels: LabelMaps
 ) -> tuple[RolloutState, GeneratorOutput]:
     """Generate the frame of ``labels``; any size, padded and cropped to what the net takes."""
-    output = _render(generator, state.image, _label_features(generator, [state.labels], [labels]))
-    return RolloutState(output.image, labels), output
+    seen = generator.config.context_frames
+    context = state.context(seen)
+    features = _label_features(generator, [frame.labels for frame in context], [labels])
+    output = _render(generator, _images(context), features)
+    return state.then(output.image, labels, num_frames=seen), output
 
 
 def rollout(
-    generator: Generator, state: RolloutState, labels: Iterable[LabelMaps], *, chunk: int = 8
+    generator: VideoGenerator[Features],
+    state: RolloutState,
+    labels: Iterable[LabelMaps],
+    *,
+    chunk: int = 8,
 ) -> Iterator[GeneratorOutput]:
     """Generate frame after frame; memory does not grow with the length.
 
@@ -98,13 +121,15 @@ def rollout(
             beyond rounding.
     """
     upcoming = iter(labels)
+    seen = generator.config.context_frames
     while current := list(islice(upcoming, chunk)):
-        batched = _label_features(generator, [state.labels, *current[:-1]], current)
+        known = [frame.labels for frame in state.context(seen)]
+        batched = _label_features(generator, known, current)
         batch = state.image.shape[0]
         for index, maps in enumerate(current):
             rows = batched.rows(index * batch, (index + 1) * batch)
-            output = _render(generator, state.image, rows)
-            state = RolloutState(output.image, maps)
+            output = _render(generator, _images(state.context(seen)), rows)
+            state = state.then(output.image, maps, num_frames=seen)
             yield output
 
 
@@ -124,35 +149,41 @@ def is_cut(previous: Tensor, current: Tensor, *, threshold: float = 0.25) -> boo
 
 
 def _label_features(
-    generator: Generator, previous: list[LabelMaps], current: list[LabelMaps]
-) -> LabelFeatures:
-    """Compute the features of several time steps in one batch, time-major."""
-    multiple = generator.config.size_multiple
+    generator: VideoGenerator[Features], past: list[LabelMaps], current: list[LabelMaps]
+) -> Features:
+    """Compute the features of several time steps in one batch, time-major.
+
+    Args:
+        generator: Sees as many past frames as ``past`` has.
+        past: Labels of the frames before the first of ``current``, oldest first.
+        current: Labels of the frames to make.
+    """
+    multiple, count = generator.config.size_multiple, len(current)
+    line = [*past, *current]
+    # every frame's past frames, side by side: the window slides over the line
+    windows = [line[offset : offset + count] for offset in range(len(past))]
+    semantic = [_batch([maps.semantic for maps in window], multiple) for window in windows]
+    borders = [_batch_edges(window, multiple) for window in windows]
+    known = [border for border in borders if border is not None]
     return generator.label_features(
-        _batch([maps.semantic for maps in previous], multiple),
+        torch.stack(semantic, dim=1),
         _batch([maps.semantic for maps in current], multiple),
-        previous_edges=_batch_edges(previous, multiple),
+        previous_edges=torch.cat(known, dim=1) if known else None,
         edges=_batch_edges(current, multiple),
     )
 
 
+def _images(context: list[RolloutState]) -> Tensor:
+    return torch.cat([frame.image for frame in context], dim=1)
+
+
 def _render(
-    generator: Generator, previous_image: Tensor, features: LabelFeatures
+    generator: VideoGenerator[Features], previous_images: Tensor, features: Features
 ) -> GeneratorOutput:
-    height, width = previous_image.shape[2:]
+    height, width = previous_images.shape[2:]
     padding = _padding(height, width, generator.config.size_multiple)
-    output = generator.render(F.pad(previous_image, padding, mode="reflect"), features)
-    return GeneratorOutput(
-        *(
-            picture[:, :, :height, :width]
-            for picture in (
-                output.image,
-                output.warped,
-                output.backward_flow,
-                output.occlusion_mask,
-            )
-        )
-    )
+    output = generator.render(F.pad(previous_images, padding, mode="reflect"), features)
+    return output.map(lambda picture: picture[:, :, :height, :width])
 
 
 def _batch(maps: list[Tensor], multiple: int) -> Tensor:

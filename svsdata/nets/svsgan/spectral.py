@@ -1,7 +1,8 @@
-"""Spectral norm of convolution weights; torch's, but free on the meta device.
+"""Spectral norm of convolution weights, without side effects when a network is used.
 
-A network is built on the meta device before its weights are loaded. There torch's own takes
-seconds to iterate over nothing.
+torch's own moves its singular vectors at every use in training. Here ``advance_spectral_norms``
+does so, once a step: a network used twice in a step is the same network, activations can be
+computed again, and nothing is iterated on the meta device, where networks are built to be loaded.
 """
 
 from typing import TypeVar
@@ -9,10 +10,10 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 
-_FIRST_ITERATIONS = 15
-"""Steps of power iteration at the start; afterwards one at every use in training."""
+_FIRST_ITERATIONS = 16
+"""Steps of power iteration at the start; as many as torch takes."""
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -23,6 +24,15 @@ def spectral_norm(layer: Layer) -> Layer:
     assert isinstance(weight, Tensor)
     register_parametrization(layer, "weight", _SpectralNorm(weight))
     return layer
+
+
+def advance_spectral_norms(network: nn.Module) -> None:
+    """Let the singular vectors of all layers follow their weights; once a training step."""
+    for parametrizations in network.modules():
+        if isinstance(parametrizations, ParametrizationList):
+            for norm in parametrizations:
+                if isinstance(norm, _SpectralNorm):
+                    norm.iterate(parametrizations.original)
 
 
 class _SpectralNorm(nn.Module):
@@ -40,18 +50,15 @@ class _SpectralNorm(nn.Module):
         self.register_buffer("_v", _unit(matrix.new_empty(columns).normal_()))
         if not weight.is_meta:
             for _ in range(_FIRST_ITERATIONS):
-                self._iterate(matrix)
+                self.iterate(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
-        matrix = weight.flatten(1)
-        if self.training:
-            self._iterate(matrix.detach())
-        # copies: the next use changes the vectors before this one's gradient is computed
-        u, v = self._u.clone(), self._v.clone()
-        return weight / torch.vdot(u, torch.mv(matrix, v))
+        return weight / torch.vdot(self._u, torch.mv(weight.flatten(1), self._v))
 
-    def _iterate(self, matrix: Tensor) -> None:
+    def iterate(self, weight: Tensor) -> None:
+        """Take one step of power iteration."""
         with torch.no_grad():
+            matrix = weight.flatten(1)
             self._u.copy_(_unit(torch.mv(matrix, self._v)))
             self._v.copy_(_unit(torch.mv(matrix.T, self._u)))
 

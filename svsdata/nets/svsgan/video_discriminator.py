@@ -31,7 +31,8 @@ class VideoDiscriminator(nn.Module):
         self.config = config
         channels = 9 + (4 if config.sees_flow else 0)
         self.resolutions = nn.ModuleList(
-            _PatchNet(channels, config) for _ in range(config.num_resolutions)
+            PatchNet(channels, config.width, spectral=config.spectral)
+            for _ in range(config.num_resolutions)
         )
 
     def forward(self, triples: Tensor) -> PatchScores:
@@ -86,22 +87,24 @@ def _flow_between(flows: Tensor, end: int, stride: int) -> Tensor:
     return chained
 
 
-class _PatchNet(nn.Module):
-    def __init__(self, channels: int, config: VideoDiscriminatorConfig) -> None:
+class PatchNet(nn.Module):
+    """Five 4x4 convolutions that score patches of a picture of any channels."""
+
+    def __init__(self, channels: int, width: int, *, spectral: bool = False) -> None:
         super().__init__()
-        width = config.width
         widths = (channels, width, 2 * width, 4 * width, 8 * width)
         strides = (2, 2, 2, 1)
         layers: list[nn.Module] = []
         for index, stride in enumerate(strides):
             conv: nn.Module = nn.Conv2d(widths[index], widths[index + 1], 4, stride, 2)
-            conv = spectral_norm(conv) if config.spectral else conv
+            conv = spectral_norm(conv) if spectral else conv
             norm = InstanceNorm(widths[index + 1]) if index else nn.Identity()
             layers.append(nn.Sequential(conv, norm, nn.LeakyReLU(0.2)))
         layers.append(nn.Conv2d(widths[-1], 1, 4, 1, 2))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the outputs of all layers; the last is the logits, (B, 1, h, w) float32."""
         outputs = []
         for layer in self.layers:
             x = layer(x)

@@ -1,1 +1,1 @@
-"""The vid2vid generator, the paper's baseline."""
+"""vid2vid's generator: models A and B of the paper's comparison."""

@@ -162,6 +162,26 @@ def test_warp_loss_is_zero_for_the_true_flow_and_reaches_a_wrong_one():
     assert (guess.grad[0, 0, :, 1:6] < 0).all()  # a larger dx would do better
 
 
+def test_consistency_compares_with_the_previous_image_moved_by_the_flow():
+    maker = torch.Generator().manual_seed(5)
+    previous = torch.rand(1, 3, H, W, generator=maker, requires_grad=True)
+    generated = torch.rand(1, 3, H, W, generator=maker, requires_grad=True)
+    flow = torch.zeros(1, 2, H, W)
+    flow[:, 0] = 1.0
+    valid = torch.ones(1, 1, H, W)
+    valid[..., 0] = 0
+    loss = losses.consistency_loss(generated, previous, flow, valid)
+    for y in range(H):
+        for x in range(W):
+            for c in range(3):
+                moved = previous[0, c, y, min(x + 1, W - 1)].item()
+                expected = abs(generated[0, c, y, x].item() - moved) if x else 0.0
+                assert loss[0, c, y, x].item() == pytest.approx(expected, abs=1e-6)
+    loss.sum().backward()
+    assert previous.grad is None
+    assert generated.grad.abs().sum() > 0
+
+
 def test_flow_is_valid_where_it_explains_the_pixel():
     previous = torch.zeros(1, 3, 1, 4)
     current = torch.zeros(1, 3, 1, 4)

@@ -2,16 +2,17 @@ import pytest
 import torch
 from torch.nn.utils import parametrizations
 
-from svsdata.nets.svsgan.spectral import spectral_norm
+from svsdata.nets.svsgan.spectral import advance_spectral_norms, spectral_norm
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 3, 3), (8, 2, 1, 1)])
-def test_weights_vectors_and_gradients_are_those_of_torchs_own(shape):
+def test_used_once_a_step_weights_vectors_and_gradients_are_those_of_torchs_own(shape):
     layers = []
     for norm in (spectral_norm, parametrizations.spectral_norm):
         torch.manual_seed(0)
         layer = norm(torch.nn.Conv2d(shape[1], shape[0], shape[2:]))
         for _ in range(3):
+            advance_spectral_norms(layer)
             layer(torch.ones(1, shape[1], 6, 7)).square().sum().backward()
         layers.append(layer)
     ours, theirs = layers
@@ -24,14 +25,20 @@ def test_weights_vectors_and_gradients_are_those_of_torchs_own(shape):
         assert torch.equal(one.grad, other.grad)
 
 
-def test_the_largest_singular_value_becomes_one_and_evaluation_leaves_it_alone():
+def test_the_largest_singular_value_becomes_one_and_use_leaves_it_alone():
     torch.manual_seed(0)
-    layer = spectral_norm(torch.nn.Conv2d(4, 6, 3)).eval()
+    layer = spectral_norm(torch.nn.Conv2d(4, 6, 3))
     first = layer.weight
     torch.testing.assert_close(
         torch.linalg.matrix_norm(first.flatten(1), 2), torch.tensor(1.0), atol=0.05, rtol=0
     )
     assert torch.equal(layer.weight, first)
+    layer.parametrizations.weight.original.data[:, :2] *= 5
+    for _ in range(20):
+        advance_spectral_norms(layer)
+    torch.testing.assert_close(
+        torch.linalg.matrix_norm(layer.weight.flatten(1), 2), torch.tensor(1.0), atol=0.05, rtol=0
+    )
 
 
 def test_a_layer_on_the_meta_device_takes_the_vectors_of_a_real_one():

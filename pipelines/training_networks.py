@@ -1,0 +1,132 @@
+"""The networks, optimisers and losses of a training run, made from its config."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Adam, Optimizer
+
+from svsdata.checkpoints.feature_weights import read_weights
+from svsdata.nets.features.vgg import vgg_from_state_dict
+from svsdata.nets.models import (
+    build_generator,
+    build_image_discriminator,
+    model_config,
+)
+from svsdata.nets.svsgan.config import video_discriminator_configs
+from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
+from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator
+from svsdata.nets.video_generator import VideoGenerator
+from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.training_plan import TrainingPlan
+from svsdata.progress import Progress
+from svsdata.randomness import derived_seed
+from svsdata.tensors import computes_bf16
+from svsdata.training.image_judges import ImageJudge, OasisJudge, PatchJudge
+from svsdata.training.recompute import Recompute
+from svsdata.training.updates import Networks, Objective
+
+
+def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int) -> Networks:
+    """Make the networks with weights drawn from the seed."""
+    num_classes = plan.reader.info.label_set.num_classes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(config.seed, "weights"))
+        generator = _generator(config, plan, extra_blocks)
+        image_discriminator = build_image_discriminator(
+            config.model, num_classes, edges=plan.uses_edges, width=config.width
+        )
+        video_discriminators = tuple(
+            VideoDiscriminator(
+                replace(
+                    discriminator,
+                    sees_flow=plan.uses_flow,
+                    spectral=config.video_gan == "hinge",
+                )
+            )
+            for discriminator in video_discriminator_configs(config.model, width=config.width)
+        )
+    recompute = Recompute(enabled=config.checkpoint_activations)
+    judge: ImageJudge
+    if isinstance(image_discriminator, ImageDiscriminator):
+        judge = OasisJudge(image_discriminator, config.max_class_weight, recompute)
+    else:
+        judge = PatchJudge(image_discriminator, config.video_gan, recompute)
+    networks = Networks(generator, judge, video_discriminators)
+    for network in networks.by_name.values():
+        place(network, torch_device(config.device))
+    return networks
+
+
+def grown_generator(
+    config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
+) -> VideoGenerator[Any]:
+    """Make a generator of more blocks; its random weights are a function of seed and blocks."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(config.seed, "weights", extra_blocks))
+        generator = _generator(config, plan, extra_blocks)
+    place(generator, torch_device(config.device))
+    return generator
+
+
+def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> VideoGenerator[Any]:
+    label_set = plan.reader.info.label_set
+    return build_generator(
+        model_config(
+            config.model,
+            label_set.num_classes,
+            edges=plan.uses_edges,
+            extra_blocks=extra_blocks,
+            width=config.width,
+            foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
+        )
+    )
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device of a config; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def place(network: nn.Module, device: torch.device) -> None:
+    """Move a network to its device, weights in the order that its convolutions like."""
+    network.to(device=device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def build_optimizer(network: nn.Module) -> Optimizer:
+    """Make the Adam of a network (svs-gan 4.1); the rate is set at every step."""
+    return Adam(network.parameters(), betas=(0.5, 0.999), fused=True)
+
+
+def build_objective(config: TrainConfig, progress: Progress) -> Objective:
+    """Gather the losses, the perceptual network included.
+
+    Raises:
+        WeightsError: If the perceptual weights are not there, or no VGG16 or VGG19.
+    """
+    weights = config.loss_weights.model_dump()
+    recompute = Recompute(enabled=config.checkpoint_activations)
+    perceptual_net: nn.Module | None = None
+    if not weights["perceptual"]:
+        return Objective(weights, config.video_gan, None, recompute)
+    if config.perceptual_weights is None:
+        progress.note(
+            "no perceptual weights given: trained without the perceptual loss; "
+            "'svsdata weights fetch vgg16' and --set perceptual_weights=vgg16 add it"
+        )
+    else:
+        state = read_weights(config.perceptual_weights, config.weights_folder)
+        perceptual_net = vgg_from_state_dict(state)
+        place(perceptual_net, torch_device(config.device))
+    return Objective(weights, config.video_gan, perceptual_net, recompute)
+
+
+def autocast_dtype(config: TrainConfig) -> torch.dtype | None:
+    """Return the type of convolutions: what is asked for, or the fastest; None is float32."""
+    if config.precision == "auto":
+        return torch.bfloat16 if computes_bf16(torch_device(config.device)) else None
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": None}[config.precision]

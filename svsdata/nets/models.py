@@ -1,0 +1,81 @@
+"""The networks by the names that people give: generators, and the discriminators beside them."""
+
+from typing import Any, TypeAlias
+
+from svsdata.errors import ConfigError
+from svsdata.nets.svsgan import config as svsgan
+from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
+from svsdata.nets.vid2vid import config as vid2vid
+from svsdata.nets.vid2vid.generator import Vid2VidGenerator
+from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
+from svsdata.nets.video_generator import VideoGenerator
+
+MODELS = ("A", "B", *svsgan.MODELS)
+"""A: vid2vid. B: vid2vid's generator with OASIS' discriminator. The others are SVS-GAN's."""
+
+AnyConfig: TypeAlias = svsgan.GeneratorConfig | vid2vid.Vid2VidConfig
+
+
+def model_config(
+    model: str,
+    num_classes: int,
+    *,
+    edges: bool = False,
+    extra_blocks: int = 0,
+    width: float = 1.0,
+    foreground: tuple[int, ...] = (26,),
+) -> AnyConfig:
+    """Return the config of a generator.
+
+    Args:
+        model: One of ``MODELS``.
+        num_classes: Classes of the label set.
+        edges: Feed instance borders; every frame must then have an instance map.
+        extra_blocks: SPADE blocks beyond the base size; each doubles it. Not for A and B.
+        width: Factor of the channels of all layers.
+        foreground: Ids that A and B draw in their foreground branch.
+
+    Raises:
+        ConfigError: If there is no such model, or not at this size.
+    """
+    if model not in MODELS:
+        raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
+    if model in svsgan.MODELS:
+        return svsgan.generator_config(
+            model, num_classes, edges=edges, extra_blocks=extra_blocks, width=width
+        )
+    if extra_blocks:
+        raise ConfigError(
+            f"model {model} has no blocks for larger sizes: leave extra_blocks at 0 and train it "
+            "at the size it is to have"
+        )
+    return vid2vid.Vid2VidConfig(
+        num_classes,
+        edges,
+        width=svsgan.scaled(128, width),
+        foreground_width=svsgan.scaled(64, width),
+        foreground=foreground,
+    )
+
+
+def build_generator(config: AnyConfig) -> VideoGenerator[Any]:
+    """Make the generator of a config, with random weights."""
+    if isinstance(config, vid2vid.Vid2VidConfig):
+        return Vid2VidGenerator(config)
+    return Generator(config)
+
+
+def build_image_discriminator(
+    model: str, num_classes: int, *, edges: bool, width: float
+) -> ImageDiscriminator | PatchImageDiscriminator:
+    """Make the discriminator of single images that a model is trained against."""
+    if model == "A":
+        config = vid2vid.PatchImageConfig(num_classes, edges, svsgan.scaled(64, width))
+        return PatchImageDiscriminator(config)
+    return ImageDiscriminator(svsgan.image_discriminator_config(model, num_classes, width=width))
+
+
+def image_size_multiple(model: str) -> int:
+    """Return what height and width must be multiples of for a model's image discriminator."""
+    return 1 if model == "A" else svsgan.image_discriminator_config(model, 1).size_multiple

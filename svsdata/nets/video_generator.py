@@ -1,0 +1,143 @@
+"""What every stage knows of a network that makes frames; how it makes them is its own affair.
+
+# B batch, P past frames that the network sees, H, W
+
+A frame is made in two halves, so that label maps known in advance go through the network in one
+batch: ``label_features`` needs labels alone, ``render`` the frames before.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GeneratorOutput:
+    """One generated frame and how it came to be."""
+
+    image: Tensor
+    """(B, 3, H, W) float32 in [-1, 1]."""
+    warped: Tensor
+    """(B, 3, H, W) float32, the previous image on the current grid."""
+    backward_flow: Tensor
+    """(B, 2, H, W) float32, pixels."""
+    occlusion_mask: Tensor
+    """(B, 1, H, W) float32, 1 = occluded, so generated anew."""
+    raw: Tensor | None = None
+    """(B, 3, H, W) float32: what was generated before the warped image was blended in; None where
+    the network does not blend."""
+
+    def map(self, change: Any) -> "GeneratorOutput":
+        """Apply a function to every tensor."""
+        changed: dict[str, Any] = {
+            name: value if value is None else change(value) for name, value in vars(self).items()
+        }
+        return GeneratorOutput(**changed)
+
+
+class LabelFeatures(Protocol):
+    """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
+
+    def rows(self, start: int, stop: int) -> Self:
+        """Return a part of the batch."""
+
+    def occluded(self, where: Tensor) -> Self:
+        """Have pixels generated anew, whatever the labels say: (B, 1, H, W) bool."""
+
+
+class GeneratorShape(Protocol):
+    """What must be known of a network to feed it; its config."""
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the label set."""
+
+    @property
+    def edges(self) -> bool:
+        """Instance borders are a further input."""
+
+    @property
+    def context_frames(self) -> int:
+        """Past frames that it sees, with their labels: P."""
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of a frame must be multiples of this."""
+
+
+Features = TypeVar("Features", bound=LabelFeatures)
+
+
+class VideoGenerator(nn.Module, Generic[Features]):
+    """Labels and past frames in, next frame out. Only an interface: a module cannot be a Protocol.
+
+    Args:
+        config: Everything that its weights and inputs depend on.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config: GeneratorShape = config
+
+    def label_features(
+        self,
+        previous_semantic: Tensor,
+        semantic: Tensor,
+        *,
+        previous_edges: Tensor | None = None,
+        edges: Tensor | None = None,
+    ) -> Features:
+        """Compute everything that depends on labels only.
+
+        Args:
+            previous_semantic: (B, P, H, W) integer ids of the past frames, oldest first.
+            semantic: (B, H, W) integer ids at t.
+            previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
+            edges: (B, 1, H, W), the same at t.
+        """
+        raise NotImplementedError
+
+    def render(
+        self, previous_images: Tensor, features: Features, detail: float = 1.0
+    ) -> GeneratorOutput:
+        """Generate the frame of some labels.
+
+        Args:
+            previous_images: (B, 3 * P, H, W) float32 in [-1, 1], oldest first.
+            features: From ``label_features``, same batch and size.
+            detail: How far the newest extra block takes part, 0 to 1; while it fades in.
+        """
+        raise NotImplementedError
+
+    def newest_modules(self) -> list[nn.Module]:
+        """Return what the last extra block brought: all that a network of half the size lacks.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        raise ValueError(f"{type(self).__name__} has no extra block")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights and features."""
+        raise NotImplementedError
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Set the type of weights and features; flow, warp and images stay float32."""
+        raise NotImplementedError
+
+
+def without_previous(
+    previous_images: Tensor, features: Features, which: Tensor
+) -> tuple[Tensor, Features]:
+    """Make frames from labels alone: black past frames, everything occluded.
+
+    Args:
+        previous_images: (B, 3 * P, H, W).
+        features: Of the same batch.
+        which: (B,) bool, True = has no previous frame.
+    """
+    mask = which.view(-1, 1, 1, 1)
+    return previous_images.masked_fill(mask, 0.0), features.occluded(mask)

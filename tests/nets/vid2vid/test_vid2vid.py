@@ -1,0 +1,222 @@
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from svsdata.errors import ConfigError, LabelSetError
+from svsdata.nets.models import build_generator, model_config
+from svsdata.nets.svsgan.rollout import (
+    LabelMaps,
+    RolloutState,
+    begin,
+    inference_copy,
+    rollout,
+    step,
+)
+from svsdata.nets.vid2vid.config import PatchImageConfig, Vid2VidConfig
+from svsdata.nets.vid2vid.generator import Vid2VidGenerator
+from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
+from svsdata.nets.video_generator import without_previous
+from svsdata.tensors import warp
+
+CLASSES, SIZE = 6, (16, 24)
+TINY = Vid2VidConfig(CLASSES, width=4, num_residual=3, foreground_width=4, foreground=(3,))
+
+
+def millions(module):
+    return sum(parameter.numel() for parameter in module.parameters()) / 1e6
+
+
+@cache
+def on_meta(**options):
+    with torch.device("meta"):
+        return build_generator(model_config("A", 35, **options)).eval()
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    made = Vid2VidGenerator(TINY)
+    for head in (made.flow_head, made.occlusion_head):
+        torch.nn.init.normal_(head.weight, std=0.02)
+    return made.eval()
+
+
+def labels(*seeds, size_hw=SIZE):
+    maps = [
+        torch.randint(0, CLASSES, (1, *size_hw), generator=torch.Generator().manual_seed(seed))
+        for seed in seeds
+    ]
+    return torch.stack(maps, dim=1).to(torch.uint8)
+
+
+def images(seed, count=2, size_hw=SIZE):
+    maker = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3 * count, *size_hw, generator=maker) * 2 - 1
+
+
+def test_parameters_are_those_that_the_paper_prints():
+    edged, plain = on_meta(edges=True), on_meta()
+    assert millions(edged) == pytest.approx(411.335, abs=5e-4)
+    assert millions(plain) == pytest.approx(411.307, abs=5e-4)
+    parts = {
+        "label_encoder": 101.28, "image_encoder": 100.64, "foreground_net": 45.94,
+        "image_decoder": 75.52 + 6.20, "flow_decoder": 75.52 + 6.20,
+    }  # fmt: skip
+    for name, expected in parts.items():
+        assert millions(getattr(edged, name)) == pytest.approx(expected, abs=0.012), name
+
+
+def test_operations_are_the_tabled():
+    generator = on_meta(edges=True)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        maps, edges = torch.zeros(1, 2, 256, 512, dtype=torch.uint8), torch.zeros(1, 2, 256, 512)
+        features = generator.label_features(
+            maps, maps[:, 0], previous_edges=edges, edges=edges[:, :1]
+        )
+        generator.render(torch.zeros(1, 6, 256, 512), features)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(1057.5, abs=0.06)
+
+
+def test_the_image_blends_what_is_drawn_and_what_is_warped(generator):
+    past = images(1)
+    maps = labels(0, 1, 2)
+    output = generator.render(past, generator.label_features(maps[:, :2], maps[:, 2]))
+    warped = warp(past[:, 3:], output.backward_flow)
+    torch.testing.assert_close(output.warped, warped)
+    mask = output.occlusion_mask
+    foreground = (maps[:, 2] == 3).unsqueeze(1)
+    blended = output.raw * mask + warped * (1 - mask)
+    torch.testing.assert_close(output.image, torch.where(foreground, output.raw, blended))
+    assert output.backward_flow.abs().max() > 0.1
+    assert 0 < mask.min() < mask.max() < 1
+
+
+def test_the_foreground_is_drawn_from_labels_alone(generator):
+    maps = labels(0, 1, 2)
+    features = generator.label_features(maps[:, :2], maps[:, 2])
+    one, other = (generator.render(images(seed), features).image for seed in (1, 2))
+    foreground = (maps[:, 2] == 3).expand(3, *SIZE)[None]
+    assert torch.equal(one[foreground], other[foreground])
+    assert not torch.equal(one[~foreground], other[~foreground])
+
+
+def test_both_past_frames_and_all_three_label_maps_are_seen(generator):
+    maps, past = labels(0, 1, 2), images(1)
+    before = generator.render(past, generator.label_features(maps[:, :2], maps[:, 2])).image
+    for index in range(3):
+        changed = maps.clone()
+        changed[:, index] = 5 - changed[:, index]
+        features = generator.label_features(changed[:, :2], changed[:, 2])
+        assert not torch.equal(generator.render(past, features).image, before), index
+    features = generator.label_features(maps[:, :2], maps[:, 2])
+    older = torch.cat([-past[:, :3], past[:, 3:]], dim=1)
+    assert not torch.equal(generator.render(older, features).image, before)
+
+
+def test_without_previous_nothing_is_warped(generator):
+    maps = labels(0, 0, 0)
+    features = generator.label_features(maps[:, :2], maps[:, 2])
+    output = generator.render(*without_previous(images(1), features, torch.tensor([True])))
+    torch.testing.assert_close(output.image, output.raw)
+
+
+def test_every_parameter_learns(generator):
+    generator.train()
+    maps = labels(0, 1, 2)
+    output = generator.render(images(1), generator.label_features(maps[:, :2], maps[:, 2]))
+    (output.image * torch.randn(1, 3, *SIZE)).sum().backward()
+    assert [name for name, p in generator.named_parameters() if p.grad is None] == []
+
+
+def test_a_rollout_equals_the_loop_by_hand_and_steps_equal_the_rollout(generator):
+    maps = labels(*range(6))
+    entries = [LabelMaps(maps[:, t]) for t in range(1, 6)]
+    reference = images(3, 1)
+    state = RolloutState(reference, LabelMaps(maps[:, 0]))
+    frames, semantic = [reference, reference], [maps[:, 0], maps[:, 0]]
+    with torch.no_grad():
+        for t in range(1, 6):
+            known = torch.stack(semantic[-2:], dim=1)
+            features = generator.label_features(known, maps[:, t])
+            frames.append(generator.render(torch.cat(frames[-2:], dim=1), features).image)
+            semantic.append(maps[:, t])
+        expected = torch.cat(frames[2:])
+        for chunk in (1, 2, 8):
+            rolled = torch.cat([o.image for o in rollout(generator, state, entries, chunk=chunk)])
+            # another batch size rounds otherwise, and each frame feeds the next
+            errors = (rolled - expected).abs().amax(dim=(1, 2, 3))
+            assert errors.max() == 0 if chunk == 1 else errors[0] < 1e-4 and errors[1] < 1e-3
+        for entry, image in zip(entries, expected, strict=True):
+            state, output = step(generator, state, entry)
+            assert torch.equal(output.image[0], image)
+    assert state.earlier is not None
+    assert state.earlier.earlier is None  # memory does not grow
+
+
+def test_odd_sizes_are_padded_and_a_first_frame_needs_labels_alone(generator):
+    maps = labels(0, size_hw=(19, 21))
+    with torch.no_grad():
+        output = begin(generator, LabelMaps(maps[:, 0]))
+    assert output.image.shape == output.raw.shape == (1, 3, 19, 21)
+
+
+def test_the_copy_for_inference_draws_the_same_and_keeps_flow_in_float32(generator):
+    maps = labels(0, 1, 2)
+    expected = generator.render(images(1), generator.label_features(maps[:, :2], maps[:, 2]))
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):
+        fast = inference_copy(generator, dtype)
+        with torch.no_grad():
+            output = fast.render(images(1), fast.label_features(maps[:, :2], maps[:, 2]))
+        torch.testing.assert_close(output.image, expected.image, atol=tolerance, rtol=0)
+        assert output.image.dtype == torch.float32
+        assert fast.flow_head.weight.dtype == torch.float32
+        assert fast.dtype == dtype
+
+
+def test_inputs_that_do_not_fit_are_refused(generator):
+    maps = labels(0, 1, 2)
+    with pytest.raises(LabelSetError, match="id 6"):
+        generator.label_features(maps[:, :2], torch.full_like(maps[:, 2], 6))
+    with pytest.raises(ValueError, match="takes no edge map"):
+        generator.label_features(maps[:, :2], maps[:, 2], edges=torch.zeros(1, 1, *SIZE))
+    edged = Vid2VidGenerator(replace(TINY, edges=True))
+    with pytest.raises(ValueError, match="needs an edge map"):
+        edged.label_features(maps[:, :2], maps[:, 2])
+    odd = labels(0, 1, 2, size_hw=(16, 20))
+    with pytest.raises(ValueError, match="20x16 do not fit"):
+        generator.label_features(odd[:, :2], odd[:, 2])
+    with pytest.raises(ConfigError, match="no blocks for larger sizes"):
+        model_config("A", 35, extra_blocks=1)
+
+
+def test_edges_stand_beside_the_labels_of_their_frame():
+    torch.manual_seed(0)
+    generator = Vid2VidGenerator(replace(TINY, edges=True)).eval()
+    maps, edges = labels(0, 1, 2), torch.zeros(1, 2, *SIZE)
+    seen = []
+    generator.label_encoder.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0]))
+    edges[:, 1] = 1
+    generator.label_features(
+        maps[:, :2], maps[:, 2], previous_edges=edges, edges=torch.zeros(1, 1, *SIZE)
+    )
+    sums = seen[0].sum(dim=(2, 3))[0].view(3, CLASSES + 1)
+    assert sums[:, :CLASSES].sum(dim=1).tolist() == [SIZE[0] * SIZE[1]] * 3
+    assert sums[:, CLASSES].tolist() == [0, SIZE[0] * SIZE[1], 0]
+
+
+def test_the_patch_discriminator_sees_labels_and_has_vid2vids_size():
+    with torch.device("meta"):
+        real = PatchImageDiscriminator(PatchImageConfig(35, edges=True))
+    per_resolution = (39 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512) * 16
+    per_resolution += 64 + 128 + 256 + 512 + 1 + 2 * (128 + 256 + 512)
+    assert sum(p.numel() for p in real.parameters()) == 2 * per_resolution
+    torch.manual_seed(0)
+    judge = PatchImageDiscriminator(PatchImageConfig(CLASSES, width=4))
+    image = images(0, 1)
+    one, other = (judge(image, labels(seed)[:, 0], None) for seed in (0, 1))
+    assert len(one) == 2
+    assert all(scores[-1].shape[1] == 1 for scores in one)
+    assert not torch.equal(one[0][-1], other[0][-1])

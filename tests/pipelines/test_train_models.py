@@ -1,0 +1,204 @@
+"""Every kind of network goes through the same trainer and the same synthesis."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.amp.grad_scaler import GradScaler
+
+from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
+from svsdata.checkpoints.weights import load_generator
+from svsdata.errors import ConfigError, WeightsError
+from svsdata.nets.vid2vid.generator import Vid2VidGenerator
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig
+from svsdata.pipelines.synthesize import run_synthesize
+from svsdata.pipelines.train import run_train
+from svsdata.pipelines.training_learner import build_learner, train_step
+from svsdata.pipelines.training_plan import plan_training
+from svsdata.progress import Silent
+from svsdata.store.reader import StoreReader
+from svsdata.training.chunks import chunk_of
+from svsdata.training.clips import load_clips
+from svsdata.training.processes import Share, check_shares
+from svsdata.training.schedules import Phase
+from svsdata.video_codec import video_info
+
+SIZE = (64, 128)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, sliding_store):
+    return sliding_store(tmp_path_factory.mktemp("models") / "store", lengths=(6, 6))
+
+
+def config(store, run, **changes):
+    fields = {
+        "store": store, "run": run, "model": "demo", "width": 0.1, "steps": 2,
+        "phases": [Phase(1, 4, SIZE, 2e-4)], "precision": "float32", "log_steps": 1,
+        "preview_steps": 100, "checkpoint_steps": 1, "reference_free": 0.0, "seed": 3,
+    }  # fmt: skip
+    return TrainConfig(**{**fields, **changes})
+
+
+def figures_of(result):
+    return {name for name in result.figures if name.startswith("loss/")}
+
+
+def weights_of(run):
+    return read_networks(checkpoint_folders(run)[-1])
+
+
+@pytest.mark.parametrize("model", ["A", "B"])
+def test_vid2vid_trains_resumes_and_synthesizes_like_the_others(store, tmp_path, model):
+    weights = LossWeights(consistency=10.0, labelmix=5.0 if model == "B" else 0.0)
+    told = config(store, tmp_path / "run", model=model, width=0.05, loss_weights=weights)
+    result = run_train(told, Silent())
+    expected = {"loss/image_adversarial", "loss/consistency", "loss/flow", "loss/occlusion"}
+    assert expected <= figures_of(result)
+    assert ("loss/labelmix" in figures_of(result)) == (model == "B")
+
+    # stopped after the first step, it goes on to the same bytes
+    last = checkpoint_folders(told.run)[-1]
+    whole = {path.name: path.read_bytes() for path in last.iterdir()}
+    for path in last.iterdir():
+        path.unlink()
+    last.rmdir()
+    assert run_train(told, Silent()).steps_done_now == 1
+    assert {path.name: path.read_bytes() for path in last.iterdir()} == whole
+
+    generator, info = load_generator(told.run)
+    assert isinstance(generator, Vid2VidGenerator)
+    assert (info.model, generator.config.foreground) == (model, (26,))
+    made = {}
+    for chunk in (2, 4):
+        out = tmp_path / f"out{chunk}"
+        run_synthesize(
+            SynthesizeConfig(
+                store=store,
+                checkpoint=told.run,
+                out=out,
+                sequences=("s0",),
+                chunk_length=chunk,
+                part_frames=4,
+                precision="float32",
+            ),
+            Silent(),
+        )
+        (sequence_id,) = StoreReader(out).sequence_ids
+        made[chunk] = [f.image for f in StoreReader(out).read(sequence_id, 0, 6)]
+    differences = [abs(a.astype(int) - b).max() for a, b in zip(made[2], made[4], strict=True)]
+    assert max(differences) <= 2  # both past frames cross the borders of chunks
+
+
+def test_a_preview_is_a_strip_and_a_video(store, tmp_path):
+    told = config(store, tmp_path / "run", steps=1)
+    run_train(told, Silent())
+    names = sorted(path.name for path in (told.run / "previews").iterdir())
+    assert names == ["step-000000001.mp4", "step-000000001.png"]
+    info = video_info(told.run / "previews" / names[0])
+    assert (info.size_hw, info.fps, info.num_frames) == ((SIZE[0], 3 * SIZE[1]), 10.0, 5)
+
+
+def test_recomputed_activations_give_the_same_weights(store, tmp_path):
+    runs = []
+    for recomputed in (False, True):
+        told = config(
+            store, tmp_path / str(recomputed), steps=2, backprop_frames=2,
+            checkpoint_activations=recomputed, loss_weights=LossWeights(labelmix=5.0),
+        )  # fmt: skip
+        run_train(told, Silent())
+        runs.append(weights_of(told.run))
+    kept, recomputed = runs
+    for name, tensors in kept.items():
+        for key, value in tensors.items():
+            assert torch.equal(value, recomputed[name][key]), (name, key)
+
+
+def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, tmp_path):
+    told = config(
+        store, tmp_path / "run", perceptual_weights="vgg16", weights_folder=tmp_path / "none"
+    )
+    with pytest.raises(WeightsError, match="svsdata weights fetch vgg16"):
+        run_train(told, Silent())
+    typo = told.model_copy(update={"perceptual_weights": "vgg17", "run": tmp_path / "run2"})
+    with pytest.raises(WeightsError, match="vgg17"):
+        run_train(typo, Silent())
+
+
+def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tmp_path):
+    # Adam turns the rounding of gradients that are all but 0 into steps of up to the rate
+    phases = [Phase(1, 4, SIZE, 5e-6, batch_size=2)]
+    changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0)}
+    alone = config(store, tmp_path / "alone", **changes)
+    run_train(alone, Silent())
+    shared = config(store, tmp_path / "shared", **changes)
+    told = tmp_path / "config.json"
+    told.write_text(shared.model_dump_json())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = Path(__file__).with_name("training_process.py")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(told)],
+            env={
+                **os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+            },
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    one, two = weights_of(alone.run), weights_of(shared.run)
+    for name, tensors in one.items():
+        for key, value in tensors.items():
+            torch.testing.assert_close(two[name][key], value, atol=1e-5, rtol=1e-5)
+    alone_stats, shared_stats = (
+        [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
+        for told in (alone, shared)
+    )
+    for line, other in zip(alone_stats, shared_stats, strict=True):
+        means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient"))}
+        assert {name: other[name] for name in means} == pytest.approx(means, rel=1e-4, abs=1e-6)
+    assert (shared.run / "previews" / "step-000000003.png").exists()
+
+
+def test_labelmix_is_refused_for_a_discriminator_of_patches(store, tmp_path):
+    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(labelmix=5.0))
+    with pytest.raises(ConfigError, match="model A has one of patches"):
+        run_train(told, Silent())
+
+
+def test_batches_that_cannot_be_shared_out_are_refused():
+    check_shares([2, 4], Share(0, 2))
+    with pytest.raises(ConfigError, match="batches of 3 clips, which 2 processes cannot"):
+        check_shares([2, 3], Share(0, 2))
+
+
+def test_scaled_losses_take_the_same_step_and_an_overflow_takes_none(store, tmp_path):
+    told = config(store, tmp_path / "run")
+    plan = plan_training(told, Silent())
+    clips = load_clips(plan.reader, [plan.sampler.clip(0, 4, flips=False)], size_hw=SIZE)
+    chunk = chunk_of(clips, 3, 4, with_edges=plan.uses_edges)
+    weights, scales = {}, {}
+    for scale in (1.0, 2.0**12, 2.0**127):
+        learner = build_learner(told, plan, Silent(), extra_blocks=0)
+        learner = replace(learner, scaler=GradScaler("cpu", init_scale=scale, enabled=scale > 1))
+        learner.set_rate(1e-4, 1.0)
+        start = torch.cat([p.detach().flatten() for p in learner.networks.generator.parameters()])
+        train_step(learner, chunk, chunk.past_real, 0, told)
+        weights[scale] = torch.cat(
+            [p.detach().flatten() for p in learner.networks.generator.parameters()]
+        )
+        scales[scale] = learner.carried(None).get("scale", torch.zeros(2))[0].item()
+    torch.testing.assert_close(weights[2.0**12], weights[1.0], atol=1e-6, rtol=0)
+    assert not torch.equal(weights[1.0], start)
+    assert torch.equal(weights[2.0**127], start)
+    assert scales == {1.0: 0.0, 2.0**12: 2.0**12, 2.0**127: 2.0**126}

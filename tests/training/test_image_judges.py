@@ -1,0 +1,83 @@
+import pytest
+import torch
+
+from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
+from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
+from svsdata.nets.vid2vid.config import PatchImageConfig
+from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
+from svsdata.store.reader import StoreReader
+from svsdata.training.chunks import chunk_of
+from svsdata.training.clips import Clip, load_clips
+from svsdata.training.image_judges import OasisJudge, PatchJudge
+from svsdata.training.recompute import KEEP, Recompute
+
+CLASSES = 35
+
+
+@pytest.fixture(scope="module")
+def chunk(tmp_path_factory, sliding_store):
+    store = sliding_store(tmp_path_factory.mktemp("judges") / "store", size_hw=(32, 64))
+    batch = load_clips(StoreReader(store), [Clip("s0", 0, 4, flip=False)], size_hw=(32, 64))
+    return chunk_of(batch, 1, 3, with_edges=True)
+
+
+def make_judge(kind, recompute=KEEP):
+    torch.manual_seed(0)
+    if kind == "oasis":
+        config = ImageDiscriminatorConfig(CLASSES, widths=(4, 8))
+        return OasisJudge(ImageDiscriminator(config), None, recompute)
+    config = PatchImageConfig(CLASSES, edges=True, width=4)
+    return PatchJudge(PatchImageDiscriminator(config), "ls", recompute)
+
+
+def losses_of(judge, chunk, generated):
+    draws = torch.Generator().manual_seed(0)
+    terms, real = judge.judge(chunk, generated.detach(), labelmix=0.0, draws=draws)
+    return terms["image_discriminator"], *judge.convince(chunk, generated, real)
+
+
+@pytest.mark.parametrize("kind", ["oasis", "patch"])
+def test_a_second_picture_of_each_frame_counts_as_much_as_the_first(chunk, kind):
+    judge = make_judge(kind)
+    generated = torch.rand(chunk.real.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    told, convinced, matched = losses_of(judge, chunk, generated)
+    told_twice, convinced_twice, matched_twice = losses_of(
+        judge, chunk, generated.repeat(2, 1, 1, 1)
+    )
+    torch.testing.assert_close(told_twice, told)
+    torch.testing.assert_close(convinced_twice, 2 * convinced)
+    torch.testing.assert_close(matched_twice, 2 * matched)
+
+
+@pytest.mark.parametrize("kind", ["oasis", "patch"])
+def test_real_frames_match_themselves_and_recomputing_changes_no_gradient(chunk, kind):
+    gradients = []
+    for recompute in (KEEP, Recompute(enabled=True)):
+        judge = make_judge(kind, recompute)
+        generated = chunk.real.clone().requires_grad_()
+        told, convinced, matched = losses_of(judge, chunk, generated)
+        assert matched < 1e-6
+        torch.autograd.backward([told, convinced])
+        own = [p.grad for p in judge.network.parameters()]
+        assert all(gradient is not None for gradient in own)
+        gradients.append([generated.grad, *own])
+    for kept, again in zip(*gradients, strict=True):
+        assert torch.equal(kept, again)
+
+
+def test_the_patch_loss_is_the_literal_mean_of_squares(chunk):
+    judge = make_judge("patch")
+    generated = torch.zeros_like(chunk.real)
+    told, convinced, _ = losses_of(judge, chunk, generated)
+    expected_told, expected_convinced = 0.0, 0.0
+    edges = chunk.edges["edges"]
+    with torch.no_grad():
+        real = judge.network(chunk.real, chunk.semantic, edges)
+        fake = judge.network(generated, chunk.semantic, edges)
+    for real_maps, fake_maps in zip(real, fake, strict=True):
+        trues, fakes = real_maps[-1].flatten().tolist(), fake_maps[-1].flatten().tolist()
+        expected_told += sum((value - 1) ** 2 for value in trues) / len(trues) / 2
+        expected_told += sum(value**2 for value in fakes) / len(fakes) / 2
+        expected_convinced += sum((value - 1) ** 2 for value in fakes) / len(fakes)
+    assert told.item() == pytest.approx(expected_told, rel=1e-4)
+    assert convinced.item() == pytest.approx(expected_convinced, rel=1e-4)
