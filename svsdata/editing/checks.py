@@ -114,8 +114,9 @@ def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | N
         return Fault("TINY", f"never higher than {tallest:.1%} of the frame")
     box = candidate.view.box[shown]
     largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())
-    if largest < checks.min_px:
-        return Fault("TINY", f"covers {largest:.0f} pixels at most, fewer than {checks.min_px}")
+    least = checks.least_px(setting.scene.camera.size_hw)
+    if largest < least:
+        return Fault("TINY", f"covers {largest:.0f} pixels at most, fewer than {least}")
     return None
 
 

@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from svsdata.editing.placement import Poses
 from svsdata.editing.plan import PlannedEdit
 from svsdata.editing.scene import Sightings
-from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.labels import LabelSet
-from svsdata.records import INSTANCE_BASE
 
 _EGO_CENTRE_M, _EGO_LENGTH_M, _EGO_WIDTH_M = 1.4, 4.8, 2.0
 # A base object is known by its seen foot only, a vehicle's mostly its near corner: taken as a disc
-# behind it, and further discs along the road as long as its class is.
-_SIGHTED_RADIUS_M, _BEHIND_FOOT_M, _DISC_EVERY_M = 0.6, 0.9, 1.5
+# behind it.
+_SIGHTED_RADIUS_M, _BEHIND_FOOT_M = 0.6, 0.9
 # Further away a foot is off by metres; what comes near is seen again.
 _TRUSTED_WITHIN_M = 30.0
 # A sighting counts for the frames around it, as not every frame needs to be looked at.
@@ -46,27 +43,18 @@ class Crowd:
     """(M,) of the base's object; 0 for planned ones."""
 
     @classmethod
-    def of(cls, sightings: Sightings, label_set: LabelSet) -> "Crowd":
+    def of(cls, sightings: Sightings) -> "Crowd":
         """Build from the base's objects."""
         sightings = sightings.at(np.hypot(sightings.x_m, sightings.y_m) < _TRUSTED_WITHIN_M)
+        frame = (sightings.frame[:, None] + _AROUND).ravel()
         foot = np.stack([sightings.x_m, sightings.y_m], axis=1)
         distance = np.linalg.norm(foot, axis=1, keepdims=True)
-        nearest = foot * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))
-        length_m = np.zeros(256)
-        for label in label_set.labels:
-            if label.name in OBJECT_KINDS:
-                length_m[label.id] = OBJECT_KINDS[label.name].length_m[0]
-        reach = length_m[sightings.instance_id // INSTANCE_BASE] - 2 * _BEHIND_FOOT_M
-        count = 1 + np.maximum(reach // _DISC_EVERY_M, 0).astype(np.intp)
-        owner = np.repeat(np.arange(len(sightings)), count)
-        number = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-        centre = nearest[owner] + np.stack([number * _DISC_EVERY_M, 0 * number], axis=1)
-        frame = (sightings.frame[owner, None] + _AROUND).ravel()
+        centre = foot * (1 + _BEHIND_FOOT_M / np.maximum(distance, 1.0))
         return cls(
             frame,
             np.repeat(centre, len(_AROUND), axis=0),
             np.full(len(frame), _SIGHTED_RADIUS_M),
-            np.repeat(sightings.instance_id[owner], len(_AROUND)),
+            np.repeat(sightings.instance_id, len(_AROUND)),
         )
 
     def without(self, instance_ids: Collection[int]) -> "Crowd":

@@ -170,7 +170,8 @@ class Checks(Record):
     horizon_px: float = Field(default=2.0, gt=0)
     """HORIZON: rows that an object lower than the camera may reach above the horizon."""
     min_px: int = Field(default=64, ge=0)
-    """TINY: pixels that it must show at its largest."""
+    """TINY: pixels that it must show at its largest, of a frame of 1024x512; in another as many
+    as are the same share of it."""
     min_visible: float = Field(default=0.2, ge=0, le=1)
     """HIDDEN: share of it that must be seen in half of its frames or more."""
     max_visible_change: float = Field(default=0.35, gt=0, le=1)
@@ -180,6 +181,10 @@ class Checks(Record):
     on_fail: Literal["shift", "skip", "error"] = "shift"
     """``shift``: try later moments and other numbers of its spans; ``skip``: reject it at the
     first fault; ``error``: stop."""
+
+    def least_px(self, size_hw: tuple[int, int]) -> int:
+        """Return ``min_px`` for frames of another size."""
+        return round(self.min_px * size_hw[0] * size_hw[1] / (512 * 1024))
 
 
 class Shape(Record):

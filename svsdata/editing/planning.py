@@ -48,7 +48,7 @@ def plan_edits(
     targets = _targets(edits, setting)
     _refuse_contradictions(edits, targets)
     gone = {i for e in edits if e.op == "remove" for i in _sure(e, targets.get(e.id, []))}
-    crowd = Crowd.of(scene.sightings, scene.label_set).without(gone)
+    crowd = Crowd.of(scene.sightings).without(gone)
     rows: list[PlannedEdit] = []
     for index, edit in enumerate(edits, start=1):
         if edit.op == "relabel":

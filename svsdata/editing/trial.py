@@ -127,7 +127,7 @@ def faults_on_frames(plan: EditPlan, frames: Iterable[Frame]) -> dict[int, Fault
     for number, row in enumerate(plan.rows):
         fault = None
         if number in seen and seen[number].whole_px:
-            fault = _drawn_fault(row, seen[number], low_camera)
+            fault = _drawn_fault(row, seen[number], low_camera, plan.size_hw)
         share, frame = changed.get(number, (0.0, 0))
         if fault is None and share > row.checks.max_visible_change:
             fault = Fault("CHANGE", f"changes {share:.0%} of frame {frame}")
@@ -147,7 +147,9 @@ def _some(frames: Iterable[Frame], entries: set[int]) -> Iterator[Frame]:
             yield frame
 
 
-def _drawn_fault(row: PlannedEdit, seen: _Seen, camera_height_m: float) -> Fault | None:
+def _drawn_fault(
+    row: PlannedEdit, seen: _Seen, camera_height_m: float, size_hw: tuple[int, int]
+) -> Fault | None:
     checks = row.checks
     hidden = seen.hidden_px / seen.whole_px
     if hidden > 0.5:
@@ -155,8 +157,9 @@ def _drawn_fault(row: PlannedEdit, seen: _Seen, camera_height_m: float) -> Fault
     if row.appears_hidden and seen.first_share is not None and seen.first_share > _FIRST_SHARE:
         note = f"{seen.first_share:.0%} of it would appear at once at frame {row.first_frame}"
         return Fault("POPS_UP", note)
-    if seen.most_px < checks.min_px:
-        return Fault("TINY", f"shows {seen.most_px} pixels at most, fewer than {checks.min_px}")
+    least = checks.least_px(size_hw)
+    if seen.most_px < least:
+        return Fault("TINY", f"shows {seen.most_px} pixels at most, fewer than {least}")
     rows, frame = seen.floats
     if rows > checks.float_px:
         return Fault(
