@@ -199,7 +199,9 @@ def test_a_region_of_the_road_becomes_sidewalk_and_stays_where_it_is(parked_scen
     for frame, other in zip(
         apply_plan(plan, parked_frames), apply_plan(strip, parked_frames), strict=True
     ):
-        assert np.count_nonzero(frame.semantic != other.semantic) < 30
+        # A corner of one more or less moves a border by a part of a pixel.
+        area = np.count_nonzero(frame.semantic == SIDEWALK)
+        assert np.count_nonzero(frame.semantic != other.semantic) <= 9 + 0.05 * area
         rows, columns = np.nonzero(frame.semantic == SIDEWALK)
         if not len(rows):
             continue
