@@ -133,8 +133,8 @@ def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, t
 
 
 def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tmp_path):
-    # Adam turns the rounding of gradients that are all but 0 into steps of up to the rate
-    phases = [Phase(1, 4, SIZE, 5e-6, batch_size=2)]
+    rate = 5e-6
+    phases = [Phase(1, 4, SIZE, rate, batch_size=2)]
     changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0)}
     alone = config(store, tmp_path / "alone", **changes)
     run_train(alone, Silent())
@@ -159,7 +159,9 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
     one, two = weights_of(alone.run), weights_of(shared.run)
     for name, tensors in one.items():
         for key, value in tensors.items():
-            torch.testing.assert_close(two[name][key], value, atol=1e-5, rtol=1e-5)
+            # a bias before a norm has no gradient; of its rounding Adam makes steps of the rate
+            bound = 1e-5 if value.ndim > 1 else 2 * 3 * rate
+            torch.testing.assert_close(two[name][key], value, atol=bound, rtol=1e-5)
     alone_stats, shared_stats = (
         [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
         for told in (alone, shared)

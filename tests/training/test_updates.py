@@ -210,7 +210,7 @@ def test_the_occlusion_mask_is_pulled_to_what_the_store_says_whatever_was_genera
 
 
 def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(networks, batch):
-    chunk = replace(chunk_of(batch, 3, 4, with_edges=False), flow=None, flows=None)
+    chunk = replace(chunk_of(batch, 3, 4, with_edges=False), flow=None)
     _, terms = all_terms(networks, chunk, chunk.past_real, Objective(WEIGHTS))
     assert "flow" not in terms
     still = (chunk.previous_real - chunk.real).abs().sum(dim=1, keepdim=True).clamp(max=1)
