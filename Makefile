@@ -17,7 +17,7 @@ demo: install
 	.venv/bin/svsdata demo demo
 
 test: check
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # Types and layers are checked on the built tree, which is what ships.
 check: install

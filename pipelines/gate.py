@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from heapq import nsmallest
+from heapq import nlargest
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -64,6 +64,8 @@ class ObjectFinding(BaseModel):
     frames: str
     """First and last, both included."""
     agreement: float
+    lost_pixels: int
+    """Over all frames, those that show something else; the worst objects have most of them."""
 
 
 class GateResult(BaseModel):
@@ -229,7 +231,7 @@ def _worst_objects(reader: StoreReader, records: list[GateRecord]) -> tuple[Obje
     worst: list[ObjectFinding] = []
     for record in records:
         found = _objects(reader.path, record, reader.info.label_set)
-        worst = nsmallest(_WORST_OBJECTS, [*worst, *found], key=lambda it: it.agreement)
+        worst = nlargest(_WORST_OBJECTS, [*worst, *found], key=lambda it: it.lost_pixels)
     return tuple(worst)
 
 
@@ -248,6 +250,7 @@ def _objects(store: Path, record: GateRecord, label_set: LabelSet) -> list[Objec
             object=f"{label_set.labels[instance_id // INSTANCE_BASE].name} {instance_id}",
             frames=f"{first}..{last}",
             agreement=seen / pixels,
+            lost_pixels=round(pixels - seen),
         )
         for instance_id, (pixels, seen, first, last) in sums.items()
     ]
