@@ -90,7 +90,8 @@ def plan(
         return
     for summary in result.plans:
         _tell_plans(explained_plans(summary.path))
-    typer.echo(f"{len(result.plans)} plans in {result.out}")
+    count = len(result.plans)
+    typer.echo(f"{count} plan{'' if count == 1 else 's'} in {result.out}")
 
 
 @app.command()

@@ -142,6 +142,7 @@ def _config(folder: Path) -> Any:
 
 def _model(folder: Path, config: Any) -> nn.Module:
     config.output_hidden_states = config.output_attentions = False
+    transformers.utils.logging.disable_progress_bar()  # the library's bars ignore --quiet
     try:
         model, loaded = _MODELS[config.model_type].from_pretrained(
             folder, config=config, local_files_only=True, output_loading_info=True
