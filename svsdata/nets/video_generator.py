@@ -6,6 +6,7 @@ A frame is made in two halves, so that label maps known in advance go through th
 batch: ``label_features`` needs labels alone, ``render`` the frames before.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -70,7 +71,7 @@ class GeneratorShape(Protocol):
 Features = TypeVar("Features", bound=LabelFeatures)
 
 
-class VideoGenerator(nn.Module, Generic[Features]):
+class VideoGenerator(nn.Module, ABC, Generic[Features]):
     """Labels and past frames in, next frame out. Only an interface: a module cannot be a Protocol.
 
     Args:
@@ -81,6 +82,7 @@ class VideoGenerator(nn.Module, Generic[Features]):
         super().__init__()
         self.config: GeneratorShape = config
 
+    @abstractmethod
     def label_features(
         self,
         previous_semantic: Tensor,
@@ -97,8 +99,8 @@ class VideoGenerator(nn.Module, Generic[Features]):
             previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def render(
         self, previous_images: Tensor, features: Features, detail: float = 1.0
     ) -> GeneratorOutput:
@@ -109,7 +111,6 @@ class VideoGenerator(nn.Module, Generic[Features]):
             features: From ``label_features``, same batch and size.
             detail: How far the newest extra block takes part, 0 to 1; while it fades in.
         """
-        raise NotImplementedError
 
     def newest_modules(self) -> list[nn.Module]:
         """Return what the last extra block brought: all that a network of half the size lacks.
@@ -120,13 +121,13 @@ class VideoGenerator(nn.Module, Generic[Features]):
         raise ValueError(f"{type(self).__name__} has no extra block")
 
     @property
+    @abstractmethod
     def dtype(self) -> torch.dtype:
         """Type of weights and features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cast(self, dtype: torch.dtype) -> None:
         """Set the type of weights and features; flow, warp and images stay float32."""
-        raise NotImplementedError
 
 
 def without_previous(
