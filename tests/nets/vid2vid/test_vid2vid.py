@@ -165,13 +165,14 @@ def test_odd_sizes_are_padded_and_a_first_frame_needs_labels_alone(generator):
 
 def test_the_copy_for_inference_draws_the_same_and_keeps_flow_in_float32(generator):
     maps = labels(0, 1, 2)
-    expected = generator.render(images(1), generator.label_features(maps[:, :2], maps[:, 2]))
-    for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.1)):
+    # an even slope: in noise, a flow that is rounded differently would change single pixels far
+    slope = torch.linspace(-1, 1, SIZE[1]).expand(1, 6, *SIZE)
+    expected = generator.render(slope, generator.label_features(maps[:, :2], maps[:, 2]))
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):
         fast = inference_copy(generator, dtype)
         with torch.no_grad():
-            output = fast.render(images(1), fast.label_features(maps[:, :2], maps[:, 2]))
-        # single pixels of a noisy image move far where the flow moves by a part of a pixel
-        assert (output.image - expected.image).abs().mean() < tolerance
+            output = fast.render(slope, fast.label_features(maps[:, :2], maps[:, 2]))
+        torch.testing.assert_close(output.image, expected.image, atol=tolerance, rtol=0)
         assert output.image.dtype == torch.float32
         assert fast.flow_head.weight.dtype == torch.float32
         assert fast.dtype == dtype
