@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.amp.grad_scaler import GradScaler
 
+from svsdata.checkpoints.tensor_files import read_tensors
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
 from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError, WeightsError
@@ -53,6 +54,12 @@ def figures_of(result):
 
 def weights_of(run):
     return read_networks(checkpoint_folders(run)[-1])
+
+
+def mean_gradients_of(run):
+    """Read Adam's running mean of every parameter's gradient."""
+    tensors, _ = read_tensors(checkpoint_folders(run)[-1] / "training.safetensors")
+    return {key: value for key, value in tensors.items() if key.endswith("/exp_avg")}
 
 
 @pytest.mark.parametrize("model", ["A", "B"])
@@ -162,6 +169,10 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
             # a bias before a norm has no gradient; of its rounding Adam makes steps of the rate
             bound = 1e-5 if value.ndim > 1 else 2 * 3 * rate
             torch.testing.assert_close(two[name][key], value, atol=bound, rtol=1e-5)
+    means, other_means = mean_gradients_of(alone.run), mean_gradients_of(shared.run)
+    scale = max(float(mean.norm()) for mean in means.values())
+    for key, mean in means.items():
+        assert float((other_means[key] - mean).norm()) < 1e-5 * scale, key
     alone_stats, shared_stats = (
         [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
         for told in (alone, shared)
