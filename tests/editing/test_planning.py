@@ -121,6 +121,13 @@ def test_a_place_that_is_taken_is_not_used(road_scene):
     # feet farther away than 30 m are not trusted: only there is a car still placed
     assert row.poses[:, 0].min() < 10
     assert np.hypot(blocked.poses[:, 0], blocked.poses[:, 1]).min() > 30
+    beside = (
+        "{id: a, op: add, class: car, motion: {model: beside_ego, waypoints: ["
+        "{s: 0, ahead_m: 6, left_m: 3}, {s: 4, ahead_m: 24, left_m: 3}]}}"
+    )
+    assert plan_edits(one(beside), scene, 1).rows[0].status == "applied"
+    (blocked,) = plan_edits(one(beside), replace(scene, sightings=Sightings.of(everywhere)), 1).rows
+    assert (blocked.status, blocked.reason) == ("rejected", "COLLIDE")
 
 
 def test_an_object_in_the_way_of_the_vehicle_is_rejected(road_scene):
