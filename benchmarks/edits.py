@@ -5,22 +5,16 @@ WHAT is one of
 - ``calibration [WORLDS]``: error of the camera estimated from the cars of street worlds.
 - ``accuracy [FRAMES]``: objects drawn by edits against the same objects rendered into the street
   world exactly, by distance, for right and wrong cameras, at rest and nodding.
-- ``cost [FRAMES]``: milliseconds of one core a frame for applying a plan at 1024x512.
-- ``memory``: peak memory of applying a plan to 500 and to 10000 frames.
 
 The truth of ``accuracy`` is its own renderer: the ray of every pixel is cut with the planes of
 every convex part, and compared with the depth of the street world. It shares no code with
 ``svsdata.editing``.
 """
 
-import resource
-import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import cycle, islice, pairwise
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -30,7 +24,6 @@ from scipy.spatial import ConvexHull
 from svsdata.editing.edit_text import load_preset
 from svsdata.editing.language import join_edits
 from svsdata.editing.operations import apply_plan
-from svsdata.editing.placement import RoadPath, ego_poses, seen_from
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
@@ -43,9 +36,9 @@ from svsdata.geometry.camera import (
     project,
 )
 from svsdata.geometry.pitch import pitch_of_steps, pitch_step, pitched
-from svsdata.geometry.self_calibration import camera_of_horizon, car_boxes, fit_horizon
+from svsdata.geometry.self_calibration import HorizonFit, camera_of_horizon, car_boxes, fit_horizon
 from svsdata.labels import CITYSCAPES
-from svsdata.records import INSTANCE_BASE, Camera, Frame
+from svsdata.records import Camera, Frame
 from svsdata.street_world.scene import StreetFrame, StreetWorld
 
 SIZE_HW = (512, 1024)
@@ -56,14 +49,6 @@ SEED = 7
 PRESETS = ("add_truck", "add_pedestrian", "add_bus")
 EVERY = 5
 """Frames between two that are compared."""
-# Class, metres ahead of frame 0 along the road, metres left of the ego's way, speed along the road.
-OBJECTS = (
-    ("truck", 30.0, -5.6, 0.0),
-    ("car", 62.0, -5.6, 0.0),
-    ("person", 45.0, -5.9, -1.2),
-    ("bus", 130.0, 3.5, -8.5),
-    ("car", 16.0, 0.0, 9.0),
-)
 
 
 def street_frame(street: StreetFrame, index: int) -> Frame:
@@ -71,11 +56,10 @@ def street_frame(street: StreetFrame, index: int) -> Frame:
     return Frame(index, index * 100_000, semantic=street.semantic, instance=street.instance)
 
 
-def calibrated(world: StreetWorld, frames: list[StreetFrame]) -> Camera:
-    """Return the camera that the world's cars tell."""
+def fitted(frames: list[StreetFrame]) -> HorizonFit:
+    """Return the horizon that the cars of a world tell."""
     boxes = [car_boxes(frame.semantic, frame.instance, CITYSCAPES) for frame in frames]
-    height = world.camera.size_hw[0]
-    return camera_of_horizon(fit_horizon(np.concatenate(boxes), height), world.camera.size_hw)
+    return fit_horizon(np.concatenate(boxes), frames[0].semantic.shape[0])
 
 
 def calibration(worlds: int) -> None:
@@ -86,8 +70,7 @@ def calibration(worlds: int) -> None:
         for seed in range(1, worlds + 1):
             world = StreetWorld(seed, size_hw=size_hw, fps=FPS)
             frames = [world.render(index, image=False) for index in range(0, 600, 15)]
-            boxes = [car_boxes(frame.semantic, frame.instance, CITYSCAPES) for frame in frames]
-            fit = fit_horizon(np.concatenate(boxes), size_hw[0])
+            fit = fitted(frames)
             camera = camera_of_horizon(fit, size_hw)
             rows = fit.horizon_row - horizon_row(world.camera)
             share = camera_centre(camera)[2] / camera_centre(world.camera)[2] - 1
@@ -105,34 +88,6 @@ def planned(world: StreetWorld, rendered: list[StreetFrame]) -> EditPlan:
     edits = join_edits([load_preset(name) for name in PRESETS])
     plan = plan_edits(edits, scene, SEED)
     return replace(plan, rows=tuple(row for row in plan.rows if row.is_live))
-
-
-def placed(world: StreetWorld, num_frames: int) -> EditPlan:
-    """Put ``OBJECTS`` along the road without asking whether they fit."""
-    ego = ego_poses([world.ego_motion(index) for index in range(num_frames)], FPS)
-    path = RoadPath.of(ego)
-    seconds = np.arange(num_frames) / FPS
-    rows = []
-    for number, (name, ahead_m, left_m, speed) in enumerate(OBJECTS, 1):
-        kind = OBJECT_KINDS[name]
-        size_m = tuple(sum(span) / 2 for span in (kind.length_m, kind.width_m, kind.height_m))
-        places = path.poses(ahead_m + speed * seconds, np.full(num_frames, left_m))
-        places[:, 2] += np.pi if speed < 0 else 0.0
-        rows.append(
-            PlannedEdit(
-                number, f"{name}-{number}", 0, "add", name, "applied",
-                instance_ids=(CITYSCAPES.label(name).id * INSTANCE_BASE + 990 + number,),
-                size_m=size_m,
-                last_frame=num_frames - 1,
-                poses=seen_from(places, ego),
-                travelled_m=np.abs(speed) * seconds,
-                is_shown=np.ones(num_frames, bool),
-            )
-        )  # fmt: skip
-    return EditPlan(
-        "street", "", CITYSCAPES.name, world.camera.size_hw, FPS, num_frames, world.camera, 0, ego,
-        tuple(rows),
-    )  # fmt: skip
 
 
 def true_depth(camera: Camera, row: PlannedEdit, step: int) -> NDArray[np.float64]:
@@ -229,7 +184,9 @@ def accuracy(num_frames: int) -> None:
     far_frames = [world.render(index, image=False) for index in range(num_frames, 600, 15)]
     cameras = {
         "true": world.camera,
-        "self-calibrated": calibrated(world, [*rendered[::15], *far_frames]),
+        "self-calibrated": camera_of_horizon(
+            fitted([*rendered[::15], *far_frames]), world.camera.size_hw
+        ),
         "0.5 degrees wrong": pitched(world.camera, np.deg2rad(0.5)),
     }
     seconds = np.arange(num_frames) / FPS
@@ -314,49 +271,6 @@ def silhouette_of(plan: EditPlan, row: PlannedEdit, index: int) -> NDArray[np.bo
     return mask
 
 
-def cost(num_frames: int) -> None:
-    """Print processor time a frame of applying five objects at 1024x512."""
-    world = StreetWorld(SEED, size_hw=SIZE_HW, fps=FPS)
-    plan = placed(world, num_frames)
-    frames = [street_frame(world.render(k, image=False), k) for k in range(num_frames)]
-    list(apply_plan(plan, frames[:5]))
-    began = time.process_time()
-    for _ in apply_plan(plan, frames):
-        pass
-    spent = time.process_time() - began
-    print(
-        f"{1e3 * spent / num_frames:.1f} ms of one core a frame, {len(OBJECTS)} objects, 1024x512"
-    )
-
-
-def memory() -> None:
-    """Print the peak memory of two processes that apply a plan to few and to many frames."""
-    peaks = {}
-    for num_frames in (500, 10_000):
-        told = subprocess.run(
-            [sys.executable, __file__, "peak", str(num_frames)],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        peaks[num_frames] = float(told.stdout)
-        print(f"{num_frames} frames of 256x128: {peaks[num_frames]:.0f} MiB at most")
-    print(f"{peaks[10_000] / peaks[500] - 1:+.1%}")
-
-
-def peak(num_frames: int) -> None:
-    """Apply a plan to a stream of frames that repeat, and print the peak memory in MiB."""
-    world = StreetWorld(SEED, size_hw=(128, 256), fps=FPS)
-    plan = placed(world, num_frames)
-    some = [world.render(index, image=False) for index in range(20)]
-
-    def frames() -> Iterator[Frame]:
-        for index, street in enumerate(islice(cycle(some), num_frames)):
-            yield street_frame(street, index)
-
-    for _ in apply_plan(plan, frames()):
-        pass
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
 def main(what: str, *numbers: str) -> None:
     """Run one of the benchmarks."""
     count = int(numbers[0]) if numbers else 0
@@ -364,12 +278,6 @@ def main(what: str, *numbers: str) -> None:
         calibration(count or 6)
     elif what == "accuracy":
         accuracy(count or 120)
-    elif what == "cost":
-        cost(count or 60)
-    elif what == "peak":
-        peak(count)
-    elif what == "memory":
-        memory()
     else:
         raise SystemExit(__doc__)
 
