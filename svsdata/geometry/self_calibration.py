@@ -13,6 +13,7 @@ from typing import Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from svsdata.geometry.camera import assumed_camera, camera_centre, mounted_camera, yaw_pitch_roll
 from svsdata.labels import LabelSet
@@ -60,16 +61,21 @@ def car_boxes(semantic: SemanticMap, instance: InstanceMap, label_set: LabelSet)
     for label in label_set.labels:
         is_ground[label.id] = label.category == "flat" or label.name == "terrain"
     boxes, lowest_box = [], max(_LOWEST_BOX_PX, _LOWEST_BOX_SHARE * height)
-    for instance_id in np.unique(instance[instance // INSTANCE_BASE == car_id]):
-        mask = np.asarray(instance == instance_id, np.uint8)
+    of_cars = range(car_id * INSTANCE_BASE, (car_id + 1) * INSTANCE_BASE)
+    places = find_objects(instance.astype(np.int32))
+    for instance_id, place in zip(of_cars, places[of_cars.start - 1 :], strict=False):
+        if place is None:
+            continue
+        mask = np.asarray(instance[place] == instance_id, np.uint8)
         _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
         piece = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-        x, y, wide, high, area = (int(number) for number in stats[piece])
+        left, top, wide, high, area = (int(number) for number in stats[piece])
+        x, y = left + place[1].start, top + place[0].start
         touches_border = x == 0 or y == 0 or x + wide == width or y + high == height
         is_whole = area > _PIECE_SHARE * mask.sum() and area > _FILLED_SHARE * wide * high
         if touches_border or not is_whole or high < lowest_box:
             continue
-        inside = pieces[y : y + high, x : x + wide] == piece
+        inside = pieces[top : top + high, left : left + wide] == piece
         lowest = high - 1 - inside[::-1].argmax(axis=0)
         columns = np.flatnonzero(lowest >= high - 1 - _FOOT_SHARE * high)
         # Borders of labels may leave a seam of one pixel.
