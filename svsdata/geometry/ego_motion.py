@@ -65,11 +65,8 @@ def fit_ground_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -
     if rotation.inlier_share < 0.5:
         starts.append((0.0, 0.0))
     candidates = np.array([(step, *start) for start in starts for step in _TRIED_STEPS_M])
-    scores = [
-        float(votes.weights @ np.clip(1 - np.square(votes.errors_px(c) / _COUNTING_PX), 0, None))
-        for c in candidates
-    ]
-    parameters = candidates[int(np.argmax(scores))]
+    agreement = np.clip(1 - np.square(votes.errors_px(candidates) / _COUNTING_PX), 0, None)
+    parameters = candidates[int(np.argmax(agreement @ votes.weights))]
     cutoff_px, agreeing = _COUNTING_PX, np.zeros(len(votes.pixels), bool)
     for _ in range(_ITERATIONS):
         residual = votes.measured - _ground_flow(camera, votes.ground, votes.pixels, parameters)
@@ -77,8 +74,8 @@ def fit_ground_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -
         agreeing = error < cutoff_px
         weights = votes.weights * np.square(np.clip(1 - np.square(error / cutoff_px), 0, None))
         jacobian = _jacobian(camera, votes.ground, votes.pixels, parameters)
-        normal = np.einsum("nij,n,nik->jk", jacobian, weights, jacobian)
-        gradient = np.einsum("nij,n,ni->j", jacobian, weights, residual)
+        weighted = (jacobian * weights[:, None, None]).reshape(-1, 3)
+        normal, gradient = weighted.T @ jacobian.reshape(-1, 3), weighted.T @ residual.ravel()
         parameters = parameters + np.linalg.solve(normal + 1e-9 * np.eye(3), gradient)
         cutoff_px = max(_TUKEY_PX, 0.8 * cutoff_px)
     advance, turn, pitch_step = parameters
@@ -157,13 +154,15 @@ class _Votes:
     """(N,) with the sum 1: every band of distance counts alike."""
 
     def errors_px(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far the flow of a motion is from that of each vote."""
+        """How far the flow of (K, 3) motions is from that of each vote, (K, N)."""
         predicted = _ground_flow(self.camera, self.ground, self.pixels, parameters)
-        return np.asarray(np.linalg.norm(self.measured - predicted, axis=1))
+        return np.asarray(np.linalg.norm(self.measured - predicted, axis=-1))
 
 
 def _votes(flow: Flow, road_mask: Mask, camera: Camera) -> _Votes:
-    rows, columns = np.nonzero(road_mask)
+    first, stop = _rows_within_reach(camera, road_mask.shape)
+    rows, columns = np.nonzero(road_mask[first:stop])
+    rows += first
     pixels = np.stack([columns, rows], axis=1).astype(np.float64)
     ground = ground_points(camera, pixels)[:, :2]
     with np.errstate(invalid="ignore"):
@@ -178,14 +177,27 @@ def _votes(flow: Flow, road_mask: Mask, camera: Camera) -> _Votes:
     return _Votes(camera, pixels[thinned], measured, ground, weights / weights.sum())
 
 
+def _rows_within_reach(camera: Camera, size_hw: tuple[int, ...]) -> tuple[int, int]:
+    """First row, and the row after the last, that may see ground where votes are taken."""
+    height, width = size_hw
+    ends = np.stack(np.meshgrid([0.0, width - 1.0], np.arange(height)), axis=-1)
+    # along a row the distance ahead only grows or only shrinks; NaN is above the horizon
+    ahead = ground_points(camera, ends)[..., 0]
+    with np.errstate(invalid="ignore"):
+        is_beyond = (ahead >= _BANDS_M[-1]).all(axis=1) | np.isnan(ahead).all(axis=1)
+        is_short = (ahead <= _BANDS_M[0]).all(axis=1)
+    within = np.flatnonzero(~is_beyond & ~is_short)
+    return (int(within[0]), int(within[-1]) + 1) if within.size else (0, 0)
+
+
 def _ground_flow(
     camera: Camera,
     ground: NDArray[np.float64],
     pixels: NDArray[np.float64],
     parameters: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Backward flow (N, 2) of ground points for (advance m, turn rad, pitch step rad)."""
-    advance, turn, pitch_step = parameters
+    """Backward flow (..., N, 2) of ground points for (..., 3): advance m, turn, pitch step rad."""
+    advance, turn, pitch_step = (column[..., None] for column in np.moveaxis(parameters, -1, 0))
     ahead = advance * np.sinc(turn / np.pi)
     left = advance * np.sin(turn / 2) * np.sinc(turn / 2 / np.pi)
     cosine, sine = np.cos(turn), np.sin(turn)
@@ -195,8 +207,8 @@ def _ground_flow(
     centre = camera_centre(camera)
     cosine, sine = np.cos(pitch_step), np.sin(pitch_step)
     dx, dz = x - centre[0], -centre[2]
-    points = np.stack([cosine * dx + sine * dz, y - centre[1], -sine * dx + cosine * dz], axis=1)
-    return project(camera, points + centre)[:, :2] - pixels
+    points = np.stack([cosine * dx + sine * dz, y - centre[1], -sine * dx + cosine * dz], axis=-1)
+    return project(camera, points + centre)[..., :2] - pixels
 
 
 def _jacobian(
@@ -206,11 +218,6 @@ def _jacobian(
     parameters: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Derivatives (N, 2, 3) of the ground flow by central differences."""
-    columns = []
-    for index, delta in enumerate((1e-3, 1e-5, 1e-5)):
-        step = np.zeros(3)
-        step[index] = delta
-        ahead = _ground_flow(camera, ground, pixels, parameters + step)
-        behind = _ground_flow(camera, ground, pixels, parameters - step)
-        columns.append((ahead - behind) / (2 * delta))
-    return np.stack(columns, axis=2)
+    steps = np.diag([1e-3, 1e-5, 1e-5])
+    ahead, behind = (_ground_flow(camera, ground, pixels, parameters + d) for d in (steps, -steps))
+    return np.moveaxis((ahead - behind) / (2 * steps.diagonal()[:, None, None]), 0, -1)
