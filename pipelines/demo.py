@@ -32,6 +32,8 @@ BEFORE_AFTER_WITHIN = 200
 """The frames that are also drawn without the edit, to show what it changed."""
 VISIBLE_SHARE = 0.001
 """Of a frame's pixels, from which on an edit counts as visible."""
+SHOWN_SHARE = 0.1
+"""Of a frame's pixels that the edit may cover where it is shown; more would hide the street."""
 JUDGED_EVERY = 5
 """Frames between two that the segmenter judges."""
 
@@ -62,7 +64,7 @@ def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
         )
         synthesized = run_synthesize(request, progress)
         edited = _edited_shares(out / "synthetic")
-        shown = int(np.argmax(edited[:BEFORE_AFTER_WITHIN]))
+        shown = telling_frame(edited[:BEFORE_AFTER_WITHIN])
         unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "presets": ()}
         run_synthesize(request.model_copy(update=unedited), progress)
 
@@ -98,6 +100,17 @@ def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
     )
     write_demo_page(config, result, shown=shown, generated=generated, rendered=rendered)
     return result
+
+
+def telling_frame(edited: NDArray[np.float64]) -> int:
+    """Return the frame to show an edit in: where it is largest, or has shrunk enough since.
+
+    Args:
+        edited: (N,) share of each frame's pixels that the edit has set.
+    """
+    largest = int(np.argmax(edited))
+    fitting = np.flatnonzero(edited[largest:] <= SHOWN_SHARE)
+    return largest + int(fitting[0]) if fitting.size else largest
 
 
 def _affordable_frames(progress: Progress) -> int:

@@ -1,9 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 
 from svsdata.pipelines.configs.demo import DemoConfig
-from svsdata.pipelines.demo import FRAMES, run_demo
+from svsdata.pipelines.demo import FRAMES, run_demo, telling_frame
 from svsdata.pipelines.demo_page import DemoResult
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
@@ -55,3 +56,9 @@ def test_the_same_demo_again_only_measures(demo: tuple[DemoConfig, DemoResult]) 
     assert [part.stat().st_mtime_ns for part in parts] == times
     assert again.pixel_accuracy == before.pixel_accuracy
     assert again.synthesize_frames_per_s == 0
+
+
+def test_the_edit_is_shown_where_it_does_not_hide_the_street() -> None:
+    assert telling_frame(np.array([0.0, 0.08, 0.5, 0.3, 0.09, 0.01])) == 4
+    assert telling_frame(np.array([0.0, 0.02, 0.05, 0.01])) == 2  # never too large
+    assert telling_frame(np.array([0.0, 0.2, 0.4, 0.3])) == 2  # never small again
