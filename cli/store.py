@@ -47,7 +47,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         "licences": reader.info.licences,
         "sequences": {sequence.sequence_id: sequence.num_frames for sequence in sequences},
         "frames": sum(sequence.num_frames for sequence in sequences),
-        "synthetic_frames": sum(r.sequence.num_frames for r in records if r.is_synthetic),
+        "synthetic_frames": sum(r.synthetic_frames for r in records),
         "bytes": num_bytes,
         "edited": sidecar_ids(reader.path, EDITS),
         "unfinished": staged_ids(reader.path),

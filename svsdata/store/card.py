@@ -44,7 +44,7 @@ def _card(name: str, info: StoreInfo, records: list[SequenceRecord]) -> bytes:
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": files}]}],
     }
     frames = sum(record.sequence.num_frames for record in records)
-    synthetic = sum(record.sequence.num_frames for record in records if record.is_synthetic)
+    synthetic = sum(record.synthetic_frames for record in records)
     licences = [f"- {source}: {terms}" for source, terms in info.licences.items()]
     lines = [
         "---",

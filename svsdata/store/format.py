@@ -86,6 +86,9 @@ class SequenceRecord:
     pose_flag: Flag | None = None
     """Where the ego motion of frame 0 comes from."""
     is_synthetic: bool = False
+    """Of frame 0, which in a synthesized video is the recording's own."""
+    synthetic_frames: int = 0
+    """How many frames are synthetic."""
 
 
 Record = TypeVar("Record")

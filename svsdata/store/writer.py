@@ -228,7 +228,13 @@ class SequenceWriter:
             calib_flag=first["calib_flag"],
             pose_flag=first["pose_flag"],
             is_synthetic=first["is_synthetic"],
+            synthetic_frames=sum(self._synthetic_frames(k) for k in range(len(self._parts))),
         )
+
+    def _synthetic_frames(self, part_index: int) -> int:
+        with open_part(self._staged.part_path(part_index)) as part:
+            flags = part.read(columns=["is_synthetic"]).column(0)
+        return sum(flags.to_pylist())
 
     def _write(self, row: dict[str, Any]) -> None:
         if self._open is None:

@@ -55,6 +55,18 @@ def test_commit_returns_what_the_reader_says(writer, frame):
     assert not list((writer.path / "staging").iterdir())
 
 
+def test_synthetic_frames_behind_a_real_first_one_are_counted_over_all_parts(writer, frame):
+    with begin(writer) as sequence:
+        for index in range(5):
+            sequence.append(replace(frame(index), is_synthetic=index not in (0, 3)))
+            if index == 2:
+                sequence.close_part()
+        sequence.commit()
+    record = StoreReader(writer.path).record("s")
+    assert (record.is_synthetic, record.synthetic_frames) == (False, 3)
+    assert "; 3 frames are synthetic" in (writer.path / "README.md").read_text()
+
+
 def test_a_sequence_is_invisible_until_its_commit(writer, frame):
     with begin(writer) as sequence:
         sequence.append(frame(0))
