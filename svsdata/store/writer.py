@@ -132,6 +132,8 @@ class StoreWriter:
         remove_leftovers(self.path / STAGING)
         for sequence_id in staged_ids(self.path):
             staged = StagedSequence(self.path, sequence_id)
+            if not staged.record_path.exists():
+                continue  # to lock it even for a moment could stop whoever is about to write it
             with only_writer(staged.folder) as alone:
                 if alone and staged.record_path.exists():
                     staged.finish_commit(self.info)
