@@ -41,6 +41,10 @@ class LabelSet:
     name: str
     labels: tuple[Label, ...]
 
+    def __hash__(self) -> int:
+        # Hashing every label takes longer than what is looked up by label set.
+        return hash(self.name)
+
     @property
     def num_classes(self) -> int:
         """Number of ids, and of channels of a one-hot map."""

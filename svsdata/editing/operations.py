@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
-from svsdata.editing.occlusion import GroundDepth, Rect
-from svsdata.editing.painting import EditFrame, Maps, Sight, paint_objects
+from svsdata.editing.occlusion import Rect
+from svsdata.editing.painting import EditFrame, Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.regions import region_mask, relabelled
 from svsdata.errors import EditPlanError
@@ -48,6 +48,7 @@ def apply_plan(
     """
     live = [row for row in plan.rows if row.is_live]
     label_set = label_set_by_name(plan.label_set_name)
+    painter = Painter(plan, label_set)
     needs_window = any(row.erases and row.fills_temporally for row in live)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
@@ -58,10 +59,7 @@ def apply_plan(
         events = _erase([row for row in present if row.erases], window, maps, plan, label_set)
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
-        if drawn:
-            camera = plan.camera_at(frame.frame_index)
-            sight = Sight(maps, camera, GroundDepth(camera), label_set)
-            events += paint_objects(drawn, frame.frame_index, sight, plan)
+        events += painter.paint(drawn, frame.frame_index, maps)
         if record is not None:
             for event in events:
                 record(event)
