@@ -237,6 +237,11 @@ def maps_of(reader: StoreReader) -> tuple[str, ...]:
     return tuple(layer for layer in ("semantic", "instance") if layer in reader.info.modalities)
 
 
+def motion_of(reader: StoreReader) -> tuple[str, ...]:
+    """Return the layers of a store that tell how its pixels moved."""
+    return tuple(layer for layer in ("flow", "occlusion") if layer in reader.info.modalities)
+
+
 def street_world(sequence: Sequence) -> StreetWorld | None:
     """Return the world that a sequence was rendered from; it has no end."""
     if not sequence.source.startswith(PREFIX):

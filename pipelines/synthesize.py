@@ -122,9 +122,6 @@ def _row(rendered: Rendered, video: Video) -> Frame:
         was_synthetic = base.is_synthetic
     return replace(
         frame,
-        flow=None,
-        flow_validity=None,
-        occlusion=None,
         is_synthetic=was_synthetic,
         seed=video.seed if frame.plan_hash else None,
     )

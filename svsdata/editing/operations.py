@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.exact_flow import EditedFlow
 from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.painting import EditFrame, Maps, Painter
@@ -19,6 +20,10 @@ from svsdata.editing.regions import region_mask, relabelled
 from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
+
+LOOK_BACK = LOOK_AROUND + 1
+"""Frames before the first one wanted that a stream must begin with: flow compares with the edited
+frame before."""
 
 
 def apply_plan(
@@ -33,14 +38,14 @@ def apply_plan(
     Args:
         plan: What to do.
         frames: With semantic and instance maps, in order. To go on in the middle, begin
-            ``LOOK_AROUND`` frames before ``first_frame`` (or at frame 0).
+            ``LOOK_BACK`` frames before ``first_frame`` (or at frame 0).
         first_frame: Frames before it are looked at but not yielded.
         record: Receives what every edit came to in every frame where it changes something.
 
     Yields:
-        The frames with new semantic, instance and provenance maps and the plan's hash. Pictures
-        and flow stay as they are: they show the base. Where the provenance of frame 0 is not 0,
-        its picture needs repair.
+        The frames with new semantic, instance and provenance maps and the plan's hash. Where they
+        have flow, it is that of the edited scene (``exact_flow``). Pictures stay as they are: they
+        show the base. Where the provenance of frame 0 is not 0, its picture needs repair.
 
     Raises:
         EditPlanError: If a frame is not covered by the plan, lacks a map, has another size, or
@@ -50,9 +55,10 @@ def apply_plan(
     label_set = label_set_by_name(plan.label_set_name)
     painter = Painter(plan, label_set)
     needs_window = any(row.erases and row.fills_temporally for row in live)
+    motion = EditedFlow(plan, label_set)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
-        if frame.frame_index < first_frame:
+        if frame.frame_index < first_frame - 1:
             continue
         maps = _own_maps(frame)
         present = [row for row in live if row.is_present(frame.frame_index)]
@@ -60,11 +66,14 @@ def apply_plan(
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
         events += painter.paint(drawn, frame.frame_index, maps)
+        moved = motion.follow(frame, maps, drawn, events)
+        if frame.frame_index < first_frame:
+            continue
         if record is not None:
             for event in events:
                 record(event)
         yield replace(
-            frame,
+            moved,
             semantic=maps.semantic,
             instance=maps.instance,
             provenance=maps.provenance,

@@ -144,7 +144,7 @@ def _some(frames: Iterable[Frame], entries: set[int]) -> Iterator[Frame]:
     for frame in frames:
         is_wanted = frame.frame_index % _EVERY == 0 or frame.frame_index in entries
         if is_wanted and frame.semantic is not None and frame.instance is not None:
-            yield frame
+            yield replace(frame, flow=None)
 
 
 def _drawn_fault(
