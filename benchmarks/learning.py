@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.cli.progress import Lines
 from svsdata.flow import warp
 from svsdata.pipelines.configs.base import make_config
@@ -45,19 +46,22 @@ _HALF_HW = (64, 128)
 TRAINING = {
     "width": 0.125,
     "phases": [
-        {"epochs": 0.35 / 5, "clip_frames": 6, "size_hw": _HALF_HW, "learning_rate": 4e-4},
-        {"epochs": 0.4 / 11, "clip_frames": 12, "size_hw": _HALF_HW, "learning_rate": 4e-4},
+        {"epochs": 0.12 / 5, "clip_frames": 6, "size_hw": _HALF_HW, "learning_rate": 4e-4},
+        {"epochs": 0.12 / 11, "clip_frames": 12, "size_hw": _HALF_HW, "learning_rate": 4e-4},
+        {"epochs": 0.16 / 11, "clip_frames": 12, "size_hw": SIZE_HW, "learning_rate": 4e-4},
         {
-            "epochs": 0.25 / 29, "clip_frames": 30, "size_hw": SIZE_HW, "learning_rate": 4e-4,
+            "epochs": 0.6 / 29, "clip_frames": 30, "size_hw": SIZE_HW, "learning_rate": 4e-4,
             "final_learning_rate": 4e-5,
         },
     ],
+    "steps": 1000,
     "perceptual_weights": "vgg16",
     "max_class_weight": 20.0,
     "reference_free": 0.0,
     "ema_decay": 0.98,
     "ema_start": 50,
-    "checkpoint_steps": 25,
+    "checkpoint_steps": 20,
+    "keep_checkpoints": 50,
     "preview_steps": 100,
 }  # fmt: skip
 """The paper's losses and weights at an eighth of its width; clips and frames grow."""
@@ -84,32 +88,32 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("what", choices=("overfit", "unseen", "drift"))
     parser.add_argument("--models", nargs="+", default=["C", "A"], help="of unseen")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--at", type=int, help="measure the checkpoints of this step; no training")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if arguments.what == "overfit":
-        overfit(arguments.sample, arguments.work, arguments.steps)
+        overfit(arguments.sample, arguments.work, arguments.at)
     elif arguments.what == "unseen":
-        unseen(arguments.sample, arguments.work, arguments.models, arguments.steps)
+        unseen(arguments.sample, arguments.work, arguments.models, arguments.at)
     else:
         drift(arguments.work)
 
 
-def overfit(sample: Path, work: Path, steps: int) -> None:
+def overfit(sample: Path, work: Path, at: int | None) -> None:
     """Learn one clip by heart, and draw it from its first frame."""
     progress = Lines()
     store = work / "clip"
     label(sample, store, sequence_names(sample)[:1], progress)
-    changes = {"store": store, "run": work / "overfit", "steps": steps, "flips": False}
-    train(changes, progress)
-    drawn = synthesize(store, work / "overfit", work / "overfit-drawn", {}, progress)
-    measure("overfit", store, drawn, _CURVE, progress)
+    run = work / "overfit"
+    checkpoint = trained(run, {"store": store, "flips": False}, at, progress)
+    drawn = synthesize(store, checkpoint, work / f"{run.name}-{checkpoint.name}", {}, progress)
+    measure(f"overfit, {checkpoint.name}", store, drawn, _CURVE, progress)
     for name, baseline in write_baselines(store).items():
         measure(name, store, baseline, _CURVE, progress)
 
 
-def unseen(sample: Path, work: Path, models: list[str], steps: int) -> None:
+def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
     """Learn all sequences but the last; draw that one, beside what needs no learning."""
     progress = Lines()
     names = sequence_names(sample)
@@ -120,9 +124,10 @@ def unseen(sample: Path, work: Path, models: list[str], steps: int) -> None:
         measure(name, kept_back, baseline, _CURVE, progress)
     for model in models:
         run = work / f"unseen-{model}"
-        train({"store": learned, "run": run, "steps": steps, "model": model}, progress)
-        drawn = synthesize(kept_back, run, work / f"unseen-{model}-drawn", {}, progress)
-        measure(f"model {model}", kept_back, drawn, _CURVE, progress)
+        checkpoint = trained(run, {"store": learned, "model": model}, at, progress)
+        out = work / f"{run.name}-{checkpoint.name}"
+        drawn = synthesize(kept_back, checkpoint, out, {}, progress)
+        measure(f"model {model}, {checkpoint.name}", kept_back, drawn, _CURVE, progress)
 
 
 def drift(work: Path) -> None:
@@ -166,13 +171,20 @@ def label(sample: Path, store: Path, sequences: list[str], progress: Progress) -
     run_label(config, progress)
 
 
-def train(changes: dict[str, object], progress: Progress) -> None:
-    """Train, and tell processor seconds a step: the machine may be shared."""
+def trained(run: Path, changes: dict[str, object], at: int | None, progress: Progress) -> Path:
+    """Train and return the checkpoint, or only return that of a step.
+
+    Tells processor seconds a step, which a shared machine lengthens less than the clock's.
+    """
+    if at is not None:
+        (checkpoint,) = (one for one in checkpoint_folders(run) if int(one.name[11:]) == at)
+        return checkpoint
     began = time.process_time()
-    trained = run_train(make_config(TrainConfig, TRAINING, changes), progress)
-    if trained.steps_done_now:
-        seconds = (time.process_time() - began) / trained.steps_done_now
-        print(f"{trained.run}: {trained.steps_done_now} steps, {seconds:.2f} processor s each")
+    result = run_train(make_config(TrainConfig, TRAINING, {"run": run, **changes}), progress)
+    if result.steps_done_now:
+        seconds = (time.process_time() - began) / result.steps_done_now
+        print(f"{run}: {result.steps_done_now} steps, {seconds:.2f} processor seconds each")
+    return result.checkpoint
 
 
 def synthesize(
