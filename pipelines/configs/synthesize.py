@@ -33,6 +33,10 @@ class SynthesizeConfig(EditChoices):
     colour_pull: float = Field(0.0, ge=0, le=1)
     """How far colours go back to the reference frame's, by class, every chunk; against drift over
     thousands of frames. 0: off; 0.02 is slow."""
+    redraw_outside: bool = True
+    """Draw anew what the warp would take from outside the previous frame; false leaves it to the
+    learned mask, which then repeats the frame's border where it is wrong. Models A and B never do.
+    """
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """``auto``: bf16 where the processor computes in bf16, else float32."""
     device: str = "auto"
