@@ -12,7 +12,8 @@ class SynthesizeConfig(EditChoices):
     """One synthesis of videos from the label maps of a store."""
 
     checkpoint: Path
-    """A run directory, a checkpoint folder or a generator file."""
+    """A run directory, a checkpoint folder, a generator file, or ``demo``: the bundled generator,
+    which knows the street world."""
     out: Path
     """Store to write."""
     plans: tuple[Path, ...] = ()
