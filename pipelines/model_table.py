@@ -89,7 +89,7 @@ class _Convolutions(TorchFunctionMode):
     def __torch_function__(
         self,
         function: Callable[..., Any],
-        types: Sequence[type],  # noqa: ARG002
+        types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
