@@ -62,9 +62,12 @@ def fill_hole(
         label_set: Of the maps.
         columns_only: Continue the columns and look nowhere else.
     """
-    across, down = np.flatnonzero(hole.any(axis=0)), np.flatnonzero(hole.any(axis=1))
-    rect = Rect(int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
-    is_ground = _continue_columns(semantic, hole, rect, label_set)
+    rect = Rect.around(hole)
+    assert rect is not None
+    around = semantic.copy()
+    np.copyto(around[rect.slices], NO_LABEL, where=hole[rect.slices])
+    columns = _continued_columns(around, rect, label_set)
+    cv2.copyTo(columns.labels, hole[rect.slices].view(np.uint8), semantic[rect.slices])
     if columns_only:
         return
     flat_table = np.where(_sources(label_set)[0], np.arange(256), NO_LABEL).astype(np.uint8)
@@ -73,13 +76,10 @@ def fill_hole(
     for frame, moved in _elsewhere(window, plan):
         assert frame.semantic is not None
         _look_up(found, lattice, frame.semantic, moved, plan, flat_table)
-    base = window.frame.semantic
-    assert base is not None
-    ground = is_ground[lattice.rows - rect.y0, lattice.columns - rect.x0]
+    ground = lattice.rows >= columns.ground_row[lattice.columns - rect.x0]
     part, along = lattice.at(ground), found[ground]
-    outside = np.where(hole, NO_LABEL, base)
     for moved in _further_along(window.frame.frame_index, plan):
-        _look_up(along, part, outside, moved, plan, flat_table)
+        _look_up(along, part, around, moved, plan, flat_table)
     found[ground] = along
     lattice.write(semantic, hole, found, rect)
 
@@ -177,24 +177,25 @@ def _look_up(
     found[left[inside]] = flat_table[labels]
 
 
-def _continue_columns(
-    semantic: SemanticMap, hole: NDArray[np.bool_], rect: Rect, label_set: LabelSet
-) -> NDArray[np.bool_]:
-    """Fill each column from above down to where the ground begins, and from below up to it.
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of a rectangle continued across a hole."""
 
-    Returns:
-        (h, w) of the rectangle, where it is ground.
-    """
+    labels: SemanticMap
+    """(h, w) what stands from above down to where the ground begins, ground from below up to it."""
+    ground_row: NDArray[np.float64]
+    """(w,) where the ground begins, in rows of the frame."""
+
+
+def _continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> _Columns:
+    """Continue the columns of a (H, W) map with ``NO_LABEL`` in a hole of a rectangle."""
     is_flat_id, is_source_id = _sources(label_set)
-    height = len(semantic)
+    height, width = around.shape
     # Columns beside the hole tell where the ground begins.
-    margin = semantic.shape[1] // 8
-    x0, x1 = max(0, rect.x0 - margin), min(semantic.shape[1], rect.x1 + margin)
-    labels = _transposed(semantic[:, x0:x1])
-    gone = _transposed(hole[:, x0:x1].view(np.uint8)).view(bool)
-    runs = _Runs.of(labels, gone)
-    is_flat = is_flat_id[runs.label] & ~runs.is_hole
-    is_source = is_source_id[runs.label] & ~runs.is_hole
+    margin = width // 8
+    x0, x1 = max(0, rect.x0 - margin), min(width, rect.x1 + margin)
+    runs = _Runs.of(_transposed(around[:, x0:x1]))
+    is_flat, is_source = is_flat_id[runs.label], is_source_id[runs.label]
     numbers = np.arange(len(runs.label))
     above = np.maximum.accumulate(np.where(is_source & ~is_flat, numbers, -1))
     below = np.minimum.accumulate(np.where(is_flat, numbers, len(numbers))[::-1])[::-1]
@@ -207,17 +208,13 @@ def _continue_columns(
     from_above = np.where(has_above, runs.label[above], road)
     from_below = np.where(has_below, runs.label[below], from_above)
     from_above = np.where(has_above, from_above, from_below)
-    ground_row = _ground_rows(runs, is_flat, is_source, height)
-    rows = np.arange(height)
-    take_below = rows >= ground_row[:, None]
-    filled = np.where(
-        take_below,
-        np.repeat(from_below, runs.length).reshape(labels.shape),
-        np.repeat(from_above, runs.length).reshape(labels.shape),
-    )
-    part = (slice(rect.x0 - x0, rect.x1 - x0), slice(rect.y0, rect.y1))
-    np.copyto(semantic[rect.slices], _transposed(filled[part]), where=hole[rect.slices])
-    return _transposed(take_below[part].view(np.uint8)).view(bool)
+    ground_row = _ground_rows(runs, is_flat, is_source)
+    length_above = np.clip(np.ceil(ground_row)[runs.column] - runs.top, 0, runs.length)
+    lengths = np.stack([length_above, runs.length - length_above], axis=1).astype(np.intp)
+    labels = np.stack([from_above, from_below], axis=1).astype(np.uint8)
+    filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, height)
+    inside = slice(rect.x0 - x0, rect.x1 - x0)
+    return _Columns(_transposed(filled[inside, rect.y0 : rect.y1]), ground_row[inside])
 
 
 @lru_cache(maxsize=8)
@@ -225,7 +222,7 @@ def _sources(label_set: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     """(256,) which ids are ground, and which go on below where they are seen."""
     is_flat = layers_of(label_set) == Layer.FLAT
     is_source = np.ones(256, bool)
-    is_source[list(label_set.thing_ids)] = False
+    is_source[[NO_LABEL, *label_set.thing_ids]] = False
     for name in ("traffic light", "traffic sign"):
         is_source[[label.id for label in label_set.labels if label.name == name]] = False
     return is_flat, is_source
@@ -238,31 +235,28 @@ def _transposed(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Pixels of one column with one label, hole or not, downwards, column after column; (R,)."""
+    """Pixels of one column with one label, downwards, column after column; (R,)."""
 
     column: NDArray[np.intp]
     top: NDArray[np.intp]
     length: NDArray[np.intp]
     label: NDArray[np.uint8]
-    is_hole: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, labels: NDArray[np.uint8], hole: NDArray[np.bool_]) -> "_Runs":
-        """Cut (columns, rows) maps."""
+    def of(cls, labels: NDArray[np.uint8]) -> "_Runs":
+        """Cut a (columns, rows) map."""
         begins = np.ones(labels.shape, bool)
         np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-        begins[:, 1:] |= hole[:, 1:] != hole[:, :-1]
         starts = np.flatnonzero(begins)
         column, top = np.divmod(starts, labels.shape[1])
-        length = np.diff(starts, append=labels.size)
-        return cls(column, top, length, labels.ravel()[starts], hole.ravel()[starts])
+        return cls(column, top, np.diff(starts, append=labels.size), labels.ravel()[starts])
 
 
 def _ground_rows(
-    runs: _Runs, is_flat: NDArray[np.bool_], is_source: NDArray[np.bool_], height: int
+    runs: _Runs, is_flat: NDArray[np.bool_], is_source: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """(columns,) row at which the ground begins, across holes by straight lines."""
-    count = int(runs.column[-1]) + 1
+    count, height = int(runs.column[-1]) + 1, int(runs.top[-1] + runs.length[-1])
     flat = np.flatnonzero(is_flat)
     columns, first = np.unique(runs.column[flat], return_index=True)
     first = flat[first]

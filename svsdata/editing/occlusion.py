@@ -48,6 +48,16 @@ class Rect:
     x1: int
     y1: int
 
+    @classmethod
+    def around(cls, mask: NDArray[np.bool_] | NDArray[np.uint8]) -> "Rect | None":
+        """Return the smallest one around what is not 0 in a (H, W) map; None where all is."""
+        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+        return cls(x, y, x + width, y + height) if width else None
+
+    def within(self, outer: "Rect") -> "Rect":
+        """Return a rectangle of a part of the frame in pixels of the frame."""
+        return Rect(outer.x0 + self.x0, outer.y0 + self.y0, outer.x0 + self.x1, outer.y0 + self.y1)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Index of the rectangle into a (H, W) map."""
