@@ -66,6 +66,13 @@ TRAINING = {
 }  # fmt: skip
 """The paper's losses and weights at an eighth of its width; clips and frames grow."""
 
+VARIANTS: dict[str, dict[str, object]] = {
+    "C": {"model": "C"},
+    "A": {"model": "A"},
+    "C-mask": {"model": "C", "loss_weights": {"occlusion": 10.0}},
+}
+"""What ``unseen`` compares: SVS-GAN, vid2vid, and SVS-GAN whose occlusion mask is taught more."""
+
 STREET = "street:seed=7,frames=1000"
 SWITCHES: dict[str, dict[str, object]] = {
     "occlusion not forced outside the frame": {"redraw_outside": False},
@@ -92,7 +99,9 @@ def main() -> None:
     parser.add_argument("sample", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("what", choices=("overfit", "unseen", "drift"))
-    parser.add_argument("--models", nargs="+", default=["C", "A"], help="of unseen")
+    parser.add_argument(
+        "--models", nargs="+", default=["C", "A"], choices=VARIANTS, help="of unseen"
+    )
     parser.add_argument("--at", type=int, help="measure the checkpoints of this step; no training")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -129,7 +138,7 @@ def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
         measure(name, kept_back, baseline, _CURVE, progress)
     for model in models:
         run = work / f"unseen-{model}"
-        checkpoint = trained(run, {"store": learned, "model": model}, at, progress)
+        checkpoint = trained(run, {"store": learned, **VARIANTS[model]}, at, progress)
         out = work / f"{run.name}-{checkpoint.name}"
         drawn = synthesize(kept_back, checkpoint, out, {}, progress)
         measure(f"model {model}, {checkpoint.name}", kept_back, drawn, _CURVE, progress)
