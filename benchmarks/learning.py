@@ -66,18 +66,30 @@ TRAINING = {
 }  # fmt: skip
 """The paper's losses and weights at an eighth of its width; clips and frames grow."""
 
+VARIANTS: dict[str, dict[str, object]] = {
+    "C": {"model": "C"},
+    "A": {"model": "A"},
+    "C-mask": {"model": "C", "loss_weights": {"occlusion": 10.0}},
+}
+"""What ``unseen`` compares: SVS-GAN, vid2vid, and SVS-GAN whose occlusion mask is taught more."""
+
 STREET = "street:seed=7,frames=1000"
 SWITCHES: dict[str, dict[str, object]] = {
-    "as shipped": {},
     "occlusion not forced outside the frame": {"redraw_outside": False},
     "colour pull 0.02": {"colour_pull": 0.02},
     "colour pull 0.1": {"colour_pull": 0.1},
 }
-_SWITCHED_FRAMES = 300
+_CLIP_FRAMES, _SWITCHED_CLIPS = 25, 8
+_SWITCHED_FRAMES = 1 + _CLIP_FRAMES * _SWITCHED_CLIPS
 _SCENE_FRAMES = 60
 _LAYERS = ("image", "semantic", "instance")
 _CURVE: dict[str, object] = {"curve_frames": 5}
-_JUDGED: dict[str, object] = {"judge": "demo"}
+_JUDGED: dict[str, object] = {
+    "judge": "demo",
+    "metrics": ("psnr", "ssim", "warping_error", "drift", "miou"),
+    "clip_frames": _CLIP_FRAMES,
+    "curve_frames": 50,
+}
 
 
 def main() -> None:
@@ -87,7 +99,9 @@ def main() -> None:
     parser.add_argument("sample", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("what", choices=("overfit", "unseen", "drift"))
-    parser.add_argument("--models", nargs="+", default=["C", "A"], help="of unseen")
+    parser.add_argument(
+        "--models", nargs="+", default=["C", "A"], choices=VARIANTS, help="of unseen"
+    )
     parser.add_argument("--at", type=int, help="measure the checkpoints of this step; no training")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -124,30 +138,31 @@ def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
         measure(name, kept_back, baseline, _CURVE, progress)
     for model in models:
         run = work / f"unseen-{model}"
-        checkpoint = trained(run, {"store": learned, "model": model}, at, progress)
+        checkpoint = trained(run, {"store": learned, **VARIANTS[model]}, at, progress)
         out = work / f"{run.name}-{checkpoint.name}"
         drawn = synthesize(kept_back, checkpoint, out, {}, progress)
         measure(f"model {model}, {checkpoint.name}", kept_back, drawn, _CURVE, progress)
 
 
 def drift(work: Path) -> None:
-    """Draw 1000 frames of a street from one; then fewer, with each remedy on and off."""
+    """Draw 1000 frames of a street from one, fewer with each remedy changed, and a cut."""
     progress = Lines()
     street = work / "street"
     run_label(LabelConfig(source=STREET, store=str(street)), progress)
     cut = write_cut(work, progress)
     with as_file(files("svsdata.checkpoints") / "bundled" / "demo-generator.safetensors") as net:
+        for threshold in (0.0, 0.25):
+            changes: dict[str, object] = {"cut_below": threshold}
+            drawn = synthesize(cut, net, work / f"cut-{threshold}", changes, progress)
+            scenes = _JUDGED | {"curve_frames": _SCENE_FRAMES // 2}
+            measure(f"cut_below {threshold}", cut, drawn, scenes, progress)
         drawn = synthesize(street, net, work / "street-long", {}, progress)
-        measure("1000 frames", street, drawn, _JUDGED | {"curve_frames": 100}, progress)
+        measure("1000 frames", street, drawn, _JUDGED, progress)
         for number, (name, changes) in enumerate(SWITCHES.items()):
             changes = {**changes, "frames": _SWITCHED_FRAMES}
             drawn = synthesize(street, net, work / f"street-{number}", changes, progress)
-            measure(name, street, drawn, _JUDGED | {"curve_frames": 50}, progress)
-        for threshold in (0.0, 0.25):
-            changes = {"cut_below": threshold}
-            drawn = synthesize(cut, net, work / f"cut-{threshold}", changes, progress)
-            scenes = _JUDGED | {"curve_frames": _SCENE_FRAMES}
-            measure(f"cut_below {threshold}", cut, drawn, scenes, progress)
+            counted = _JUDGED | {"clips_per_sequence": _SWITCHED_CLIPS}
+            measure(name, street, drawn, counted, progress)
 
 
 def sequence_names(sample: Path) -> list[str]:
