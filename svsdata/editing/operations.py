@@ -17,6 +17,7 @@ from svsdata.editing.occlusion import GroundDepth, Rect
 from svsdata.editing.painting import EditFrame, Maps, Sight, paint_objects
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.regions import region_mask, relabelled
+from svsdata.editing.roadside import RoadsideMemory
 from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
@@ -54,14 +55,14 @@ def apply_plan(
     live = [row for row in plan.rows if row.is_live]
     label_set = label_set_by_name(plan.label_set_name)
     needs_window = any(row.erases and row.fills_temporally for row in live)
-    motion = EditedFlow(plan, label_set)
+    memory, motion = RoadsideMemory(plan, label_set), EditedFlow(plan, label_set)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
         if frame.frame_index < first_frame - 1:
             continue
         maps = _own_maps(frame)
         present = [row for row in live if row.is_present(frame.frame_index)]
-        events = _erase([row for row in present if row.erases], window, maps, plan, label_set)
+        events = _erase([row for row in present if row.erases], window, maps, memory)
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
         if drawn:
@@ -129,12 +130,12 @@ def _own_maps(frame: Frame) -> Maps:
 
 
 def _erase(
-    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, plan: EditPlan, label_set: LabelSet
+    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
     if not rows:
         return []
-    gone = _gone(rows, maps, label_set)
+    gone = _gone(rows, maps, memory.label_set)
     places = np.flatnonzero(gone)
     if not places.size:
         return []
@@ -147,7 +148,7 @@ def _erase(
         name = edit_ids[int(index)]
         events.append(EditFrame.of_area(window.frame.frame_index, int(index), name, box, len(down)))
     columns_only = not any(row.fills_temporally for row in rows)
-    fill_hole(maps.semantic, gone > 0, window, plan, label_set, columns_only=columns_only)
+    fill_hole(maps.semantic, gone > 0, window, memory, columns_only=columns_only)
     maps.instance.ravel()[places] = maps.semantic.ravel()[places]
     maps.provenance.ravel()[places] = PROVENANCE_INFERRED
     return events
