@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from svsdata.editing.edit_text import did_you_mean
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_store import edited_sequences
 from svsdata.pipelines.edited_videos import (

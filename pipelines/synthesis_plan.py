@@ -8,6 +8,7 @@ from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, EditPlanError
+from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edit_choice import chosen_edits
@@ -114,6 +115,8 @@ def _video_maker(config: SynthesizeConfig, reader: StoreReader) -> tuple[LongVid
             "instances or train with instance_edges = false"
         )
     device = chosen_device(config.device)
+    if not config.redraw_outside:
+        generator = trusting_its_mask(generator)
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
@@ -134,6 +137,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "cut_below": config.cut_below,
         "flow": config.flow,
         "colour_pull": config.colour_pull,
+        "redraw_outside": config.redraw_outside,
     }
 
 

@@ -7,10 +7,11 @@ is what is next to it along the road.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.columns import continue_columns
+from svsdata.editing.columns import continued_columns
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, layers_of
 from svsdata.editing.placement import pose_step
 from svsdata.editing.roadside import Roadside, RoadsideMemory
@@ -58,13 +59,16 @@ def fill_hole(
         memory: Of the plan whose camera and vehicle poses relate the frames.
         columns_only: Continue the columns and look nowhere else.
     """
-    across, down = np.flatnonzero(hole.any(axis=0)), np.flatnonzero(hole.any(axis=1))
-    rect = Rect(int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
-    is_ground, above = continue_columns(semantic, hole, rect, memory.label_set)
+    rect = Rect.around(hole)
+    assert rect is not None
+    around = semantic.copy()
+    np.copyto(around[rect.slices], NO_LABEL, where=hole[rect.slices])
+    columns = continued_columns(around, rect, memory.label_set)
+    cv2.copyTo(columns.labels, hole[rect.slices].view(np.uint8), semantic[rect.slices])
     if columns_only:
         return
     lattice = _Lattice.of(hole, rect)
-    inside = (lattice.rows - rect.y0, lattice.columns - rect.x0)
+    is_ground = lattice.rows >= columns.ground_row[lattice.columns - rect.x0]
     found = np.full(len(lattice.rows), NO_LABEL, np.uint8)
     camera = memory.plan.camera_at(window.frame.frame_index)
     points = ground_points(camera, lattice.pixels)
@@ -75,14 +79,14 @@ def fill_hole(
     roadside = memory.around((*window.before, window.frame, *window.after))
     along, left = memory.view(window.frame.frame_index).coordinates(points[:, :2])
     stands = np.ones(len(found), bool)
-    stands[below] = ~is_ground[inside][below] | (np.abs(left) > roadside.wall(along, left))
+    stands[below] = ~is_ground[below] | (np.abs(left) > roadside.wall(along, left))
     hidden = (found[below] == NO_LABEL) & near & ~stands[below]
     found[below[hidden]] = roadside.ground(along[hidden], left[hidden])
     lost = below[(found[below] == NO_LABEL) & ~stands[below]]
-    found[lost] = _beside(window.frame, hole, lattice.at(lost), memory.is_flat, camera)
+    found[lost] = _beside(around, lattice.at(lost), memory.is_flat, camera)
     rest = np.flatnonzero((found == NO_LABEL) & stands)
     # A pole that is seen above goes on downwards before whatever stands behind it.
-    upper = above[inside][rest]
+    upper = columns.upper[lattice.rows[rest] - rect.y0, lattice.columns[rest] - rect.x0]
     behind = rest[layers_of(memory.label_set)[upper] != Layer.THIN]
     found[rest] = upper
     standing = _standing(lattice.pixels[behind], roadside, window, memory)
@@ -155,22 +159,17 @@ def _elsewhere(
 
 
 def _beside(
-    frame: Frame,
-    hole: NDArray[np.bool_],
-    lattice: _Lattice,
-    is_flat: NDArray[np.bool_],
-    camera: Camera,
+    around: SemanticMap, lattice: _Lattice, is_flat: NDArray[np.bool_], camera: Camera
 ) -> SemanticMap:
     """Take ground from the nearest ground of the same rows: what is far away lies across.
 
     Returns:
         (N,) labels, ``NO_LABEL`` where none is within some metres.
     """
-    assert frame.semantic is not None
     rows, inverse = np.unique(lattice.rows, return_inverse=True)
-    labels = frame.semantic[rows]
+    labels = around[rows]
     width = labels.shape[1]
-    known = is_flat[labels] & ~hole[rows]
+    known = is_flat[labels]
     numbers = np.arange(width)
     left = np.maximum.accumulate(np.where(known, numbers, -width), axis=1)
     right = np.minimum.accumulate(np.where(known, numbers, 2 * width)[:, ::-1], axis=1)[:, ::-1]

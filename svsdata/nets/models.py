@@ -1,5 +1,6 @@
 """The networks by the names that people give: generators, and the discriminators beside them."""
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from svsdata.errors import ConfigError
@@ -64,6 +65,19 @@ def build_generator(config: AnyConfig) -> VideoGenerator[Any]:
     if isinstance(config, vid2vid.Vid2VidConfig):
         return Vid2VidGenerator(config)
     return Generator(config)
+
+
+def trusting_its_mask(generator: VideoGenerator[Any]) -> VideoGenerator[Any]:
+    """Return the generator without the rule that what the warp takes from outside is drawn anew.
+
+    Its learned mask alone then decides there, as it does in A and B anyway.
+    """
+    if not isinstance(generator, Generator):
+        return generator
+    config = generator.config
+    changed = Generator(replace(config, motion=replace(config.motion, occlude_outside=False)))
+    changed.load_state_dict(generator.state_dict())
+    return changed.train(generator.training)
 
 
 def build_image_discriminator(

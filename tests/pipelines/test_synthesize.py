@@ -463,3 +463,12 @@ def test_an_estimate_writes_nothing(base: Path, checkpoint: Path, tmp_path: Path
     assert drawn.num_frames == estimate.num_frames
     written = sum(len(data) for data in shards(tmp_path / "real").values())
     assert 0.5 * written < estimate.disk_bytes < 1.5 * written
+
+
+@pytest.mark.parametrize("redraw", [True, False])
+def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
+    base: Path, checkpoint: Path, tmp_path: Path, redraw: bool
+):
+    config = configured(base, checkpoint, tmp_path / "out", redraw_outside=redraw)
+    generator = prepare(config).video_maker.generator
+    assert generator.config.motion.occlude_outside == redraw
