@@ -40,6 +40,8 @@ class Fault:
 
     code: str
     note: str
+    instance_id: int | None = None
+    """Object of the base that is run into; 0 for a planned one."""
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,10 @@ def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Faul
     steps = np.flatnonzero(candidate.shown)[::_GROUND_EVERY]
     poses = candidate.poses[steps]
     spots = _SPOTS * candidate.size_m[:2]
-    points = np.stack(
-        [turned(np.tile(spot, (len(poses), 1)), poses[:, 2]) + poses[:, :2] for spot in spots], 1
-    )
+    each = np.repeat(poses, len(spots), axis=0)
+    points = turned(np.tile(spots, (len(poses), 1)), each[:, 2]) + each[:, :2]
     frames = np.repeat(candidate.first_frame + steps, len(spots))
-    labels = scene.ground.at(points.reshape(-1, 2), frames, setting.ego, setting.path.at_frame_m)
+    labels = scene.ground.at(points, frames, setting.ego, setting.path.at_frame_m)
     names = [n for n in candidate.kind.surfaces if n in scene.label_set.by_name]
     allowed = [scene.label_set.by_name[name].id for name in names]
     known = (labels < scene.label_set.num_classes).reshape(len(steps), -1)
@@ -231,4 +232,6 @@ def _collision(candidate: Candidate, crowd: Crowd, checks: Checks) -> Fault | No
         return None
     length, width, _ = candidate.size_m
     hit = crowd.first_collision(candidate.first_frame, candidate.poses, length, width)
-    return Fault("COLLIDE", f"would run into {hit[1]} at frame {hit[0]}") if hit else None
+    if hit is None:
+        return None
+    return Fault("COLLIDE", f"would run into {hit.name} at frame {hit.frame}", hit.instance_id)

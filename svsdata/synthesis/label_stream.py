@@ -1,5 +1,6 @@
 """The labelled frames that a video is made from: read from a store, rendered on beyond its end."""
 
+from collections import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,6 +52,14 @@ class LabelStream:
         for index in range(recorded, stop):
             assert self.world is not None
             yield Frame(index, self._timestamp_us(index), ego=self.world.ego_motion(index))
+
+    def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
+        """Yield those of some frames, by ascending index, that are recorded, with their maps."""
+        recorded = [index for index in wanted if index < self.sequence.num_frames]
+        layers = tuple(layer for layer in self.layers if layer != "image")
+        return self.reader.pick(
+            self.sequence.sequence_id, recorded, layers=layers, size_hw=self.size_hw
+        )
 
     def _read(self, start: int, stop: int, layers: tuple[str, ...]) -> Iterator[Frame]:
         if start < stop:
