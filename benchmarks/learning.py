@@ -154,8 +154,8 @@ def drift(work: Path) -> None:
         for threshold in (0.0, 0.25):
             changes: dict[str, object] = {"cut_below": threshold}
             drawn = synthesize(cut, net, work / f"cut-{threshold}", changes, progress)
-            scenes = _JUDGED | {"curve_frames": _SCENE_FRAMES // 2}
-            measure(f"cut_below {threshold}", cut, drawn, scenes, progress)
+            second = _JUDGED | {"first_frame": _SCENE_FRAMES + 1, "curve_frames": 15}
+            measure(f"cut_below {threshold}, after the cut", cut, drawn, second, progress)
         drawn = synthesize(street, net, work / "street-long", {}, progress)
         measure("1000 frames", street, drawn, _JUDGED, progress)
         for number, (name, changes) in enumerate(SWITCHES.items()):
