@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from svsdata.errors import ConfigError
 from svsdata.evaluation.clip_figures import Clip
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.progress import Progress
 from svsdata.records import Frame
