@@ -238,5 +238,5 @@ def _protocol(
         f"SegFormer of 1.07 M parameters from scratch, {config.steps} steps of {config.batch_size} "
         f"frames of {size_hw[1]}x{size_hw[0]}, {config.synthetic_share:.0%} of them synthetic in "
         f"mixtures, seeds {', '.join(map(str, config.seeds))}; {stores}; IoU over the classes of "
-        f"every {config.test_every}. test frame"
+        f"one test frame in {config.test_every}"
     )
