@@ -167,6 +167,8 @@ def test_bf16_is_for_processors_that_compute_in_it_and_measures_that_bear_it(
         monkeypatch.setattr("svsdata.synthesis.compute.computes_bf16", lambda _, fast=fast: fast)
         assert dtype_of("lpips", auto) == (torch.bfloat16 if fast else torch.float32)
         assert dtype_of("fid", auto) == torch.float32
+        vgg = auto.model_copy(update={"lpips_trunk": "vgg"})
+        assert dtype_of("lpips", vgg) == torch.float32
     exact = auto.model_copy(update={"precision": "float32"})
     assert dtype_of("lpips", exact) == torch.float32
     rough = auto.model_copy(update={"precision": "bf16"})
