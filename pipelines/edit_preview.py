@@ -1,6 +1,8 @@
 """Show what edits would do before anything is made: a contact sheet or a video."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.preview import preview_row
 from svsdata.errors import ConfigError, EditPlanError
 from svsdata.images import encode_png
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.edit_plan import planned_videos
 from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
@@ -21,6 +23,7 @@ from svsdata.progress import Progress
 from svsdata.records import Frame, Image
 from svsdata.store.files import writing
 from svsdata.store.reader import StoreReader
+from svsdata.synthesis.label_stream import LabelStream
 from svsdata.video_codec import VideoWriter
 
 SHEET_ROWS = 8
@@ -83,15 +86,17 @@ def _of_one_sequence(config: EditConfig) -> EditConfig:
 def _write_sheet(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
     candidates = _candidates(plan, _TRIED)
     progress.start("preview", len(candidates))
-    drawn: dict[int, Image] = {}
     visible: dict[int, dict[tuple[int, int], int]] = {}
+    maps = _without_pictures(video.labels)
     for index in candidates:
-        for row, events in _rows(video, plan, index, index + 1):
-            drawn[index] = row
-            visible[index] = {(it.edit_index, it.occurrence): it.visible_px for it in events}
+        # What is seen of an edit depends on no other frame; what fills a hole does.
+        seen: list[EditFrame] = []
+        for _ in apply_plan(plan, maps.frames(index, index + 1), record=seen.append):
+            visible[index] = {(it.edit_index, it.occurrence): it.visible_px for it in seen}
         progress.advance()
     shown = telling_frames(visible, SHEET_ROWS)
-    path.write_bytes(encode_png(np.concatenate([drawn[index] for index in shown], axis=0)))
+    drawn = [row for index in shown for row, _ in _rows(video, plan, index, index + 1)]
+    path.write_bytes(encode_png(np.concatenate(drawn, axis=0)))
 
 
 def _write_video(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
@@ -153,24 +158,32 @@ def _rows(
     height, width = plan.size_hw
     # H.264 needs even sides.
     cell_hw = (2 * max(1, round(CELL_WIDTH * height / width / 2)), CELL_WIDTH)
-    reach = LOOK_AROUND if any(row.is_live and row.erases for row in plan.rows) else 0
-    begin, end = max(start - reach, 0), min(stop + reach, video.num_frames)
+    fills = any(row.is_live and row.erases and row.fills_temporally for row in plan.rows)
+    reach = LOOK_AROUND if fills else 0
+    maps = _without_pictures(video.labels)
+    around = chain(
+        maps.frames(max(start - reach, 0), start),
+        video.labels.frames(start, stop),
+        maps.frames(stop, min(stop + reach, video.num_frames)),
+    )
     events: list[EditFrame] = []
     base: dict[int, Frame] = {}
 
-    def kept(frames: Iterator[Frame]) -> Iterator[Frame]:
+    def kept(frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
             if start <= frame.frame_index < stop:
                 base[frame.frame_index] = frame
             yield frame
 
     label_set = video.labels.reader.info.label_set
-    edited = apply_plan(
-        plan, kept(video.labels.frames(begin, end)), first_frame=start, record=events.append
-    )
+    edited = apply_plan(plan, kept(around), first_frame=start, record=events.append)
     for after in edited:
         if after.frame_index == stop:
             return
         before = base.pop(after.frame_index)
         own, events[:] = events[:], []
         yield preview_row(before, after, own, label_set, cell_hw), own
+
+
+def _without_pictures(labels: LabelStream) -> LabelStream:
+    return replace(labels, layers=tuple(layer for layer in labels.layers if layer != "image"))

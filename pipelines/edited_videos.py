@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,8 +76,7 @@ def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]
             continue
         if scene is None or stream is not video.labels:
             scene, stream, earlier = video.scene(), video.labels, []
-        frames = partial(video.labels.glance, video.num_frames)
-        plan = plan_on_frames(video.edits, scene, video.seed, frames, video.library)
+        plan = plan_on_frames(video.edits, scene, video.seed, video.labels.maps, video.library)
         earlier.append(reject_duplicate(plan, earlier))
         yield video, earlier[-1]
 
@@ -235,6 +233,11 @@ def _chosen_sequences(choices: EditChoices, reader: StoreReader) -> list[Sequenc
 def maps_of(reader: StoreReader) -> tuple[str, ...]:
     """Return the maps that a store has."""
     return tuple(layer for layer in ("semantic", "instance") if layer in reader.info.modalities)
+
+
+def motion_of(reader: StoreReader) -> tuple[str, ...]:
+    """Return the layers of a store that tell how its pixels moved."""
+    return tuple(layer for layer in ("flow", "occlusion") if layer in reader.info.modalities)
 
 
 def street_world(sequence: Sequence) -> StreetWorld | None:

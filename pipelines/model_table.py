@@ -12,7 +12,6 @@ from torch.overrides import TorchFunctionMode
 
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.models import MODELS, build_generator, model_config
-from svsdata.nets.svsgan.config import MODELS as GROWING_MODELS
 from svsdata.nets.video_generator import VideoGenerator
 
 _BASE_HW = (256, 512)
@@ -53,7 +52,7 @@ def model_table(models: Sequence[str] = MODELS) -> ModelTable:
 
 def _line(model: str) -> ModelLine:
     gmac = {}
-    for doublings in range(_DOUBLINGS if model in GROWING_MODELS else 1):
+    for doublings in range(_DOUBLINGS):
         height, width = (side * 2**doublings for side in _BASE_HW)
         config = model_config(model, CITYSCAPES.num_classes, extra_blocks=doublings)
         with torch.device("meta"):

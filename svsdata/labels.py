@@ -41,6 +41,10 @@ class LabelSet:
     name: str
     labels: tuple[Label, ...]
 
+    def __hash__(self) -> int:
+        # Hashing every label takes longer than what is looked up by label set.
+        return hash(self.name)
+
     @property
     def num_classes(self) -> int:
         """Number of ids, and of channels of a one-hot map."""
@@ -88,6 +92,8 @@ class LabelSet:
         Raises:
             LabelSetError: Naming the ids that do not belong.
         """
+        if semantic_map.max(initial=0) < self.num_classes:
+            return
         counts = np.bincount(semantic_map.ravel(), minlength=256)
         foreign = np.flatnonzero(counts[self.num_classes :]) + self.num_classes
         if foreign.size:

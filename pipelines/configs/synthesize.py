@@ -12,7 +12,8 @@ class SynthesizeConfig(EditChoices):
     """One synthesis of videos from the label maps of a store."""
 
     checkpoint: Path
-    """A run directory, a checkpoint folder or a generator file."""
+    """A run directory, a checkpoint folder, a generator file, or ``demo``: the bundled generator,
+    which knows the street world."""
     out: Path
     """Store to write."""
     plans: tuple[Path, ...] = ()
@@ -22,6 +23,9 @@ class SynthesizeConfig(EditChoices):
     """Accept edits whose classes the checkpoint never saw in training."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
+    flow: bool = True
+    """Keep the flow of the labels, edits and all, where the base has flow; a frame of 512x256 then
+    takes about 0.2 MB more."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

@@ -28,17 +28,42 @@ _BEFORE_S, _AFTER_S = 30, 150
 _TRIES_PER_S = 5
 
 
+class Misses:
+    """Tries that failed and would fail again, whatever else is planned."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, PlannedEdit] = {}
+        self._in_the_way: dict[int, int] = {}
+
+    def known(self, seed: int, crowd: Crowd) -> PlannedEdit | None:
+        """Return the row of a try that is known to fail in a crowd."""
+        if seed in self._in_the_way and not crowd.holds(self._in_the_way[seed]):
+            return None
+        return self._rows.get(seed)
+
+    def add(self, row: PlannedEdit, fault: Fault) -> None:
+        """Remember a rejected row, unless it ran into what is planned and may go."""
+        if fault.instance_id != 0:
+            self._rows[row.seed] = row
+        if fault.instance_id:
+            self._in_the_way[row.seed] = fault.instance_id
+
+
 def plan_additions(
-    index: int, edit: Edit, setting: Setting, crowd: Crowd, barred: Collection[int]
+    index: int,
+    edit: Edit,
+    where: tuple[Setting, Crowd],
+    barred: Collection[int],
+    misses: Misses,
 ) -> list[PlannedEdit]:
     """Place an edit's objects one after the other at the first moments that suit.
 
     Args:
         index: Of the edit, for provenance.
         edit: With op ``add``.
-        setting: What it is planned on.
-        crowd: Whom the objects must not run into.
+        where: What it is planned on, and whom the objects must not run into.
         barred: Seeds of tries that turned out bad.
+        misses: Of the same edits on the same scene; more are added.
 
     Returns:
         One row for each object; one rejected row where none could be placed.
@@ -46,6 +71,7 @@ def plan_additions(
     Raises:
         EditPlanError: If there is no shape of the class.
     """
+    setting, crowd = where
     if edit.label_class not in OBJECT_KINDS:
         raise EditPlanError(
             f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
@@ -67,9 +93,10 @@ def plan_additions(
         seed = derived_seed(setting.seed, edit.id, start)
         row = None
         if seed not in barred:
-            row = _try(
-                replace(blank, occurrence=len(rows), seed=seed), edit, start, (setting, crowd, like)
-            )
+            row = misses.known(seed, crowd)
+            if row is None:
+                mine = replace(blank, occurrence=len(rows), seed=seed)
+                row = _try(mine, edit, start, (setting, crowd, like), misses)
             if row.is_live:
                 rows.append(row)
                 crowd = crowd.joined_by(row)
@@ -127,7 +154,11 @@ def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator
 
 
 def _try(
-    blank: PlannedEdit, edit: Edit, start: int, where: tuple[Setting, Crowd, BaseTrack | None]
+    blank: PlannedEdit,
+    edit: Edit,
+    start: int,
+    where: tuple[Setting, Crowd, BaseTrack | None],
+    misses: Misses,
 ) -> PlannedEdit:
     """Place one object that is at its first place at frame ``start``, or say why not."""
     setting, crowd, like = where
@@ -155,7 +186,14 @@ def _try(
         if not is_cut:
             break
         seconds = (2 * seconds[0], 2 * seconds[1])
-    return _checked(blank, edit, candidate, way, (setting, crowd))
+    if edit.enter == "occluder":
+        candidate = _out_of_hiding(candidate, setting)
+    fault = _fault(edit, candidate, (setting, crowd))
+    if fault is not None:
+        row = replace(blank, reason=fault.code, note=fault.note)
+        misses.add(row, fault)
+        return row
+    return _applied(blank, edit, candidate, way)
 
 
 def _last_frame(edit: Edit, setting: Setting) -> int:
@@ -172,31 +210,22 @@ def _moment(start: int, seconds: tuple[int, int], edit: Edit, setting: Setting) 
     return Moment(start, np.arange(first, last + 1))
 
 
-def _checked(
-    blank: PlannedEdit,
-    edit: Edit,
-    candidate: Candidate,
-    way: Trajectory,
-    where: tuple[Setting, Crowd],
-) -> PlannedEdit:
-    """Turn a candidate into a row, applied or rejected."""
+def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fault | None:
+    """Say what is wrong with a candidate."""
     setting, crowd = where
-    if edit.enter == "occluder":
-        candidate = _out_of_hiding(candidate, setting)
-        if not candidate.shown.any():
-            return replace(blank, reason="NO_OCCLUDER", note="nothing hides it before it appears")
-    fault = _entry_fault(edit, candidate, setting) if candidate.shown.any() else None
-    if candidate.shown.any() and fault is None:
-        part = candidate.shown_part()
-        fault = first_fault(part, setting, crowd, edit.checks)
-    elif fault is None:
-        fault = Fault("UNSEEN", "never in view")
-    if fault is not None:
-        return replace(blank, reason=fault.code, note=fault.note)
-    present = slice(
-        part.first_frame - candidate.first_frame,
-        part.first_frame - candidate.first_frame + len(part.poses),
-    )
+    if not candidate.shown.any():
+        if edit.enter == "occluder":
+            return Fault("NO_OCCLUDER", "nothing hides it before it appears")
+        return Fault("UNSEEN", "never in view")
+    fault = _entry_fault(edit, candidate, setting)
+    return fault or first_fault(candidate.shown_part(), setting, crowd, edit.checks)
+
+
+def _applied(blank: PlannedEdit, edit: Edit, candidate: Candidate, way: Trajectory) -> PlannedEdit:
+    """Turn a candidate without fault into a row."""
+    part = candidate.shown_part()
+    begin = part.first_frame - candidate.first_frame
+    travelled_m = way.travelled_m[begin : begin + len(part.poses)]
     return replace(
         blank,
         status="applied",
@@ -204,7 +233,7 @@ def _checked(
         first_frame=part.first_frame,
         last_frame=part.first_frame + len(part.poses) - 1,
         poses=np.round(part.poses, 6),
-        travelled_m=np.round(way.travelled_m[present], 6),
+        travelled_m=np.round(travelled_m, 6),
         is_shown=part.shown,
         appears_hidden=edit.enter == "occluder",
     )

@@ -267,10 +267,10 @@ def _until_collision(candidate: Candidate, track: BaseTrack, crowd: Crowd) -> Ca
         hit = crowd.first_collision(candidate.first_frame, candidate.poses, length, width)
         if hit is None:
             return candidate
-        step = hit[0] - candidate.first_frame
-        if hit[0] < track.first_frame and step + 1 < len(candidate.poses):
+        step = hit.frame - candidate.first_frame
+        if hit.frame < track.first_frame and step + 1 < len(candidate.poses):
             candidate = candidate.cut(step + 1, len(candidate.poses))
-        elif hit[0] >= known_end and step > 0:
+        elif hit.frame >= known_end and step > 0:
             candidate = candidate.cut(0, step)
         else:
             return candidate

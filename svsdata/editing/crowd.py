@@ -30,11 +30,21 @@ def footprint_circles(poses: Poses, length_m: float, width_m: float) -> NDArray[
 
 
 @dataclass(frozen=True)
+class Collision:
+    """What an object would run into first."""
+
+    frame: int
+    name: str
+    instance_id: int | None
+    """Of the base's object; 0 for a planned one, None for the vehicle itself."""
+
+
+@dataclass(frozen=True)
 class Crowd:
     """Discs on the ground that nothing else may enter, in vehicle frames."""
 
     frame: NDArray[np.int64]
-    """(M,) at which frame."""
+    """(M,) at which frame, in order."""
     centre: NDArray[np.float64]
     """(M, 2)."""
     radius: NDArray[np.float64]
@@ -55,14 +65,22 @@ class Crowd:
             np.repeat(centre, len(_AROUND), axis=0),
             np.full(len(frame), _SIGHTED_RADIUS_M),
             np.repeat(sightings.instance_id, len(_AROUND)),
+        )._at(np.argsort(frame, kind="stable"))
+
+    def _at(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Crowd":
+        return Crowd(
+            self.frame[chosen], self.centre[chosen], self.radius[chosen], self.instance_id[chosen]
         )
+
+    def holds(self, instance_id: int) -> bool:
+        """Say whether an object of the base stands anywhere."""
+        return bool((self.instance_id == instance_id).any())
 
     def without(self, instance_ids: Collection[int]) -> "Crowd":
         """Leave objects of the base out."""
-        stays = ~np.isin(self.instance_id, list(instance_ids))
-        return Crowd(
-            self.frame[stays], self.centre[stays], self.radius[stays], self.instance_id[stays]
-        )
+        if not instance_ids:
+            return self
+        return self._at(~np.isin(self.instance_id, list(instance_ids)))
 
     def joined_by(self, row: PlannedEdit) -> "Crowd":
         """Add a planned object, from its first frame in view to its last, if one is drawn."""
@@ -74,16 +92,17 @@ class Crowd:
         circles = footprint_circles(poses, row.size_m[0], width_m)
         count = circles.shape[1]
         frames = np.repeat(np.arange(first_frame, first_frame + len(poses)), count)
-        return Crowd(
+        joined = Crowd(
             np.concatenate([self.frame, frames]),
             np.concatenate([self.centre, circles.reshape(-1, 2)]),
             np.concatenate([self.radius, np.full(len(frames), width_m / 2)]),
             np.concatenate([self.instance_id, np.zeros(len(frames), np.int64)]),
         )
+        return joined._at(np.argsort(joined.frame, kind="stable"))
 
     def first_collision(
         self, first_frame: int, poses: Poses, length_m: float, width_m: float
-    ) -> tuple[int, str] | None:
+    ) -> Collision | None:
         """Say when and what an object would run into first; None where nothing.
 
         Args:
@@ -97,14 +116,15 @@ class Crowd:
         along = np.abs(circles[..., 0] - _EGO_CENTRE_M) < (_EGO_LENGTH_M + width_m) / 2
         hits_ego = (across & along).any(axis=1)
         if hits_ego.any():
-            return first_frame + int(hits_ego.argmax()), "the vehicle itself"
-        is_near = (self.frame >= first_frame) & (self.frame < first_frame + len(poses))
-        frames, centres, radii = self.frame[is_near], self.centre[is_near], self.radius[is_near]
-        gaps = np.linalg.norm(circles[frames - first_frame] - centres[:, None], axis=2)
-        hits = (gaps < (radii + width_m / 2)[:, None]).any(axis=1)
-        if not hits.any():
+            return Collision(first_frame + int(hits_ego.argmax()), "the vehicle itself", None)
+        span = slice(*np.searchsorted(self.frame, (first_frame, first_frame + len(poses))))
+        step, radius = self.frame[span] - first_frame, self.radius[span] + width_m / 2
+        away = self.centre[span] - poses[step, :2]
+        near = np.flatnonzero(np.hypot(*away.T) < radius + max(length_m, width_m) / 2)
+        gaps = np.linalg.norm(circles[step[near]] - self.centre[span][near, None], axis=2)
+        hits = near[(gaps < radius[near, None]).any(axis=1)]
+        if not hits.size:
             return None
-        first = int(np.flatnonzero(hits)[frames[hits].argmin()])
-        instance_id = int(self.instance_id[is_near][first])
+        instance_id = int(self.instance_id[span][hits[0]])
         name = f"object {instance_id}" if instance_id else "another object of the plan"
-        return int(frames[first]), name
+        return Collision(int(self.frame[span][hits[0]]), name, instance_id)

@@ -63,17 +63,20 @@ class GroundLabels:
         world = turned(points, ego[frames, 2]) + ego[frames, :2]
         goal = at_frame_m[frames] + points[:, 0] - _BEST_AHEAD_M
         nearest = np.searchsorted(at_frame_m[self.frame], goal)
-        for shift in sorted(_AROUND, key=abs, reverse=True):
-            which = np.clip(nearest + shift, 0, len(self.frame) - 1)
-            pose = ego[self.frame[which]]
-            seen = turned(world - pose[:, :2], -pose[:, 2])
+        poses = ego[self.frame]
+        left = np.arange(len(points))
+        for shift in sorted(_AROUND, key=lambda it: (abs(it), -it)):
+            which = np.clip(nearest[left] + shift, 0, len(self.frame) - 1)
+            seen = turned(world[left] - poses[which, :2], -poses[which, 2])
             i = np.rint((seen[:, 0] - _AHEAD_M[0]) / _STEP_M).astype(np.intp)
             j = np.rint((seen[:, 1] - _LEFT_M[0]) / _STEP_M).astype(np.intp)
             inside = (i >= 0) & (i < len(_AHEAD_M)) & (j >= 0) & (j < len(_LEFT_M))
-            label = np.full(len(points), NO_LABEL, np.uint8)
+            label = np.full(len(left), NO_LABEL, np.uint8)
             label[inside] = self.label[which[inside], i[inside], j[inside]]
-            is_better = self.is_flat[label] | ((label != NO_LABEL) & ~self.is_flat[found])
-            found = np.where(is_better, label, found)
+            # What stands there counts where no map tells of ground.
+            is_flat = self.is_flat[label]
+            found[left] = np.where(is_flat | (found[left] == NO_LABEL), label, found[left])
+            left = left[~is_flat]
         return found
 
 

@@ -7,7 +7,7 @@ inserted object among poles, vehicles and buildings without any depth map.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -47,6 +47,16 @@ class Rect:
     y0: int
     x1: int
     y1: int
+
+    @classmethod
+    def around(cls, mask: NDArray[np.bool_] | NDArray[np.uint8]) -> "Rect | None":
+        """Return the smallest one around what is not 0 in a (H, W) map; None where all is."""
+        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+        return cls(x, y, x + width, y + height) if width else None
+
+    def within(self, outer: "Rect") -> "Rect":
+        """Return a rectangle of a part of the frame in pixels of the frame."""
+        return Rect(outer.x0 + self.x0, outer.y0 + self.y0, outer.x0 + self.x1, outer.y0 + self.y1)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -105,52 +115,141 @@ def _tables(label_set: LabelSet) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]
     return layers, keys
 
 
-def depth_of_labels(
-    semantic: SemanticMap,
-    instance: InstanceMap,
-    rect: Rect,
-    *,
-    ground: GroundDepth,
-    label_set: LabelSet,
-) -> NDArray[np.float32]:
-    """Estimate the z-depth of what a rectangle shows, for ordering only.
+class Standing:
+    """How far away what one frame shows stands, asked rectangle by rectangle.
 
     Args:
         semantic: (H, W) whole frame.
         instance: (H, W) whole frame.
-        rect: Where.
         ground: Of the frame's camera.
         label_set: Of both maps.
-
-    Returns:
-        (h, w) metres. Zero at the ego vehicle and the borders, which nothing covers; infinite at
-        the ground, which is always behind what stands on it, and at the sky.
     """
-    height, width = semantic.shape
-    x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
-    column = (slice(rect.y0, height), slice(x0, x1))
-    runs = _runs(semantic[column], instance[column], rect.y1 - rect.y0, label_set)
-    is_flat_below = np.isin(runs.layer_below, (Layer.FLAT, Layer.BORDER))
-    touches = is_flat_below | (runs.foot == height - rect.y0 - 1)
-    foot_depth = ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
-    depth = np.where(touches, foot_depth, np.float32(np.nan))
-    for instance_id in np.unique(runs.key[runs.key >= INSTANCE_BASE]):
-        own = runs.key == instance_id
-        lowest = rect.y0 + int(runs.foot[own].max())
-        depth[own] = _thing_depth(instance, int(instance_id), lowest, ground, label_set)
-    _settle_thin(depth, runs, semantic[column][: rect.y1 - rect.y0], ground, label_set)
-    _settle_upright(depth, runs)
-    depth[(runs.layer == Layer.FLAT) | (runs.layer == Layer.OPEN)] = np.inf
-    depth[runs.layer == Layer.BORDER] = 0.0
-    filled = np.repeat(depth, runs.num_rows).reshape(x1 - x0, rect.y1 - rect.y0)
-    return filled[rect.x0 - x0 : rect.x1 - x0].T
+
+    def __init__(
+        self,
+        semantic: SemanticMap,
+        instance: InstanceMap,
+        *,
+        ground: GroundDepth,
+        label_set: LabelSet,
+    ) -> None:
+        self._semantic, self._instance = semantic, instance
+        self._ground, self._labels = ground, label_set.labels
+        self._layers, self._keys = _tables(label_set)
+        self._thing_depths: dict[int, float] = {}
+
+    @cached_property
+    def feet(self) -> Feet:
+        """Lowest pixels of every thing."""
+        return feet_of_things(self._instance)
+
+    def depth(self, rect: Rect) -> "DepthRuns":
+        """Estimate the z-depth of what a rectangle shows, for ordering only.
+
+        Returns:
+            Zero at the ego vehicle and the borders, which nothing covers; infinite at the ground,
+            which is always behind what stands on it, and at the sky.
+        """
+        height, width = self._semantic.shape
+        x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
+        below = (slice(rect.y0, height), slice(x0, x1))
+        num_rows = rect.y1 - rect.y0
+        runs = self._runs(self._semantic[below], self._instance[below], num_rows)
+        stands = (runs.layer_below == Layer.FLAT) | (runs.layer_below == Layer.BORDER)
+        stands |= runs.foot == height - rect.y0 - 1
+        foot_depth = self._ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
+        depth = np.where(stands, foot_depth, np.float32(np.nan))
+        is_thing = runs.key >= INSTANCE_BASE
+        ids, which = np.unique(runs.key[is_thing], return_inverse=True)
+        depth[is_thing] = np.array([self._thing_depth(int(one)) for one in ids], np.float32)[which]
+        self._settle_thin(depth, runs, self._semantic[below][:num_rows])
+        _settle_upright(depth, runs)
+        depth[(runs.layer == Layer.FLAT) | (runs.layer == Layer.OPEN)] = np.inf
+        depth[runs.layer == Layer.BORDER] = 0.0
+        left = rect.x0 - x0
+        asked = slice(*np.searchsorted(runs.column, (left, left + rect.x1 - rect.x0)))
+        return DepthRuns(num_rows, runs.column[asked] - left, runs.num_rows[asked], depth[asked])
+
+    def _runs(self, semantic: SemanticMap, instance: InstanceMap, num_rows: int) -> "_Runs":
+        """Cut the columns of (rows, columns) maps into runs that begin in the first rows."""
+        height = len(semantic)
+        keys = np.asarray(cv2.LUT(semantic, self._keys), np.uint16)
+        np.copyto(keys, instance, where=instance >= INSTANCE_BASE)
+        keys = np.asarray(cv2.transpose(keys), np.uint16)
+        begins = np.ones(keys.shape, bool)
+        np.not_equal(keys[:, 1:], keys[:, :-1], out=begins[:, 1:])
+        starts = np.flatnonzero(begins)
+        column, top = np.divmod(starts, height)
+        foot = np.append(starts[1:], keys.size) - 1 - column * height
+        layer = self._layers[semantic[top, column]]
+        below = np.where(foot < height - 1, np.append(layer[1:], layer[-1:]), layer)
+        asked = top < num_rows
+        column, top, foot, below = column[asked], top[asked], foot[asked], below[asked]
+        shown = np.minimum(foot, num_rows - 1) - top + 1
+        return _Runs(column, top, foot, shown, keys.ravel()[starts[asked]], layer[asked], below)
+
+    def _thing_depth(self, instance_id: int) -> float:
+        """Depth of a thing's foot; a rider's is his vehicle's."""
+        if instance_id not in self._thing_depths:
+            column, row = self.feet[instance_id]
+            name = self._labels[instance_id // INSTANCE_BASE].name
+            if name == "rider" and row + 1 < len(self._instance):
+                under = int(self._instance[row + 1, int(column)])
+                if self._labels[under // INSTANCE_BASE].name in ("bicycle", "motorcycle"):
+                    column, row = self.feet[under]
+            self._thing_depths[instance_id] = float(self._ground.at(column, row + 0.5))
+        return self._thing_depths[instance_id]
+
+    def _settle_thin(
+        self, depth: NDArray[np.float32], runs: "_Runs", semantic: SemanticMap
+    ) -> None:
+        """Give poles with their signs and lights the depth of their foot, else of their size."""
+        is_thin = runs.layer == Layer.THIN
+        if not is_thin.any():
+            return
+        mask = np.asarray(cv2.LUT(semantic, (self._layers == Layer.THIN).astype(np.uint8)))
+        x, y, width, height = cv2.boundingRect(mask)
+        count, pieces = cv2.connectedComponents(mask[y : y + height, x : x + width])
+        piece = pieces[runs.top[is_thin] - y, runs.column[is_thin] - x]
+        nearest = np.full(count, np.inf, np.float32)
+        np.fmin.at(nearest, piece, depth[is_thin])
+        for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
+            rows, columns = np.nonzero(pieces == index)
+            label_id = np.bincount(semantic[rows + y, columns + x]).argmax()
+            size_m = _HEIGHTS_M.get(self._labels[int(label_id)].name)
+            if size_m is not None:
+                size_px = rows[-1] - rows[0] + 1
+            else:
+                size_m, size_px = _POLE_WIDTH_M, np.median(np.bincount(rows - rows[0]))
+            nearest[index] = self._ground.focal_px * size_m / size_px
+        depth[is_thin] = np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
+
+
+@dataclass(frozen=True)
+class DepthRuns:
+    """z-depth of a rectangle in runs of one depth down its columns, from the left column on.
+
+    A few runs stand for tens of thousands of pixels. Arrays are (R,).
+    """
+
+    height: int
+    column: NDArray[np.intp]
+    num_rows: NDArray[np.intp]
+    """1 or more; ``height`` in each column together."""
+    metres: NDArray[np.float32]
+
+    def behind(self, depth: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return the (h, w) pixels that show something farther away than (w,) metres."""
+        is_behind = np.repeat(depth[self.column] < self.metres, self.num_rows)
+        columns = is_behind.reshape(-1, self.height).view(np.uint8)
+        return np.asarray(cv2.transpose(columns), np.uint8).view(bool)
 
 
 @dataclass(frozen=True)
 class _Runs:
     """Pixels of one column that show one piece, from the left column to the right, downwards.
 
-    A few runs stand for hundreds of thousands of pixels. All arrays are (R,).
+    All arrays are (R,).
     """
 
     column: NDArray[np.intp]
@@ -165,92 +264,23 @@ class _Runs:
     """Of what the run stands on; its own at the bottom of the frame."""
 
 
-def _runs(
-    semantic: SemanticMap, instance: InstanceMap, num_rows: int, label_set: LabelSet
-) -> _Runs:
-    """Cut the columns of (rows, columns) maps into runs that begin in the first rows."""
-    layers, keys = _tables(label_set)
-    height = len(semantic)
-    labels, ids = np.ascontiguousarray(semantic.T), instance.T
-    key = np.where(ids >= INSTANCE_BASE, ids, keys[labels])
-    begins = np.ones(key.shape, bool)
-    np.not_equal(key[:, 1:], key[:, :-1], out=begins[:, 1:])
-    starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], key.size) - 1
-    column, top = np.divmod(starts, height)
-    foot = ends - column * height
-    layer = layers[labels.ravel()[starts]]
-    below = np.where(foot < height - 1, np.append(layer[1:], layer[-1:]), layer)
-    asked = top < num_rows
-    column, top, foot, below = column[asked], top[asked], foot[asked], below[asked]
-    shown = np.minimum(foot, num_rows - 1) - top + 1
-    return _Runs(column, top, foot, shown, key.ravel()[starts[asked]], layer[asked], below)
-
-
 def feet_of_things(instance: InstanceMap) -> Feet:
     """Find the lowest pixels of every thing of a (H, W) instance map."""
     _, width = instance.shape
     ends = np.ones(instance.shape, bool)
     np.not_equal(instance[:-1], instance[1:], out=ends[:-1])
-    places = np.flatnonzero(ends)
-    # Of places with the same id the last one assigned stays, which lies in its lowest row.
-    last = np.full(np.iinfo(np.uint16).max + 1, -1)
-    last[instance.ravel()[places]] = places
-    ids = np.flatnonzero(last[INSTANCE_BASE:] >= 0) + INSTANCE_BASE
-    rows = last[ids] // width
-    return {
-        int(instance_id): (float(np.flatnonzero(instance[row] == instance_id).mean()), int(row))
-        for instance_id, row in zip(ids, rows, strict=True)
-    }
-
-
-def _thing_depth(
-    instance: InstanceMap, instance_id: int, lowest: int, ground: GroundDepth, label_set: LabelSet
-) -> float:
-    """Depth of a thing's foot, in row ``lowest`` or below; a rider's is his vehicle's."""
-    column, row = _foot(instance, instance_id, lowest)
-    if label_set.labels[instance_id // INSTANCE_BASE].name == "rider" and row + 1 < len(instance):
-        below = int(instance[row + 1, int(column)])
-        two_wheelers = [label_set.by_name[name].id for name in ("bicycle", "motorcycle")]
-        if below // INSTANCE_BASE in two_wheelers:
-            column, row = _foot(instance, below, row + 1)
-    return float(ground.at(column, row + 0.5))
-
-
-def _foot(instance: InstanceMap, instance_id: int, lowest: int) -> tuple[float, int]:
-    """Column and row of a thing's lowest pixels."""
-    is_thing = instance[lowest:] == instance_id
-    row = int(np.flatnonzero(is_thing.any(axis=1))[-1])
-    return float(np.flatnonzero(is_thing[row]).mean()), lowest + row
-
-
-def _settle_thin(
-    depth: NDArray[np.float32],
-    runs: _Runs,
-    semantic: SemanticMap,
-    ground: GroundDepth,
-    label_set: LabelSet,
-) -> None:
-    """Give poles with their signs and lights the depth of their foot, else that of their size."""
-    is_thin = runs.layer == Layer.THIN
-    if not is_thin.any():
-        return
-    layers, _ = _tables(label_set)
-    mask = np.ascontiguousarray(layers[semantic] == Layer.THIN).view(np.uint8)
-    count, component, boxes, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
-    piece = component[runs.top[is_thin], runs.column[is_thin]]
-    nearest = np.full(count, np.inf, np.float32)
-    np.fmin.at(nearest, piece, depth[is_thin])
-    for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
-        x, y, width, height, _ = boxes[index]
-        box = (slice(y, y + height), slice(x, x + width))
-        rows, columns = np.nonzero(component[box] == index)
-        name = label_set.labels[int(np.bincount(semantic[box][rows, columns]).argmax())].name
-        if name in _HEIGHTS_M:
-            nearest[index] = ground.focal_px * _HEIGHTS_M[name] / height
-        else:
-            nearest[index] = ground.focal_px * _POLE_WIDTH_M / np.median(np.bincount(rows))
-    depth[is_thin] = np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
+    # Upwards from below: of places with the same id the first lies in its lowest row.
+    places = np.flatnonzero(ends)[::-1]
+    ids = instance.ravel()[places]
+    is_thing = ids >= INSTANCE_BASE
+    ids, first, which = np.unique(ids[is_thing], return_index=True, return_inverse=True)
+    rows, columns = np.divmod(places[is_thing], width)
+    lowest = rows[first]
+    # All pixels of the lowest row are such ends.
+    is_lowest = rows == lowest[which]
+    which, columns = which[is_lowest], columns[is_lowest]
+    middles = np.bincount(which, columns) / np.bincount(which)
+    return dict(zip(ids.tolist(), zip(middles.tolist(), lowest.tolist(), strict=True), strict=True))
 
 
 def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:

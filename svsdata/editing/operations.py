@@ -11,14 +11,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.exact_flow import EditedFlow
 from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
-from svsdata.editing.occlusion import GroundDepth, Rect
-from svsdata.editing.painting import EditFrame, Maps, Sight, paint_objects
+from svsdata.editing.occlusion import Rect
+from svsdata.editing.painting import EditFrame, Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
-from svsdata.editing.regions import region_mask, relabelled
+from svsdata.editing.regions import region_mask
+from svsdata.editing.roadside import RoadsideMemory
 from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
+
+LOOK_BACK = LOOK_AROUND + 1
+"""Frames before the first one wanted that a stream must begin with: flow compares with the edited
+frame before."""
 
 
 def apply_plan(
@@ -33,14 +39,14 @@ def apply_plan(
     Args:
         plan: What to do.
         frames: With semantic and instance maps, in order. To go on in the middle, begin
-            ``LOOK_AROUND`` frames before ``first_frame`` (or at frame 0).
+            ``LOOK_BACK`` frames before ``first_frame`` (or at frame 0).
         first_frame: Frames before it are looked at but not yielded.
         record: Receives what every edit came to in every frame where it changes something.
 
     Yields:
-        The frames with new semantic, instance and provenance maps and the plan's hash. Pictures
-        and flow stay as they are: they show the base. Where the provenance of frame 0 is not 0,
-        its picture needs repair.
+        The frames with new semantic, instance and provenance maps and the plan's hash. Where they
+        have flow, it is that of the edited scene (``exact_flow``). Pictures stay as they are: they
+        show the base. Where the provenance of frame 0 is not 0, its picture needs repair.
 
     Raises:
         EditPlanError: If a frame is not covered by the plan, lacks a map, has another size, or
@@ -48,25 +54,27 @@ def apply_plan(
     """
     live = [row for row in plan.rows if row.is_live]
     label_set = label_set_by_name(plan.label_set_name)
+    painter = Painter(plan, label_set)
     needs_window = any(row.erases and row.fills_temporally for row in live)
+    memory, motion = RoadsideMemory(plan, label_set), EditedFlow(plan, label_set)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
-        if frame.frame_index < first_frame:
+        if frame.frame_index < first_frame - 1:
             continue
         maps = _own_maps(frame)
         present = [row for row in live if row.is_present(frame.frame_index)]
-        events = _erase([row for row in present if row.erases], window, maps, plan, label_set)
+        events = _erase([row for row in present if row.erases], window, maps, memory)
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
-        if drawn:
-            camera = plan.camera_at(frame.frame_index)
-            sight = Sight(maps, camera, GroundDepth(camera), label_set)
-            events += paint_objects(drawn, frame.frame_index, sight, plan)
+        events += painter.paint(drawn, frame.frame_index, maps)
+        moved = motion.follow(frame, maps, drawn, events)
+        if frame.frame_index < first_frame:
+            continue
         if record is not None:
             for event in events:
                 record(event)
         yield replace(
-            frame,
+            moved,
             semantic=maps.semantic,
             instance=maps.instance,
             provenance=maps.provenance,
@@ -120,48 +128,57 @@ def _own_maps(frame: Frame) -> Maps:
 
 
 def _erase(
-    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, plan: EditPlan, label_set: LabelSet
+    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
-    if not rows:
+    found = _gone(rows, maps, memory.label_set)
+    if found is None:
         return []
-    gone = _gone(rows, maps, label_set)
-    places = np.flatnonzero(gone)
-    if not places.size:
-        return []
-    edit_ids = {row.index: row.edit_id for row in rows}
-    owner = gone.ravel()[places]
+    rect, gone = found
     events = []
-    for index in np.flatnonzero(np.bincount(owner)):
-        down, across = np.divmod(places[owner == index], gone.shape[1])
-        box = Rect(int(across.min()), int(down[0]), int(across.max()) + 1, int(down[-1]) + 1)
-        name = edit_ids[int(index)]
-        events.append(EditFrame.of_area(window.frame.frame_index, int(index), name, box, len(down)))
+    for index, edit_id in sorted({row.index: row.edit_id for row in rows}.items()):
+        own = gone == index
+        box, num_px = Rect.around(own), int(np.count_nonzero(own))
+        if box is not None:
+            events.append(
+                EditFrame.of_area(
+                    window.frame.frame_index, index, edit_id, box.within(rect), num_px
+                )
+            )
+    hole = np.zeros(maps.semantic.shape, bool)
+    np.not_equal(gone, 0, out=hole[rect.slices])
     columns_only = not any(row.fills_temporally for row in rows)
-    fill_hole(maps.semantic, gone > 0, window, plan, label_set, columns_only=columns_only)
-    maps.instance.ravel()[places] = maps.semantic.ravel()[places]
-    maps.provenance.ravel()[places] = PROVENANCE_INFERRED
+    fill_hole(maps.semantic, hole, window, memory, columns_only=columns_only)
+    filled = maps.semantic[rect.slices]
+    cv2.copyTo(filled.astype(np.uint16), gone, maps.instance[rect.slices])
+    cv2.copyTo(np.full_like(filled, PROVENANCE_INFERRED), gone, maps.provenance[rect.slices])
     return events
 
 
-def _gone(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> NDArray[np.uint8]:
-    """(H, W) index of the edit that takes a pixel away; 0 where none does."""
-    index_of_class = np.zeros(256, np.uint8)
+def _gone(
+    rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet
+) -> tuple[Rect, NDArray[np.uint8]] | None:
+    """A rectangle and the (h, w) index of the edit that takes a pixel away; 0 where none does."""
+    index_of_class: dict[int, int] = {}
     index_of_id = np.zeros(np.iinfo(np.uint16).max + 1, np.uint8)
-    is_touched = np.zeros(256, np.uint8)
+    touched: set[int] = set()
     for row in rows:
         if row.erased_class:
             index_of_class[label_set.label(row.erased_class).id] = row.index
-        ids = np.array(row.erased_ids, np.intp)
-        index_of_id[ids] = row.index
-        is_touched[ids // INSTANCE_BASE] = 1
-    gone = np.asarray(cv2.LUT(maps.semantic, index_of_class), np.uint8)
-    if is_touched.any():
-        places = np.flatnonzero(cv2.LUT(maps.semantic, is_touched))
-        gone.ravel()[places] = np.maximum(
-            gone.ravel()[places], index_of_id[maps.instance.ravel()[places]]
-        )
-    return gone
+        index_of_id[list(row.erased_ids)] = row.index
+        touched.update(one // INSTANCE_BASE for one in row.erased_ids)
+    mask = np.zeros(maps.semantic.shape, bool)
+    for label_id in touched | index_of_class.keys():
+        mask |= maps.semantic == label_id
+    rect = Rect.around(mask)
+    if rect is None:
+        return None
+    semantic, gone = maps.semantic[rect.slices], mask[rect.slices].view(np.uint8)
+    if touched:
+        gone = gone * index_of_id[maps.instance[rect.slices]]
+    for label_id, index in index_of_class.items():
+        np.maximum(gone, np.uint8(index), out=gone, where=semantic == label_id)
+    return (rect, gone) if gone.any() else None
 
 
 def _relabel(
@@ -170,19 +187,24 @@ def _relabel(
     label_set = label_set_by_name(plan.label_set_name)
     events = []
     for row in rows:
-        mask = region_mask(row, frame.frame_index, plan)
-        if mask is None:
+        found = region_mask(row, frame.frame_index, plan)
+        if found is None:
             continue
-        changed = relabelled(maps.semantic, mask, row, label_set)
-        down, across = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-        if not down.size:
+        rect, region = found
+        semantic = maps.semantic[rect.slices]
+        is_source = np.zeros(semantic.shape, bool)
+        for name in row.from_classes:
+            is_source |= semantic == label_set.label(name).id
+        changed = region & is_source
+        box = Rect.around(changed)
+        if box is None:
             continue
         label_id = label_set.label(row.class_name).id
-        maps.semantic[changed] = label_id
-        maps.instance[changed] = label_id
-        maps.provenance[changed] = row.index
-        box = Rect(int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
+        np.copyto(semantic, label_id, where=changed)
+        np.copyto(maps.instance[rect.slices], label_id, where=changed)
+        np.copyto(maps.provenance[rect.slices], row.index, where=changed)
+        num_px = int(np.count_nonzero(changed))
         events.append(
-            EditFrame.of_area(frame.frame_index, row.index, row.edit_id, box, int(changed.sum()))
+            EditFrame.of_area(frame.frame_index, row.index, row.edit_id, box.within(rect), num_px)
         )
     return events

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.occlusion import GroundDepth, Rect, depth_of_labels
+from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, silhouette
+from svsdata.editing.shapes import OBJECT_KINDS, silhouette
+from svsdata.editing.solids import Part
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
@@ -61,12 +63,28 @@ class Maps:
 
 @dataclass(frozen=True)
 class Sight:
-    """One frame as the order of inserts sees it."""
+    """A camera and what follows from it alone."""
 
-    maps: Maps
     camera: Camera
     ground: GroundDepth
-    label_set: LabelSet
+    centre: NDArray[np.float64]
+    """(3,) vehicle frame."""
+    rays: NDArray[np.float64]
+    """(W, 2) x and y, vehicle frame, of the way that each column looks, at z-depth 1."""
+    horizon_row: float
+
+    @classmethod
+    def of(cls, camera: Camera) -> "Sight":
+        """Compute it."""
+        columns = np.arange(camera.size_hw[1], dtype=np.float64)
+        pixels = np.stack([columns, np.full_like(columns, camera.intrinsics[1, 2])], axis=1)
+        return cls(
+            camera,
+            GroundDepth(camera),
+            camera_centre(camera),
+            pixel_rays(camera, pixels)[:, :2],
+            horizon_row(camera),
+        )
 
 
 @dataclass(frozen=True)
@@ -75,75 +93,113 @@ class Layer:
 
     row: PlannedEdit
     pose: NDArray[np.float64]
-    outline: Silhouette
+    rect: Rect
+    part_index: NDArray[np.uint8]
+    """(h, w) of ``rect``, as of its silhouette."""
     is_visible: NDArray[np.bool_]
-
-    @property
-    def rect(self) -> Rect:
-        """Where ``outline`` lies in the frame."""
-        height, width = self.outline.part_index.shape
-        return Rect(self.outline.x, self.outline.y, self.outline.x + width, self.outline.y + height)
+    """(h, w)."""
 
 
-def paint_objects(
-    rows: Sequence[PlannedEdit], frame_index: int, sight: Sight, plan: EditPlan
-) -> list[EditFrame]:
-    """Order every object against the frame first, then paint from far to near."""
-    layers = [layer for row in rows if (layer := _layer(row, frame_index, sight, plan)) is not None]
-    layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
-    return [_paint(layer, frame_index, sight) for layer in layers]
+class Painter:
+    """Draws the objects of a plan; keeps what is the same from frame to frame."""
+
+    def __init__(self, plan: EditPlan, label_set: LabelSet) -> None:
+        self._plan, self._label_set = plan, label_set
+        self._sight = Sight.of(plan.camera)
+        self._parts = lru_cache(maxsize=64)(_parts)
+
+    def paint(self, rows: Sequence[PlannedEdit], frame_index: int, maps: Maps) -> list[EditFrame]:
+        """Order every object against the frame first, then paint from far to near."""
+        if not rows:
+            return []
+        camera = self._plan.camera_at(frame_index)
+        if camera is not self._sight.camera:
+            self._sight = Sight.of(camera)
+        standing = Standing(
+            maps.semantic, maps.instance, ground=self._sight.ground, label_set=self._label_set
+        )
+        layers = [
+            layer for row in rows if (layer := self._layer(row, frame_index, standing)) is not None
+        ]
+        layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
+        return [self._paint(layer, frame_index, maps) for layer in layers]
+
+    def _layer(self, row: PlannedEdit, frame_index: int, standing: Standing) -> Layer | None:
+        step, camera = frame_index - row.first_frame, self._sight.camera
+        kind, pose = OBJECT_KINDS[row.class_name], row.poses[step]
+        for instance_id in row.instance_ids:
+            if instance_id in standing.feet:
+                raise EditPlanError(
+                    f"sequence '{self._plan.sequence_id}': id {instance_id} of edit "
+                    f"'{row.edit_id}' is used by the base; the base has changed since the plan was "
+                    "made: plan again"
+                )
+        travelled_m = float(row.travelled_m[step]) if kind.moves_legs else 0.0
+        parts = self._parts(row.class_name, row.size_m, travelled_m)
+        if row.shape is None:
+            outline = silhouette(camera, parts, kind.class_names, pose)
+        else:
+            outline = row.shape.drawn(step, camera, parts, pose)
+        if outline is None:
+            return None
+        height, width = outline.part_index.shape
+        rect = Rect(outline.x, outline.y, outline.x + width, outline.y + height)
+        own = footprint_depth(self._sight, pose, row.size_m, slice(rect.x0, rect.x1))
+        is_visible = (outline.part_index > 0) & standing.depth(rect).behind(own)
+        return Layer(row, pose, rect, outline.part_index, is_visible)
+
+    def _paint(self, layer: Layer, frame_index: int, maps: Maps) -> EditFrame:
+        row, rect, is_visible = layer.row, layer.rect, layer.is_visible
+        names = OBJECT_KINDS[row.class_name].class_names
+        for number, (name, instance_id) in enumerate(zip(names, row.instance_ids, strict=True), 1):
+            is_part = is_visible & (layer.part_index == number) if len(names) > 1 else is_visible
+            np.copyto(maps.semantic[rect.slices], self._label_set.label(name).id, where=is_part)
+            np.copyto(maps.instance[rect.slices], instance_id, where=is_part)
+        np.copyto(maps.provenance[rect.slices], row.index, where=is_visible)
+        u, v, _ = project(self._sight.camera, np.array([layer.pose[0], layer.pose[1], 0.0]))
+        whole, visible = (int(np.count_nonzero(area)) for area in (layer.part_index, is_visible))
+        return EditFrame(
+            frame_index=frame_index,
+            edit_index=row.index,
+            edit_id=row.edit_id,
+            occurrence=row.occurrence,
+            instance_id=row.instance_ids[0],
+            box=rect,
+            foot_uv=(float(u), float(v)),
+            ahead_m=float(layer.pose[0]),
+            left_m=float(layer.pose[1]),
+            visible_px=visible,
+            occluded_share=1 - visible / whole if whole else 1.0,
+            float_px=_float_px(layer, self._sight.camera),
+            above_horizon_px=self._sight.horizon_row - rect.y0,
+        )
 
 
-def _layer(row: PlannedEdit, frame_index: int, sight: Sight, plan: EditPlan) -> Layer | None:
-    step, maps = frame_index - row.first_frame, sight.maps
-    kind, pose = OBJECT_KINDS[row.class_name], row.poses[step]
-    for instance_id in row.instance_ids:
-        if (maps.instance == instance_id).any():
-            raise EditPlanError(
-                f"sequence '{plan.sequence_id}': id {instance_id} of edit '{row.edit_id}' is "
-                "used by the base; the base has changed since the plan was made: plan again"
-            )
-    parts = kind.build(*row.size_m, float(row.travelled_m[step]))
-    if row.shape is None:
-        outline = silhouette(sight.camera, parts, kind.class_names, pose)
-    else:
-        outline = row.shape.drawn(step, sight.camera, parts, pose)
-    if outline is None:
-        return None
-    height, width = outline.part_index.shape
-    rect = Rect(outline.x, outline.y, outline.x + width, outline.y + height)
-    base = depth_of_labels(
-        maps.semantic, maps.instance, rect, ground=sight.ground, label_set=sight.label_set
-    )
-    own = footprint_depth(sight.camera, pose, row.size_m, np.arange(rect.x0, rect.x1))
-    return Layer(row, pose, outline, (outline.part_index > 0) & (own < base))
+def _parts(
+    class_name: str, size_m: tuple[float, float, float], travelled_m: float
+) -> tuple[Part, ...]:
+    return OBJECT_KINDS[class_name].build(*size_m, travelled_m)
 
 
 def footprint_depth(
-    camera: Camera,
-    pose: NDArray[np.float64],
-    size_m: tuple[float, float, float],
-    columns: NDArray[np.intp],
+    sight: Sight, pose: NDArray[np.float64], size_m: tuple[float, float, float], columns: slice
 ) -> NDArray[np.float64]:
     """Return the z-depth at which each image column first meets an object's footprint.
 
     Args:
-        camera: Where from.
+        sight: Where from.
         pose: (3,) x, y, heading in the vehicle frame.
         size_m: Length, width, height.
-        columns: (n,) columns of the frame.
+        columns: n columns of the frame.
 
     Returns:
         (n,) metres; columns that pass beside the footprint get the depth of its middle.
     """
-    centre = camera_centre(camera)
-    middle = project(camera, np.array([pose[0], pose[1], 0.0]))
-    pixels = np.stack([columns, np.full(len(columns), camera.intrinsics[1, 2])], axis=1)
-    rays = pixel_rays(camera, pixels.astype(np.float64))[:, :2]
+    middle = project(sight.camera, np.array([pose[0], pose[1], 0.0]))
     cosine, sine = np.cos(pose[2]), np.sin(pose[2])
     to_object = np.array([[cosine, sine], [-sine, cosine]])
-    origin = to_object @ (centre[:2] - pose[:2])
-    directions = rays @ to_object.T
+    origin = to_object @ (sight.centre[:2] - pose[:2])
+    directions = sight.rays[columns] @ to_object.T
     directions = np.where(np.abs(directions) < 1e-9, 1e-9, directions)
     half = np.array(size_m[:2]) / 2
     one, other = (-half - origin) / directions, (half - origin) / directions
@@ -151,33 +207,6 @@ def footprint_depth(
     leave = np.maximum(one, other).min(axis=1)
     depth = np.where((enter <= leave) & (leave > 0), enter, middle[2])
     return np.maximum(depth, 0.0)
-
-
-def _paint(layer: Layer, frame_index: int, sight: Sight) -> EditFrame:
-    row, outline, rect, maps = layer.row, layer.outline, layer.rect, sight.maps
-    names = OBJECT_KINDS[row.class_name].class_names
-    for number, (name, instance_id) in enumerate(zip(names, row.instance_ids, strict=True), 1):
-        is_part = layer.is_visible & (outline.part_index == number)
-        maps.semantic[rect.slices][is_part] = sight.label_set.label(name).id
-        maps.instance[rect.slices][is_part] = instance_id
-    maps.provenance[rect.slices][layer.is_visible] = row.index
-    u, v, _ = project(sight.camera, np.array([layer.pose[0], layer.pose[1], 0.0]))
-    whole, visible = int(np.count_nonzero(outline.part_index)), int(layer.is_visible.sum())
-    return EditFrame(
-        frame_index=frame_index,
-        edit_index=row.index,
-        edit_id=row.edit_id,
-        occurrence=row.occurrence,
-        instance_id=row.instance_ids[0],
-        box=rect,
-        foot_uv=(float(u), float(v)),
-        ahead_m=float(layer.pose[0]),
-        left_m=float(layer.pose[1]),
-        visible_px=visible,
-        occluded_share=1 - visible / whole if whole else 1.0,
-        float_px=_float_px(layer, sight.camera),
-        above_horizon_px=horizon_row(sight.camera) - rect.y0,
-    )
 
 
 def _float_px(layer: Layer, camera: Camera) -> float:

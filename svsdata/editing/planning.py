@@ -7,7 +7,7 @@ Planning sees the whole way of the vehicle and where the base's objects are, but
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from svsdata.editing.additions import plan_additions
+from svsdata.editing.additions import Misses, plan_additions
 from svsdata.editing.changes import plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
@@ -42,39 +42,58 @@ def plan_edits(
         EditPlanError: If there are too many edits, a class is unknown, two edits contradict, or
             one fails whose checks say ``on_fail: error``.
     """
-    if not 1 <= len(edits) <= MAX_EDITS:
-        raise EditPlanError(f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans")
-    setting = Setting.of(scene, seed)
-    targets = _targets(edits, setting)
-    _refuse_contradictions(edits, targets)
-    gone = {i for e in edits if e.op == "remove" for i in _sure(e, targets.get(e.id, []))}
-    crowd = Crowd.of(scene.sightings).without(gone)
-    rows: list[PlannedEdit] = []
-    for index, edit in enumerate(edits, start=1):
-        if edit.op == "relabel":
-            planned = [plan_region(index, edit, setting)]
-        elif edit.op == "add":
-            planned = plan_additions(index, edit, setting, crowd, barred)
-        else:
-            planned = plan_changes(index, edit, targets[edit.id], setting, crowd, barred)
-        for row in planned:
-            _stop_if_asked(row)
-            if row.is_live:
-                crowd = crowd.without(row.erased_ids).joined_by(row)
-            rows.append(_clipped(row, edit, scene.num_frames))
-    return EditPlan(
-        sequence_id=scene.sequence_id,
-        base_hash=scene.base_hash,
-        label_set_name=scene.label_set.name,
-        size_hw=scene.camera.size_hw,
-        fps=scene.fps,
-        num_frames=scene.num_frames,
-        camera=scene.camera,
-        seed=seed,
-        ego=setting.ego,
-        rows=tuple(_numbered(rows, scene)),
-        pitch_rad=scene.pitch_rad,
-    )
+    return Planner(edits, scene, seed).plan(barred)
+
+
+class Planner:
+    """Resolves edits as ``plan_edits`` does, again and again with more that is barred.
+
+    Raises:
+        EditPlanError: As ``plan_edits``.
+    """
+
+    def __init__(self, edits: Sequence[Edit], scene: Scene, seed: int) -> None:
+        if not 1 <= len(edits) <= MAX_EDITS:
+            raise EditPlanError(
+                f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans"
+            )
+        self._edits, self._scene = edits, scene
+        self._setting = Setting.of(scene, seed)
+        self._targets = _targets(edits, self._setting)
+        _refuse_contradictions(edits, self._targets)
+        gone = {i for e in edits if e.op == "remove" for i in _sure(e, self._targets.get(e.id, []))}
+        self._crowd = Crowd.of(scene.sightings).without(gone)
+        self._misses = Misses()
+
+    def plan(self, barred: Collection[int] = ()) -> EditPlan:
+        """Resolve the edits; seeds in ``barred`` are not tried."""
+        scene, setting, crowd = self._scene, self._setting, self._crowd
+        rows: list[PlannedEdit] = []
+        for index, edit in enumerate(self._edits, start=1):
+            if edit.op == "relabel":
+                planned = [plan_region(index, edit, setting)]
+            elif edit.op == "add":
+                planned = plan_additions(index, edit, (setting, crowd), barred, self._misses)
+            else:
+                planned = plan_changes(index, edit, self._targets[edit.id], setting, crowd, barred)
+            for row in planned:
+                _stop_if_asked(row)
+                if row.is_live:
+                    crowd = crowd.without(row.erased_ids).joined_by(row)
+                rows.append(_clipped(row, edit, scene.num_frames))
+        return EditPlan(
+            sequence_id=scene.sequence_id,
+            base_hash=scene.base_hash,
+            label_set_name=scene.label_set.name,
+            size_hw=scene.camera.size_hw,
+            fps=scene.fps,
+            num_frames=scene.num_frames,
+            camera=scene.camera,
+            seed=setting.seed,
+            ego=setting.ego,
+            rows=tuple(_numbered(rows, scene)),
+            pitch_rad=scene.pitch_rad,
+        )
 
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:

@@ -5,14 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.language import Edit
-from svsdata.editing.occlusion import FLAT_NAMES
+from svsdata.editing.occlusion import FLAT_NAMES, Rect
 from svsdata.editing.placement import seen_from, turned
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.setting import Setting
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import project
-from svsdata.labels import LabelSet
-from svsdata.records import Camera, SemanticMap
+from svsdata.records import Camera
 
 # Nearer the ground is below every picture; beyond, a region is a row of pixels.
 _NEAR_M, _FAR_M = 0.5, 200.0
@@ -69,8 +68,10 @@ def _corners(edit: Edit, setting: Setting, first: int) -> NDArray[np.float64]:
     return np.concatenate([right, left[::-1]])
 
 
-def region_mask(row: PlannedEdit, frame_index: int, plan: EditPlan) -> NDArray[np.bool_] | None:
-    """Return the (H, W) pixels whose ground lies in a region; None where none does."""
+def region_mask(
+    row: PlannedEdit, frame_index: int, plan: EditPlan
+) -> tuple[Rect, NDArray[np.bool_]] | None:
+    """Return a rectangle and its (h, w) pixels whose ground lies in a region, or None."""
     height, width = plan.size_hw
     flat = np.column_stack([row.region, np.zeros(len(row.region))])
     ego = np.repeat(plan.ego[frame_index : frame_index + 1], len(flat), axis=0)
@@ -80,18 +81,16 @@ def region_mask(row: PlannedEdit, frame_index: int, plan: EditPlan) -> NDArray[n
     if len(outline) < 3:
         return None
     pixels = project(camera, np.column_stack([outline, np.zeros(len(outline))]))[:, :2]
-    mask = np.zeros((height, width), np.uint8)
-    scaled = np.rint(np.clip(pixels, -1e5, 1e5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    pixels = np.clip(pixels, -1e5, 1e5)
+    # Lines are drawn half a pixel beyond the corners.
+    x0, y0 = np.maximum(np.floor(pixels.min(axis=0)).astype(int) - 1, 0)
+    x1, y1 = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + 2, (width, height))
+    if x0 >= x1 or y0 >= y1:
+        return None
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    scaled = np.rint((pixels - (x0, y0)) * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillPoly(mask, [scaled], 1, shift=_SUBPIXEL_BITS)
-    return mask.astype(bool) if mask.any() else None
-
-
-def relabelled(
-    semantic: SemanticMap, mask: NDArray[np.bool_], row: PlannedEdit, label_set: LabelSet
-) -> NDArray[np.bool_]:
-    """Return the (H, W) pixels of a region that have a class that is relabelled."""
-    ids = [label_set.label(name).id for name in row.from_classes]
-    return np.asarray(mask & np.isin(semantic, ids))
+    return Rect(int(x0), int(y0), int(x1), int(y1)), mask.view(bool)
 
 
 def _before_camera(corners: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:

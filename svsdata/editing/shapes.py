@@ -45,6 +45,8 @@ class ObjectKind:
     """Classes it may stand on."""
     build: Callable[[float, float, float, float], tuple[Part, ...]]
     """(length, width, height, travelled metres) to parts in painting order."""
+    moves_legs: bool = False
+    """Whether its parts move with the way travelled."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ def silhouette(
         None where nothing of it falls into the frame.
     """
     height, width = camera.size_hw
-    hulls = []
-    for part in parts:
-        outline = _projected_hull(camera, placed(part.points, pose))
-        if outline is not None:
-            hulls.append((1 + class_names.index(part.class_name), outline))
+    outlines = _projected_hulls(camera, parts, pose)
+    hulls = [
+        (1 + class_names.index(part.class_name), outline)
+        for part, outline in zip(parts, outlines, strict=True)
+        if outline is not None
+    ]
     if not hulls:
         return None
     corners = np.concatenate([outline for _, outline in hulls])
@@ -86,9 +89,10 @@ def silhouette(
     if left >= right or top >= bottom:
         return None
     part_index = np.zeros((bottom - top, right - left), np.uint8)
+    corner = np.array((left, top), np.float32)
     for index, neighbours in groupby(hulls, key=itemgetter(0)):
-        corner = np.array((left, top), np.float32)
-        _fill(part_index, [outline - corner for _, outline in neighbours], index)
+        mask = _inside([outline - corner for _, outline in neighbours], part_index.shape)
+        part_index[mask] = index
     return Silhouette(int(left), int(top), part_index)
 
 
@@ -100,50 +104,88 @@ def placed(points: Points, pose: Points) -> Points:
     return np.stack([x, y, points[:, 2]], axis=1)
 
 
-def _projected_hull(camera: Camera, points: Points) -> NDArray[np.float32] | None:
-    """(N, 2) corners of the hull of what lies before the camera, or None."""
-    in_camera = points @ camera.cam_T_vehicle[:3, :3].T + camera.cam_T_vehicle[:3, 3]
-    is_ahead = in_camera[:, 2] > _NEAR_M
-    if not is_ahead.any():
-        return None
-    if is_ahead.all():
-        kept = points
-    else:
-        # Cut every edge, and harmlessly every diagonal, that crosses the near plane.
-        ahead, behind = points[is_ahead], points[~is_ahead]
-        z_ahead, z_behind = in_camera[is_ahead, 2], in_camera[~is_ahead, 2]
-        share = ((z_ahead[:, None] - _NEAR_M) / (z_ahead[:, None] - z_behind))[..., None]
-        cuts = ahead[:, None] * (1 - share) + behind[None] * share
-        kept = np.concatenate([ahead, cuts.reshape(-1, 3)])
-    pixels = project(camera, kept)[:, :2].astype(np.float32)
-    return np.asarray(cv2.convexHull(pixels)[:, 0], np.float32)
+def _projected_hulls(
+    camera: Camera, parts: tuple[Part, ...], pose: Points
+) -> list[NDArray[np.float32] | None]:
+    """(N, 2) corners of the hull of what of each part lies before the camera, or None."""
+    points = placed(np.concatenate([part.points for part in parts]), pose)
+    seen = project(camera, points)
+    pixels, depth = seen[:, :2].astype(np.float32), seen[:, 2]
+    hulls: list[NDArray[np.float32] | None] = []
+    first = 0
+    for part in parts:
+        own = slice(first, first + len(part.points))
+        first = own.stop
+        if depth[own].min() > _NEAR_M:
+            hulls.append(_hull(pixels[own]))
+        elif depth[own].max() > _NEAR_M:
+            hulls.append(_hull(project(camera, _cut(points[own], depth[own]))[:, :2]))
+        else:
+            hulls.append(None)
+    return hulls
 
 
-def _fill(part_index: NDArray[np.uint8], hulls: list[NDArray[np.float32]], index: int) -> None:
-    """Set the pixels whose centre lies inside any hull, drawn over what is there.
+def _hull(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.asarray(cv2.convexHull(pixels.astype(np.float32, copy=False))[:, 0], np.float32)
+
+
+def _cut(points: Points, depth: NDArray[np.float64]) -> Points:
+    """Points before the near plane and where edges, and harmlessly diagonals, cross it."""
+    is_ahead = depth > _NEAR_M
+    ahead, behind = points[is_ahead], points[~is_ahead]
+    z_ahead, z_behind = depth[is_ahead], depth[~is_ahead]
+    share = ((z_ahead[:, None] - _NEAR_M) / (z_ahead[:, None] - z_behind))[..., None]
+    cuts = ahead[:, None] * (1 - share) + behind[None] * share
+    return np.concatenate([ahead, cuts.reshape(-1, 3)])
+
+
+def _inside(outlines: list[NDArray[np.float32]], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w) pixels whose centre lies inside any of some convex outlines.
 
     OpenCV's fill would add half a pixel all around.
     """
-    height, width = part_index.shape
-    # How many hulls cover a pixel, as differences along its row.
-    steps = np.zeros((height, width + 1), np.int8)
-    for outline in hulls:
-        first = max(0, int(np.ceil(outline[:, 1].min())))
-        last = min(height - 1, int(np.floor(outline[:, 1].max())))
-        rows = np.arange(first, last + 1)
-        (x0, y0), (x1, y1) = outline.T, np.roll(outline, -1, axis=0).T
-        down = rows[:, None].astype(np.float32)
-        crosses = (y0 <= down) != (y1 <= down)
-        slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
-        x = x0 + (down - y0) * slope
-        left = np.where(crosses, x, np.inf).min(axis=1, initial=np.inf)
-        right = np.where(crosses, x, -np.inf).max(axis=1, initial=-np.inf)
-        begin = np.ceil(np.clip(left, 0, width)).astype(np.intp)
-        end = np.floor(np.clip(right, -1, width - 1)).astype(np.intp) + 1
-        covered = begin < end
-        steps[rows[covered], begin[covered]] += 1
-        steps[rows[covered], end[covered]] -= 1
-    part_index[np.cumsum(steps[:, :-1], axis=1, dtype=np.int8) > 0] = index
+    height, width = size_hw
+    lengths = np.array([len(outline) for outline in outlines])
+    corners = np.concatenate(outlines)
+    following = np.arange(1, len(corners) + 1)
+    following[np.cumsum(lengths) - 1] -= lengths
+    (x0, y0), (x1, y1) = corners.T, corners[following].T
+    # Every row that an edge crosses, edge after edge.
+    first, stop = (
+        np.clip(np.ceil(end), 0, height).astype(np.intp)
+        for end in (np.minimum(y0, y1), np.maximum(y0, y1))
+    )
+    count = stop - first
+    edge = np.repeat(np.arange(len(corners)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count - first, count)
+    slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+    x = x0[edge] + (row.astype(np.float32) - y0[edge]) * slope[edge]
+    # An outline covers one span of each of its rows.
+    span = np.repeat(np.arange(len(outlines)), lengths)[edge] * height + row
+    left = np.full(len(outlines) * height, np.inf, np.float32)
+    right = np.full(len(outlines) * height, -np.inf, np.float32)
+    np.minimum.at(left, span, x)
+    np.maximum.at(right, span, x)
+    begin = np.ceil(np.clip(left, 0, width)).astype(np.intp)
+    end = np.floor(np.clip(right, -1, width - 1)).astype(np.intp) + 1
+    covered = np.flatnonzero(begin < end)
+    row_start = covered % height * width
+    return _union(row_start + begin[covered], row_start + end[covered], height * width).reshape(
+        size_hw
+    )
+
+
+def _union(begin: NDArray[np.intp], end: NDArray[np.intp], length: int) -> NDArray[np.bool_]:
+    """(length,) whether each place lies in any interval, ends excluded."""
+    if not begin.size:
+        return np.zeros(length, bool)
+    order = np.argsort(begin)
+    begin, end = begin[order], np.maximum.accumulate(end[order])
+    is_gap = begin[1:] > end[:-1]
+    starts, stops = begin[np.append(True, is_gap)], end[np.append(is_gap, True)]
+    bounds = np.stack([starts, stops], axis=1).ravel()
+    lengths = np.diff(bounds, prepend=0, append=length)
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
 
 
 _DRIVABLE = ("road", "parking", "ground")
@@ -157,7 +199,15 @@ OBJECT_KINDS = {
         ),
         ObjectKind("bus", ("bus",), (10.5, 12.5), (2.5, 2.55), (2.95, 3.2), 30.0, _DRIVABLE, bus),
         ObjectKind(
-            "person", ("person",), (0.6, 0.8), (0.5, 0.6), (1.55, 1.9), 4.0, _WALKABLE, person
+            "person",
+            ("person",),
+            (0.6, 0.8),
+            (0.5, 0.6),
+            (1.55, 1.9),
+            4.0,
+            _WALKABLE,
+            person,
+            moves_legs=True,
         ),
         ObjectKind(
             "bicycle",
@@ -168,6 +218,7 @@ OBJECT_KINDS = {
             14.0,
             _WALKABLE,
             cyclist,
+            moves_legs=True,
         ),
         ObjectKind(
             "motorcycle",

@@ -13,6 +13,17 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 
+def _circle(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosines and sines of (count,) angles all around."""
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.cos(angles), np.sin(angles)
+
+
+_CIRCLE, _OCTAGON = _circle(12), _circle(8)
+# Rings of a ball, as shares of its upper half.
+_LEVELS = np.array([-0.7, 0.0, 0.7])
+
+
 @dataclass(frozen=True)
 class Part:
     """One convex piece."""
@@ -39,13 +50,9 @@ def _box(
 
 
 def _wheel(class_name: str, x: float, y: tuple[float, float], radius: float) -> Part:
-    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    points = [
-        (x + radius * np.cos(angle), side, radius + radius * np.sin(angle))
-        for side in y
-        for angle in angles
-    ]
-    return Part(class_name, np.array(points))
+    across, up = x + radius * _CIRCLE[0], radius + radius * _CIRCLE[1]
+    sides = [np.stack([across, np.full_like(up, side), up], axis=1) for side in y]
+    return Part(class_name, np.concatenate(sides))
 
 
 def _wheels(
@@ -61,12 +68,11 @@ def _wheels(
 
 def _ball(class_name: str, centre: tuple[float, float, float], radii: tuple[float, float]) -> Part:
     """An upright ellipsoid of (horizontal, vertical) radii."""
-    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    points = [(0.0, 0.0, radii[1]), (0.0, 0.0, -radii[1])]
-    for level in (-0.7, 0.0, 0.7):
-        ring = radii[0] * np.sqrt(1 - level**2)
-        points += [(ring * np.cos(a), ring * np.sin(a), level * radii[1]) for a in angles]
-    return Part(class_name, np.array(points) + np.array(centre))
+    ring, height = radii[0] * np.sqrt(1 - _LEVELS**2), _LEVELS * radii[1]
+    x, y = (np.outer(ring, way).ravel() for way in _OCTAGON)
+    rings = np.stack([x, y, np.repeat(height, len(x) // len(ring))], axis=1)
+    poles = [(0.0, 0.0, radii[1]), (0.0, 0.0, -radii[1])]
+    return Part(class_name, np.concatenate([poles, rings]) + np.array(centre))
 
 
 def _limb(

@@ -126,8 +126,8 @@ def _beside_ego(
     seconds, path = moment.seconds(setting.scene.fps), setting.path
     times, ahead_m, left_m = _waypoints(edit, rng)
     at = np.clip(seconds, times[0], times[-1])
-    along = path.at_frame_m[moment.frames] + PchipInterpolator(times, ahead_m)(at)
-    offset = PchipInterpolator(times, left_m)(at)
+    ahead, offset = PchipInterpolator(times, np.stack([ahead_m, left_m], axis=1))(at).T
+    along = path.at_frame_m[moment.frames] + ahead
     poses = path.poses(along, offset)
     # The body turns towards where it goes when it changes lanes.
     forward = np.gradient(along) if len(along) > 1 else np.ones(1)

@@ -1,17 +1,19 @@
 """What only pictures tell of a plan: it is tried on the base's maps, bad rows are planned anew."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.checks import Fault
+from svsdata.editing.fill import LOOK_AROUND
 from svsdata.editing.language import Edit
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.planning import plan_edits
+from svsdata.editing.planning import Planner
 from svsdata.editing.scene import Scene
 from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.errors import EditPlanError
@@ -26,11 +28,15 @@ _FIRST_SHARE = 0.25
 _SIZE_TOLERANCE_M, _POSE_TOLERANCE_M = 0.1, 0.5
 
 
+FramesAt = Callable[[Sequence[int]], Iterable[Frame]]
+"""Yields frames of the base by their ascending indices, those that have maps."""
+
+
 def plan_on_frames(
     edits: Sequence[Edit],
     scene: Scene,
     seed: int,
-    frames: Callable[[], Iterable[Frame]],
+    frames_at: FramesAt,
     library: ShapeLibrary | None = None,
 ) -> EditPlan:
     """Plan edits and check the plan on the base's own maps.
@@ -39,16 +45,18 @@ def plan_on_frames(
         edits: As of ``plan_edits``.
         scene: Of the same frames.
         seed: As of ``plan_edits``.
-        frames: Begins the sequence anew at every call; frames without maps are passed over.
+        frames_at: Reads the base.
         library: Outlines for the edits that borrow theirs.
 
     Raises:
         EditPlanError: As ``plan_edits`` and ``borrow_shapes``.
     """
+    planner = Planner(edits, scene, seed)
     barred: set[int] = set()
+    verdicts = _Verdicts()
     for attempt in range(_ROUNDS):
-        plan = borrow_shapes(plan_edits(edits, scene, seed, barred=barred), edits, library)
-        faults = faults_on_frames(plan, frames())
+        plan = borrow_shapes(planner.plan(barred), edits, library)
+        faults = verdicts.faults(plan, frames_at)
         again = {
             plan.rows[number].seed
             for number in faults
@@ -58,6 +66,40 @@ def plan_on_frames(
             break
         barred |= again
     return rejected(plan, faults)
+
+
+class _Verdicts:
+    """What trials said of rows, so that a plan made anew is tried where it differs."""
+
+    def __init__(self) -> None:
+        self._ground: tuple[object, ...] = ()
+        self._of_row: dict[object, Fault | None] = {}
+
+    def faults(self, plan: EditPlan, frames_at: FramesAt) -> dict[int, Fault]:
+        """Return what is wrong with a plan, by the row's number."""
+        live = {number: row for number, row in enumerate(plan.rows) if row.is_live}
+        # What draws is judged by the maps that the others leave, and by no other that draws.
+        ground = tuple(_key(row) for row in live.values() if _changes_ground(row))
+        if ground != self._ground:
+            self._ground, self._of_row = ground, {}
+        new = {number: row for number, row in live.items() if _key(row) not in self._of_row}
+        kept = [n for n, row in live.items() if n in new or (new and _changes_ground(row))]
+        part = replace(plan, rows=tuple(plan.rows[number] for number in kept))
+        found = faults_on_frames(part, frames_at, list(new.values()))
+        faults = {kept[number]: fault for number, fault in found.items()}
+        self._of_row |= {_key(row): faults.get(number) for number, row in new.items()}
+        verdicts = {number: self._of_row[_key(row)] for number, row in live.items()}
+        return {number: fault for number, fault in verdicts.items() if fault is not None}
+
+
+def _changes_ground(row: PlannedEdit) -> bool:
+    return row.erases or row.op == "relabel"
+
+
+def _key(row: PlannedEdit) -> tuple[object, ...]:
+    """What tells a row from others of plans of the same edits on the same scene."""
+    span = (row.first_frame, row.last_frame)
+    return (row.edit_id, row.seed, row.erased_ids, row.erased_class, *span)
 
 
 def rejected(plan: EditPlan, faults: dict[int, Fault]) -> EditPlan:
@@ -101,10 +143,17 @@ class _Seen:
         self.above = max(self.above, (event.above_horizon_px, event.frame_index))
 
 
-def faults_on_frames(plan: EditPlan, frames: Iterable[Frame]) -> dict[int, Fault]:
-    """Try a plan and return what is wrong, by the row's number."""
+def faults_on_frames(
+    plan: EditPlan, frames_at: FramesAt, tried: Sequence[PlannedEdit] | None = None
+) -> dict[int, Fault]:
+    """Try a plan and return what is wrong, by the row's number.
+
+    Args:
+        plan: To try.
+        frames_at: Reads the base.
+        tried: Rows whose frames are looked at; None: all.
+    """
     number_of = {(row.index, row.occurrence): k for k, row in enumerate(plan.rows) if row.draws}
-    entries = {plan.rows[k].first_frame + _first_shown(plan.rows[k]) for k in number_of.values()}
     seen = {number: _Seen() for number in number_of.values()}
     changed: dict[int, tuple[float, int]] = {}
     area = plan.size_hw[0] * plan.size_hw[1]
@@ -120,7 +169,8 @@ def faults_on_frames(plan: EditPlan, frames: Iterable[Frame]) -> dict[int, Fault
         share = (event.visible_px / area, event.frame_index)
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
-    for _ in apply_plan(plan, _some(frames, entries), record=record):
+    wanted = tried_frames(plan, plan.rows if tried is None else tried)
+    for _ in apply_plan(plan, frames_at(wanted), record=record):
         pass
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}
@@ -140,11 +190,25 @@ def _first_shown(row: PlannedEdit) -> int:
     return int(row.is_shown.argmax())
 
 
-def _some(frames: Iterable[Frame], entries: set[int]) -> Iterator[Frame]:
-    for frame in frames:
-        is_wanted = frame.frame_index % _EVERY == 0 or frame.frame_index in entries
-        if is_wanted and frame.semantic is not None and frame.instance is not None:
-            yield frame
+def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit]) -> list[int]:
+    """Return the frames to try rows on: some of those where they act, and where each appears.
+
+    Where something is erased come those around them that may fill what it leaves.
+    """
+    acts = np.zeros(plan.num_frames, bool)
+    entries = []
+    for row in rows:
+        if row.is_live and row.draws:
+            entries.append(row.first_frame + _first_shown(row))
+        if row.is_live and row.draws and not row.erases:
+            acts[row.first_frame : row.last_frame + 1] |= row.is_shown
+        elif row.is_live:
+            acts[row.first_frame : row.last_frame + 1] = True
+    if any(row.is_live and row.erases for row in plan.rows):
+        acts = np.asarray(ndimage.binary_dilation(acts, iterations=LOOK_AROUND))
+    acts[np.arange(plan.num_frames) % _EVERY != 0] = False
+    acts[entries] = True
+    return [int(index) for index in np.flatnonzero(acts)]
 
 
 def _drawn_fault(

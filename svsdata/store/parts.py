@@ -1,7 +1,8 @@
 """Parts: the Parquet files of a sequence, written once and read by row group."""
 
 import os
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,17 @@ def open_part(path: Path, metadata: pq.FileMetaData | None = None) -> Iterator[p
         raise CorruptShardError(f"{path}: {reason}{VERIFY_ADVICE}") from error
 
 
-def read_rows(file: pq.ParquetFile, wanted: range, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield rows of an open part, holding one row group."""
+def read_rows(
+    file: pq.ParquetFile, wanted: Sequence[int], columns: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield rows of an open part by their ascending numbers, holding one row group."""
     first = 0
     for group in range(file.num_row_groups):
-        num_rows = file.metadata.row_group(group).num_rows
-        inside = range(max(wanted.start - first, 0), min(wanted.stop - first, num_rows))
+        stop = first + file.metadata.row_group(group).num_rows
+        inside = wanted[bisect_left(wanted, first) : bisect_left(wanted, stop)]
         if inside:
             table = file.read_row_group(group, columns=columns)
-            yield from table.slice(inside.start, len(inside)).to_pylist()
-        first += num_rows
+            rows = table.slice(inside[0] - first, inside[-1] - inside[0] + 1).to_pylist()
+            for number in inside:
+                yield rows[number - inside[0]]
+        first = stop

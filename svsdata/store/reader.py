@@ -1,5 +1,7 @@
 """Reading a store: clips of frames by row group, only the layers asked for, in flat memory."""
 
+from bisect import bisect_left
+from collections import abc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,15 +109,42 @@ class StoreReader:
             StoreError: If the store has no such layer, or ``size_hw`` has another aspect ratio.
             CorruptShardError: While reading, if bytes are damaged.
         """
-        record = self.record(sequence_id)
-        num_frames = record.sequence.num_frames
+        num_frames = self.record(sequence_id).sequence.num_frames
         stop = num_frames if stop is None else stop
         if not 0 <= start <= stop <= num_frames:
             raise SequenceNotFoundError(
                 f"sequence '{sequence_id}' has frames 0..{num_frames - 1}, got {start}..{stop - 1}"
             )
+        return self.pick(sequence_id, range(start, stop), layers=layers, size_hw=size_hw)
+
+    def pick(
+        self,
+        sequence_id: str,
+        wanted: abc.Sequence[int],
+        *,
+        layers: tuple[str, ...] = ("image", "semantic"),
+        size_hw: tuple[int, int] | None = None,
+    ) -> Iterator[Frame]:
+        """Read single frames; no other frame is decoded.
+
+        Args:
+            sequence_id: Which sequence.
+            wanted: Indices, ascending.
+            layers: As of ``read``.
+            size_hw: As of ``read``.
+
+        Raises:
+            As ``read``.
+        """
+        record = self.record(sequence_id)
+        num_frames = record.sequence.num_frames
+        if wanted and not 0 <= wanted[0] <= wanted[-1] < num_frames:
+            raise SequenceNotFoundError(
+                f"sequence '{sequence_id}' has frames 0..{num_frames - 1}, "
+                f"got {wanted[0]}..{wanted[-1]}"
+            )
         self._check_layers(layers, size_hw)
-        return self._frames(record, range(start, stop), layers, size_hw)
+        return self._frames(record, wanted, layers, size_hw)
 
     def _check_layers(self, layers: tuple[str, ...], size_hw: tuple[int, int] | None) -> None:
         for layer in layers:
@@ -138,7 +167,7 @@ class StoreReader:
     def _frames(
         self,
         record: SequenceRecord,
-        wanted: range,
+        wanted: abc.Sequence[int],
         layers: tuple[str, ...],
         size_hw: tuple[int, int] | None,
     ) -> Iterator[Frame]:
@@ -155,12 +184,13 @@ class StoreReader:
             yield frame if size_hw is None else resize_frame(frame, self.info.size_hw, size_hw)
 
     def _rows(
-        self, record: SequenceRecord, wanted: range, columns: list[str]
+        self, record: SequenceRecord, wanted: abc.Sequence[int], columns: list[str]
     ) -> Iterator[dict[str, Any]]:
         """Yield the wanted rows, holding one row group at a time."""
         first = 0
         for part in record.parts:
-            inside = range(max(wanted.start - first, 0), min(wanted.stop - first, part.num_frames))
+            stop = first + part.num_frames
+            inside = wanted[bisect_left(wanted, first) : bisect_left(wanted, stop)]
             if inside:
                 path = self.path / FRAMES / record.sequence.sequence_id / part.name
                 with open_part(path, self._footers.get(path)) as file:
@@ -170,8 +200,8 @@ class StoreReader:
                             f"{path}: holds {file.metadata.num_rows} frames, its record says "
                             f"{part.num_frames}{VERIFY_ADVICE}"
                         )
-                    yield from read_rows(file, inside, columns)
-            first += part.num_frames
+                    yield from read_rows(file, [number - first for number in inside], columns)
+            first = stop
 
 
 def resize_frame(frame: Frame, old_hw: tuple[int, int], size_hw: tuple[int, int]) -> Frame:

@@ -1,5 +1,6 @@
 """The labelled frames that a video is made from: read from a store, rendered on beyond its end."""
 
+from collections import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,13 +45,21 @@ class LabelStream:
         the recorded end come with their ego motion alone.
         """
         recorded = min(stop, self.sequence.num_frames) if self.world else stop
-        layers = [layer for layer in self.layers if layer != "image"]
+        layers = [layer for layer in self.layers if layer in ("semantic", "instance")]
         if self.world is None and "flow" in self.reader.info.modalities:
             layers.append("flow")
         yield from self._read(0, recorded, tuple(layers))
         for index in range(recorded, stop):
             assert self.world is not None
             yield Frame(index, self._timestamp_us(index), ego=self.world.ego_motion(index))
+
+    def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
+        """Yield those of some frames, by ascending index, that are recorded, with their maps."""
+        recorded = [index for index in wanted if index < self.sequence.num_frames]
+        layers = tuple(layer for layer in self.layers if layer in ("semantic", "instance"))
+        return self.reader.pick(
+            self.sequence.sequence_id, recorded, layers=layers, size_hw=self.size_hw
+        )
 
     def _read(self, start: int, stop: int, layers: tuple[str, ...]) -> Iterator[Frame]:
         if start < stop:
@@ -68,6 +77,8 @@ class LabelStream:
             image=street.image,
             semantic=street.semantic,
             instance=street.instance if "instance" in self.layers else None,
+            flow=street.flow if index and "flow" in self.layers else None,
+            occlusion=street.occlusion if index and "occlusion" in self.layers else None,
             camera=self.world.camera,
             ego=street.ego,
             source=self.sequence.source,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from svsdata.editing.occlusion import GroundDepth, Rect, depth_of_labels
+from svsdata.editing.occlusion import GroundDepth, Rect, Standing, feet_of_things
 from svsdata.geometry.camera import assumed_camera, ground_points
 from svsdata.labels import CITYSCAPES
 
@@ -10,12 +10,9 @@ ids = {label.name: label.id for label in CITYSCAPES.labels}
 
 def depths(maps, camera, rect=None):
     height, width = maps[0].shape
-    return depth_of_labels(
-        *maps,
-        rect or Rect(0, 0, width, height),
-        ground=GroundDepth(camera),
-        label_set=CITYSCAPES,
-    )
+    standing = Standing(*maps, ground=GroundDepth(camera), label_set=CITYSCAPES)
+    runs = standing.depth(rect or Rect(0, 0, width, height))
+    return np.repeat(runs.metres, runs.num_rows).reshape(-1, runs.height).T
 
 
 def test_ground_depth_is_that_of_the_camera():
@@ -85,3 +82,33 @@ def test_a_part_of_the_frame_gives_what_the_whole_gives(camera, road_frame, pain
     paint(maps, ids["pole"], 17, ahead_m=8.5, left_m=-1.5, width_m=0.15, height_m=3.0)
     rect = Rect(70, 30, 110, 60)
     np.testing.assert_array_equal(depths(maps, camera, rect), depths(maps, camera)[30:60, 70:110])
+
+
+def test_pixels_behind_a_depth_are_those_that_are_farther_column_by_column(
+    camera, road_frame, paint
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    rect = Rect(60, 30, 120, 75)
+    limits = np.linspace(5.0, 15.0, 60)
+    standing = Standing(*maps, ground=GroundDepth(camera), label_set=CITYSCAPES)
+    found = standing.depth(rect).behind(limits)
+    np.testing.assert_array_equal(found, limits < depths(maps, camera, rect))
+    is_car = maps[0][rect.slices] == ids["car"]
+    assert found[is_car].any()
+    assert not found[is_car].all()
+
+
+def test_feet_are_the_middles_of_the_lowest_rows():
+    rng = np.random.default_rng(1)
+    instance = rng.choice(np.array([7, 24_001, 26_001, 26_002], np.uint16), (13, 17))
+    instance[9:] = 7
+    instance[12, 3] = 25_001
+    found = feet_of_things(instance)
+    assert set(found) == {24_001, 25_001, 26_001, 26_002}
+    for instance_id, (column, row) in found.items():
+        rows, columns = np.nonzero(instance == instance_id)
+        assert row == rows.max()
+        assert column == columns[rows == row].mean()
+    assert feet_of_things(np.full((3, 4), 11, np.uint16)) == {}

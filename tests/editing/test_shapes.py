@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -57,3 +58,18 @@ def test_legs_swing_with_the_way_and_return_after_two_steps():
     still, later, round_trip = (build(0.7, 0.5, 1.75, d) for d in (0.0, 0.37, 0.84 * 1.75))
     assert np.abs(still[0].points - later[0].points).max() > 0.1
     np.testing.assert_allclose(still[0].points, round_trip[0].points, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["truck", "person"])
+def test_a_pixel_is_filled_where_its_centre_lies_in_a_part(camera, name):
+    kind, pose = OBJECT_KINDS[name], np.array([9.0, 1.5, 0.7])
+    parts = kind.build(*middle_size(kind), 0.4)
+    found = silhouette(camera, parts, kind.class_names, pose)
+    expected = np.zeros_like(found.part_index)
+    for part in parts:
+        corners = project(camera, placed(part.points, pose))[:, :2] - (found.x, found.y)
+        hull = cv2.convexHull(corners.astype(np.float32))
+        for row, column in np.ndindex(expected.shape):
+            if cv2.pointPolygonTest(hull, (column, row), measureDist=False) >= 0:
+                expected[row, column] = 1
+    np.testing.assert_array_equal(found.part_index, expected)
