@@ -48,13 +48,15 @@ def run_evaluate(
 
     Raises:
         StoreError: If the stores differ in label set or frame size, or one has no sequence.
+        WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
+            be measured.
         ConfigError: If the folder holds another evaluation, or no frame counts.
     """
     # What is compared, and who judges
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
-    open_run_dir(config.out, config, overwrite=overwrite)
     judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
+    open_run_dir(config.out, config, overwrite=overwrite)
     basis = _basis((real, synthetic), judges, not_measured)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
         earlier = _read_report(config.out / _REPORT)

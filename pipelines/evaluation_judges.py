@@ -1,6 +1,7 @@
 """Who judges an evaluation: the networks whose weights are at hand, and why others are not."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -28,11 +29,13 @@ from svsdata.pipelines.configs.evaluate import EvaluateConfig, Metric
 from svsdata.pipelines.judge_choice import NO_JUDGE, chosen_judge
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
 
-_SAFE_IN_BF16: tuple[Metric, ...] = ("fid", "fvd_i3d", "lpips")
-"""What bf16 was found to move by less than 0.1 %: docs/benchmarks/evaluation.md."""
-
 _SMALLEST_SIDE: dict[str, int] = {"lpips": 32, "ssim": WINDOW}
 
+_WEIGHTS_FIELDS: dict[Metric, str] = {
+    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips"
+}  # fmt: skip
+
+Loaded = TypeVar("Loaded")
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
@@ -43,31 +46,47 @@ def build_judges(
 
     Returns:
         The judges, and the reason of every wanted measure that cannot be taken.
+
+    Raises:
+        WeightsError: If weights or a judge that the config names cannot be loaded, or no wanted
+            measure can be taken.
     """
     device = str(chosen_device(config.device))
     missing = _too_small(config, size_hw)
     wanted = frozenset(config.metrics) - set(missing)
-    extractors = []
-    for name, build in _EXTRACTORS.items():
-        if name in wanted:
-            try:
-                extractors.append(build(config, device))
-            except WeightsError as error:
-                missing[name] = str(error)
-    lpips = None
-    if "lpips" in wanted:
+
+    def loaded(name: Metric, build: Callable[[], Loaded]) -> Loaded | None:
+        if name not in wanted:
+            return None
         try:
-            lpips = _lpips(config, device)
+            return build()
         except WeightsError as error:
-            missing["lpips"] = str(error)
-    segmenter = None
-    if "miou" in wanted:
-        try:
-            segmenter = _segmenter(config, label_set, device)
-        except WeightsError as error:
-            missing["miou"] = str(error)
-    flow = DisFlow(check=False) if "flow_epe" in wanted else None
-    return Judges(tuple(extractors), lpips, segmenter, flow, wanted), missing
+            if _is_chosen(name, config):
+                raise WeightsError(f"{name}: {error}") from error
+            missing[name] = str(error)
+            return None
+
+    extractors = [
+        loaded(name, partial(build, config, device)) for name, build in _EXTRACTORS.items()
+    ]
+    judges = Judges(
+        tuple(extractor for extractor in extractors if extractor is not None),
+        loaded("lpips", lambda: _lpips(config, device)),
+        loaded("miou", lambda: _segmenter(config, label_set, device)),
+        DisFlow(check=False) if "flow_epe" in wanted else None,
+        wanted,
+    )
+    if set(config.metrics) <= set(missing):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise WeightsError(f"nothing can be measured; {reasons}")
+    return judges, missing
+
+
+def _is_chosen(name: Metric, config: EvaluateConfig) -> bool:
+    """Tell whether somebody chose who judges; then it is no measure to be left out."""
+    if name == "miou":
+        return config.judge is not None
+    return _WEIGHTS_FIELDS[name] in config.weights.model_fields_set
 
 
 def _too_small(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, str]:
@@ -80,8 +99,13 @@ def _too_small(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, st
 
 
 def dtype_of(metric: Metric, config: EvaluateConfig) -> torch.dtype:
-    """Return what a measure's network computes in."""
-    if config.precision == "auto" and metric not in _SAFE_IN_BF16:
+    """Return what a measure's network computes in.
+
+    Left to itself bf16 is for what it was found to move by less than 0.1 %, LPIPS with AlexNet; it
+    moved FID by 0.15 and FVD by 0.12 % (docs/benchmarks/evaluation.md).
+    """
+    is_safe = metric == "lpips" and config.lpips_trunk == "alex"
+    if config.precision == "auto" and not is_safe:
         return torch.float32
     return chosen_dtype(config.precision, chosen_device(config.device))
 
@@ -113,7 +137,7 @@ def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
     return fvd_cd_extractor(_placed(network, device), weights, device=device, dtype=dtype)
 
 
-_EXTRACTORS: dict[str, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
+_EXTRACTORS: dict[Metric, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
     "fid": _fid,
     "fvd_i3d": _fvd_i3d,
     "fvd_cd": _fvd_cd,

@@ -64,8 +64,8 @@ class EvaluateConfig(StageConfig):
     weights_folder: Path = Path("~/.cache/svsdata/weights")
     """Where weights are kept that go by name."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
-    """Of the networks of FID, FVD and LPIPS. ``auto``: float32, but bf16 where the processor
-    computes in it and it was found to move the figure by less than 0.1 %."""
+    """Of the networks of FID, FVD and LPIPS. ``auto``: float32; for LPIPS with AlexNet, which it
+    moves by less than 0.1 %, bf16 where the processor computes in it."""
     curve_frames: int = Field(10, ge=1)
     """Frames of a point of the curves over the frame index."""
     gallery_clips: int = Field(3, ge=0)

@@ -82,6 +82,7 @@ class StoreFigures:
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
         self.num_frames = self.num_clips = 0
+        self._sequence_id = ""
 
     def add(self, clip: Clip) -> ClipFigures:
         """Take in a clip; clips of a sequence come in order."""
@@ -135,6 +136,9 @@ class StoreFigures:
                 figures[name] = errors
 
     def _judge_looks(self, clip: Clip) -> None:
+        if self._sequence_id != clip.sequence_id:
+            self.identity.forget(self._sequence_id)
+            self._sequence_id = clip.sequence_id
         for frame in clip.frames:
             image, semantic = image_of(frame), semantic_of(frame)
             if "drift" in self.judges.wanted and self.usual_colors is None:

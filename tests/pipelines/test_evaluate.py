@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from svsdata.errors import ConfigError, StoreError
+from svsdata.errors import ConfigError, StoreError, WeightsError
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.nets.features.lpips import Lpips
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
@@ -147,18 +147,32 @@ def test_a_metric_says_that_frames_are_too_small(stores, tmp_path):
     }
 
 
+def test_weights_that_were_named_stop_the_run_and_leave_nothing_behind(stores, tmp_path):
+    wrong = {"weights": {"inception": str(tmp_path / "none.pth")}}
+    for fields, told in (
+        (wrong, r"^fid: no weights '.*none.pth'"),
+        ({"judge": str(tmp_path / "none")}, r"^miou: segmenter '.*none'"),
+        ({"metrics": ("fid", "miou")}, r"nothing can be measured; fid: .*; miou: no judge"),
+    ):
+        with pytest.raises(WeightsError, match=told):
+            run_evaluate(config_for(stores, tmp_path, **fields), Silent())
+        assert not (tmp_path / "report").exists()
+
+
 def test_bf16_is_for_processors_that_compute_in_it_and_measures_that_bear_it(
     stores, tmp_path, monkeypatch
 ):
     auto = config_for(stores, tmp_path, device="cpu")
     for fast in (False, True):
         monkeypatch.setattr("svsdata.synthesis.compute.computes_bf16", lambda _, fast=fast: fast)
-        assert dtype_of("fid", auto) == (torch.bfloat16 if fast else torch.float32)
-        assert dtype_of("fvd_cd", auto) == torch.float32
+        assert dtype_of("lpips", auto) == (torch.bfloat16 if fast else torch.float32)
+        assert dtype_of("fid", auto) == torch.float32
+        vgg = auto.model_copy(update={"lpips_trunk": "vgg"})
+        assert dtype_of("lpips", vgg) == torch.float32
     exact = auto.model_copy(update={"precision": "float32"})
-    assert dtype_of("fid", exact) == torch.float32
+    assert dtype_of("lpips", exact) == torch.float32
     rough = auto.model_copy(update={"precision": "bf16"})
-    assert dtype_of("fvd_cd", rough) == torch.bfloat16
+    assert dtype_of("fid", rough) == torch.bfloat16
 
 
 def test_the_clips_that_differ_most_come_first(stores, tmp_path):
