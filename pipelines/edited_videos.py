@@ -1,5 +1,6 @@
 """The videos that edits make of a store's sequences: which there are, and how each is planned."""
 
+from collections import abc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,14 +13,18 @@ from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames, reject_duplicate
 from svsdata.errors import StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
-from svsdata.records import Sequence
+from svsdata.records import Frame, Sequence
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.synthesis.label_stream import LabelStream
 from svsdata.synthesis.provenance import recipe_hash, synthesized_id
+
+_AHEAD = 8
+"""Frames decoded while others are looked at."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class Video:
     library: ShapeLibrary | None = None
     """Outlines that the edits may borrow."""
 
+    def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
+        """Read the recorded ones of some frames, by ascending index."""
+        return in_background(self.labels.maps(wanted), capacity=_AHEAD)
+
     def scene(self) -> Scene:
         """Read what planning needs to know of the sequence.
 
@@ -48,7 +57,7 @@ class Video:
             EditPlanError: If it has no maps.
         """
         return scan_scene(
-            self.labels.glance(self.num_frames),
+            in_background(self.labels.glance(self.num_frames), capacity=_AHEAD),
             sequence_id=self.labels.sequence.sequence_id,
             label_set=self.labels.reader.info.label_set,
             fps=self.labels.sequence.fps,
@@ -76,7 +85,7 @@ def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]
             continue
         if scene is None or stream is not video.labels:
             scene, stream, earlier = video.scene(), video.labels, []
-        plan = plan_on_frames(video.edits, scene, video.seed, video.labels.maps, video.library)
+        plan = plan_on_frames(video.edits, scene, video.seed, video.maps, video.library)
         earlier.append(reject_duplicate(plan, earlier))
         yield video, earlier[-1]
 

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from torch.overrides import TorchFunctionMode
 
 from svsdata.labels import CITYSCAPES
-from svsdata.nets.models import MODELS, build_generator, model_config
+from svsdata.nets.models import MODELS, AnyConfig, build_generator, model_config
 from svsdata.nets.video_generator import VideoGenerator
 
 _BASE_HW = (256, 512)
@@ -47,7 +47,14 @@ def model_table(models: Sequence[str] = MODELS) -> ModelTable:
     Raises:
         ConfigError: If there is no such model.
     """
-    return ModelTable(models=tuple(_line(model) for model in models))
+    counted: dict[AnyConfig, ModelLine] = {}  # A and B are one generator
+    lines = []
+    for model in models:
+        config = model_config(model, CITYSCAPES.num_classes)
+        if config not in counted:
+            counted[config] = _line(model)
+        lines.append(counted[config].model_copy(update={"model": model}))
+    return ModelTable(models=tuple(lines))
 
 
 def _line(model: str) -> ModelLine:

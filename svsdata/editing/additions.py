@@ -180,7 +180,7 @@ def _try(
         first = int(moment.frames[0])
         whole = Candidate.on_way(kind, size_m, first, way.poses, setting)
         candidate = replace(whole, shown=whole.shown & way.exists)
-        is_cut = (candidate.shown[0] and first > 0) or (
+        is_cut = (candidate.shown[0] and first > _first_frame(edit)) or (
             candidate.shown[-1] and moment.frames[-1] < _last_frame(edit, setting)
         )
         if not is_cut:
@@ -196,6 +196,10 @@ def _try(
     return _applied(blank, edit, candidate, way)
 
 
+def _first_frame(edit: Edit) -> int:
+    return 0 if edit.frames.start == "auto" else edit.frames.start
+
+
 def _last_frame(edit: Edit, setting: Setting) -> int:
     last = setting.scene.num_frames - 1
     return last if edit.frames.end == "end" else min(edit.frames.end, last)
@@ -203,9 +207,7 @@ def _last_frame(edit: Edit, setting: Setting) -> int:
 
 def _moment(start: int, seconds: tuple[int, int], edit: Edit, setting: Setting) -> Moment:
     fps = setting.scene.fps
-    first = max(0, start - round(seconds[0] * fps))
-    if edit.frames.start != "auto":
-        first = max(first, edit.frames.start)
+    first = max(_first_frame(edit), start - round(seconds[0] * fps))
     last = min(_last_frame(edit, setting), start + round(seconds[1] * fps))
     return Moment(start, np.arange(first, last + 1))
 

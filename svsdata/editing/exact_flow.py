@@ -20,6 +20,8 @@ from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.surfaces import (
     Stance,
+    Surface,
+    faces_camera,
     moved_points,
     nearest_surface,
     object_points,
@@ -32,8 +34,6 @@ from svsdata.records import Flow, Frame, Mask
 
 Number = TypeVar("Number", np.uint8, np.uint16)
 
-# A point this much nearer along its ray than the solid shows there is hidden by the solid itself.
-_HIDDEN_SHARE, _HIDDEN_M = 0.01, 0.03
 _NEAR_M = 0.3
 # Flow on the ground is not told beyond: the horizon is near, and a pitch error turns it around.
 _GROUND_WITHIN_M = 200.0
@@ -178,16 +178,16 @@ class EditedFlow:
         rows, columns = down + box.y0, across + box.x0
         now, then = (stance_of(row, one, self._plan) for one in (index, index - 1))
         pixels = np.column_stack([columns, rows]).astype(np.float64)
-        depth, part = _without_gaps(*nearest_surface(now, pixels), own)
-        points = object_points(now, pixels, np.where(np.isfinite(depth), depth, 0.0))
-        there = seen_from_camera(then, moved_points(points, part, now.parts, then.parts))
-        is_known = np.isfinite(depth) & (there[:, 2] > _NEAR_M)
+        shown = _without_gaps(nearest_surface(now, pixels), own)
+        is_known = np.isfinite(shown.depth)
+        points = object_points(now, pixels, np.where(is_known, shown.depth, 0.0))
+        points = moved_points(points, shown.part, now.parts, then.parts)
+        there = seen_from_camera(then, points)
+        is_known &= there[:, 2] > _NEAR_M
         uv, is_seen = np.where(is_known[:, None], there[:, :2], -1.0), np.zeros(len(rows), bool)
         if before is not None:
             ids = _nearest(before.instance, uv, outside=0)
-            is_seen = is_known & np.isin(ids, row.instance_ids)
-            surface, _ = nearest_surface(then, uv[is_seen])
-            is_seen[is_seen] = surface > there[is_seen, 2] * (1 - _HIDDEN_SHARE) - _HIDDEN_M
+            is_seen = np.isin(ids, row.instance_ids) & faces_camera(then, points, shown.normal)
         layers.write(rows, columns, Places(uv, is_known, is_seen))
 
 
@@ -207,26 +207,23 @@ def stance_of(row: PlannedEdit, frame_index: int, plan: EditPlan) -> Stance:
     return Stance(plan.camera_at(frame_index), kind.build(*row.size_m, travelled), pose)
 
 
-def _without_gaps(
-    depth: NDArray[np.float64], part: NDArray[np.intp], own: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _without_gaps(shown: Surface, own: NDArray[np.bool_]) -> Surface:
     """Give pixels beside the solid, which a borrowed outline has, what the nearest one shows.
 
     Args:
-        depth: (N,) infinite beside the solid.
-        part: (N,)
-        own: (h, w) where the N pixels lie.
+        shown: Of N pixels.
+        own: (h, w) where they lie.
     """
-    is_hit = np.isfinite(depth)
+    is_hit = np.isfinite(shown.depth)
     if is_hit.all() or not is_hit.any():
-        return depth, part
+        return shown
     number = np.full(own.shape, -1)
-    number[own] = np.where(is_hit, np.arange(len(depth)), -1)
+    number[own] = np.where(is_hit, np.arange(len(is_hit)), -1)
     rows, columns = ndimage.distance_transform_edt(
         number < 0, return_distances=False, return_indices=True
     )
     source = number[rows, columns][own]
-    return depth[source], part[source]
+    return Surface(shown.depth[source], shown.part[source], shown.normal[source])
 
 
 def _nearest(values: NDArray[Number], uv: NDArray[np.float64], outside: int) -> NDArray[Number]:

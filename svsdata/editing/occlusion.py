@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from svsdata.editing.things import things_in
 from svsdata.geometry.camera import camera_centre, pixel_rays
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Camera, InstanceMap, SemanticMap
@@ -33,10 +34,6 @@ _POLE_WIDTH_M = 0.15
 _THIN_FIRST_M = 0.5
 # Columns beside the rectangle that are looked at, for feet and contacts just outside it.
 _MARGIN_PX = 24
-
-
-Feet = Mapping[int, tuple[float, int]]
-"""Column and row of the lowest pixels of every thing in a frame, by instance id."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +136,15 @@ class Standing:
         self._thing_depths: dict[int, float] = {}
 
     @cached_property
-    def feet(self) -> Feet:
-        """Lowest pixels of every thing."""
-        return feet_of_things(self._instance)
+    def feet(self) -> Mapping[int, tuple[float, int]]:
+        """Column and row of the lowest pixels of every thing, by instance id."""
+        things = things_in(self._instance)
+        return {
+            one: (column, int(row))
+            for one, (column, row) in zip(
+                things.instance_id.tolist(), things.foot.tolist(), strict=True
+            )
+        }
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -262,25 +265,6 @@ class _Runs:
     layer: NDArray[np.uint8]
     layer_below: NDArray[np.uint8]
     """Of what the run stands on; its own at the bottom of the frame."""
-
-
-def feet_of_things(instance: InstanceMap) -> Feet:
-    """Find the lowest pixels of every thing of a (H, W) instance map."""
-    _, width = instance.shape
-    ends = np.ones(instance.shape, bool)
-    np.not_equal(instance[:-1], instance[1:], out=ends[:-1])
-    # Upwards from below: of places with the same id the first lies in its lowest row.
-    places = np.flatnonzero(ends)[::-1]
-    ids = instance.ravel()[places]
-    is_thing = ids >= INSTANCE_BASE
-    ids, first, which = np.unique(ids[is_thing], return_index=True, return_inverse=True)
-    rows, columns = np.divmod(places[is_thing], width)
-    lowest = rows[first]
-    # All pixels of the lowest row are such ends.
-    is_lowest = rows == lowest[which]
-    which, columns = which[is_lowest], columns[is_lowest]
-    middles = np.bincount(which, columns) / np.bincount(which)
-    return dict(zip(ids.tolist(), zip(middles.tolist(), lowest.tolist(), strict=True), strict=True))
 
 
 def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:

@@ -131,7 +131,7 @@ def _erase(
     rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
-    found = _gone(rows, maps, memory.label_set)
+    found = _gone(rows, maps, memory.label_set) if rows else None
     if found is None:
         return []
     rect, gone = found

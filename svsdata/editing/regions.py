@@ -101,15 +101,12 @@ def _before_camera(corners: NDArray[np.float64], camera: Camera) -> NDArray[np.f
         return points @ forward[:2] + forward[3]
 
     for sign, limit in ((1.0, _NEAR_M), (-1.0, -_FAR_M)):
-        if not len(corners):
-            return corners
-        inside = sign * depth(corners) - limit
-        after, following = np.roll(corners, -1, axis=0), np.roll(inside, -1)
-        kept = []
-        for corner, other, here, there in zip(corners, after, inside, following, strict=True):
-            if here >= 0:
-                kept.append(corner)
-            if (here >= 0) != (there >= 0):
-                kept.append(corner + (other - corner) * here / (here - there))
-        corners = np.array(kept).reshape(-1, 2)
+        here = sign * depth(corners) - limit
+        after, there = np.roll(corners, -1, axis=0), np.roll(here, -1)
+        crosses = (here >= 0) != (there >= 0)
+        fall = np.where(crosses, here - there, 1.0)[:, None]
+        cuts = corners + (after - corners) * here[:, None] / fall
+        # Each corner that stays, then where the border to the next one is cut.
+        kept = np.stack([here >= 0, crosses], axis=1).ravel()
+        corners = np.stack([corners, cuts], axis=1).reshape(-1, 2)[kept]
     return corners

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from svsdata.editing.ground_labels import GroundLabels, GroundScan
-from svsdata.editing.occlusion import feet_of_things
+from svsdata.editing.things import Things, things_in
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import assumed_camera, ground_points
 from svsdata.geometry.ego_motion import clean_ego_motions, estimate_ego_motion
 from svsdata.geometry.pitch import pitch_of_steps, pitch_step
 from svsdata.labels import LabelSet
-from svsdata.records import INSTANCE_BASE, Camera, EgoMotion, Frame, InstanceMap
+from svsdata.records import Camera, EgoMotion, Frame
 
 _SIGHTED_WITHIN_M = 60.0
 
@@ -135,9 +134,10 @@ def scan_scene(
             steps.append(pitch_step(frame.flow, frame.flow_validity, camera))
         if camera is not None and frame.instance is not None:
             num_maps += 1
-            for one in map(int, np.flatnonzero(np.bincount(frame.instance.ravel()))):
+            things = things_in(frame.instance)
+            for one in things.present.tolist():
                 lifetimes[one] = (lifetimes.get(one, (frame.frame_index,))[0], frame.frame_index)
-            sightings.append(_sightings(frame.frame_index, frame.instance, camera))
+            sightings.append(_sightings(frame.frame_index, things, camera))
     if camera is None or ground is None:
         raise EditPlanError(f"sequence '{sequence_id}' has no semantic map to edit; label it first")
     return Scene(
@@ -180,20 +180,9 @@ def _motion_of(frame: Frame, camera: Camera | None, label_set: LabelSet, fps: fl
     return estimate_ego_motion(frame.flow, road, camera, fps)
 
 
-def _sightings(frame_index: int, instance: InstanceMap, camera: Camera) -> Sightings:
+def _sightings(frame_index: int, things: Things, camera: Camera) -> Sightings:
     """Ground places of all things near enough to place them by their foot."""
-    feet = feet_of_things(instance)
-    if not feet:
-        return Sightings.of(())
-    ids = np.array(list(feet))
-    number = np.zeros(np.iinfo(np.uint16).max + 1, np.int32)
-    number[ids] = np.arange(1, len(ids) + 1)
-    top = int(np.flatnonzero((instance >= INSTANCE_BASE).any(axis=1))[0])
-    boxes = [
-        (across.start, down.start + top, across.stop, down.stop + top)
-        for down, across in ndimage.find_objects(number[instance[top:]])
-    ]
-    pixels = np.array([(column, row + 0.5) for column, row in feet.values()])
-    x, y, depth = ground_points(camera, pixels).T
-    found = Sightings(np.full(len(ids), frame_index), ids, x, y, np.array(boxes))
+    x, y, depth = ground_points(camera, things.foot + np.array([0.0, 0.5])).T
+    frames = np.full(len(things.instance_id), frame_index)
+    found = Sightings(frames, things.instance_id, x, y, things.box)
     return found.at(depth < _SIGHTED_WITHIN_M)  # NaN, a foot above the horizon, is not

@@ -32,28 +32,39 @@ class Stance:
     """(3,) x, y in metres and heading in radians, vehicle frame."""
 
 
-def nearest_surface(
-    stance: Stance, pixels: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Find what pixels show of a solid.
+@dataclass(frozen=True)
+class Surface:
+    """What pixels show of a solid; (N, ...) each."""
 
-    Args:
-        stance: The solid before its camera.
-        pixels: (N, 2) u, v.
+    depth: NDArray[np.float64]
+    """z-depth in metres, infinite where the ray misses."""
+    part: NDArray[np.intp]
+    """Index into the parts."""
+    normal: Points
+    """(N, 3) outwards, object's frame."""
 
-    Returns:
-        (N,) z-depth in metres, infinite where the ray misses, and (N,) index into the parts.
-    """
+
+def nearest_surface(stance: Stance, pixels: NDArray[np.float64]) -> Surface:
+    """Find what (N, 2) pixels u, v show of a solid."""
     origin, rays = _sight(stance, pixels)
+    u, v = np.ascontiguousarray(pixels.T)
     depth = np.full(len(pixels), np.inf)
-    part = np.zeros(len(pixels), np.intp)
+    part, normal = np.zeros(len(pixels), np.intp), np.zeros((len(pixels), 3))
     for index, piece in enumerate(stance.parts):
-        near = np.flatnonzero(_may_show(stance, piece, pixels))
-        enter = _entry(origin, rays[near], _planes(piece.points.tobytes()))
-        closer = enter < depth[near]
+        near = _may_show(stance, piece, u, v)
+        planes = _planes(piece.points.tobytes())
+        enter, plane = _entry(origin, rays[near], planes)
+        closer = np.flatnonzero(enter < depth[near])
         depth[near[closer]] = enter[closer]
         part[near[closer]] = index
-    return depth, part
+        normal[near[closer]] = planes[plane[closer], :3]
+    return Surface(depth, part, normal)
+
+
+def faces_camera(stance: Stance, points: Points, normal: Points) -> NDArray[np.bool_]:
+    """(N,) whether the outside of a surface is seen; points and normals in the object's frame."""
+    origin, _ = _sight(stance, np.zeros((0, 2)))
+    return np.asarray(np.einsum("ij,ij->i", origin - points, normal) > 0)
 
 
 def object_points(
@@ -101,28 +112,36 @@ def _sight(stance: Stance, pixels: NDArray[np.float64]) -> tuple[Points, Points]
     return origin @ vehicle_R_object, pixel_rays(stance.camera, pixels) @ vehicle_R_object
 
 
-def _may_show(stance: Stance, piece: Part, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(N,) which pixels lie in the box around a part on the screen."""
+def _may_show(
+    stance: Stance, piece: Part, u: NDArray[np.float64], v: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Which pixels lie in the box around a part on the screen."""
     corners = seen_from_camera(stance, piece.points)
     if corners[:, 2].min() < _NEAR_M:
-        return np.full(len(pixels), bool(corners[:, 2].max() > 0))
+        return np.arange(len(u) if corners[:, 2].max() > 0 else 0)
     low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
-    return np.asarray(((pixels >= low) & (pixels <= high)).all(axis=1))
+    return np.flatnonzero((u >= low[0]) & (u <= high[0]) & (v >= low[1]) & (v <= high[1]))
 
 
 def _entry(
     origin: NDArray[np.float64], rays: Points, planes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(N,) where rays enter a convex piece; infinite where they miss it."""
-    enter, leave = np.zeros(len(rays)), np.full(len(rays), np.inf)
-    for *normal, offset in planes:
-        along, height = rays @ np.array(normal), float(origin @ normal + offset)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cut = -height / along
-        np.maximum(enter, cut, out=enter, where=along < 0)
-        np.minimum(leave, cut, out=leave, where=along > 0)
-        leave[(along == 0) & (height > 0)] = -1.0
-    return np.where((enter <= leave) & (enter > 0), enter, np.inf)
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """(N,) where rays enter a convex piece, infinite where they miss it, and the plane."""
+    height = planes[:, :3] @ origin + planes[:, 3]
+    along = planes[:, :3] @ rays.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cut = -height[:, None] / along
+    # From outside of a plane a ray must come in through it, from inside it may go out.
+    is_outside = height > 0
+    outside = np.flatnonzero(is_outside)
+    if not outside.size:
+        return np.full(len(rays), np.inf), np.zeros(len(rays), np.intp)
+    comes_in = np.where(along[outside] < 0, cut[outside], np.inf)
+    goes_out = np.where(along[~is_outside] > 0, cut[~is_outside], np.inf)
+    plane = comes_in.argmax(axis=0)
+    enter = comes_in[plane, np.arange(len(rays))]
+    is_hit = enter <= goes_out.min(axis=0, initial=np.inf)
+    return np.where(is_hit, enter, np.inf), outside[plane]
 
 
 @lru_cache(maxsize=512)

@@ -29,7 +29,7 @@ _SIZE_TOLERANCE_M, _POSE_TOLERANCE_M = 0.1, 0.5
 
 
 FramesAt = Callable[[Sequence[int]], Iterable[Frame]]
-"""Yields frames of the base by their ascending indices, those that have maps."""
+"""Yields frames of the base by their ascending indices; those without maps are passed over."""
 
 
 def plan_on_frames(
@@ -162,15 +162,23 @@ def faults_on_frames(
         number = number_of.get((event.edit_index, event.occurrence))
         if number is None or not plan.rows[number].is_live:
             number = next(k for k, r in enumerate(plan.rows) if r.index == event.edit_index)
-        elif event.instance_id:
-            row = plan.rows[number]
-            is_entry = event.frame_index == row.first_frame + _first_shown(row)
+        row = plan.rows[number]
+        is_entry = row.draws and event.frame_index == row.first_frame + _first_shown(row)
+        # Where others appear says nothing about this one.
+        if event.frame_index % _EVERY and not is_entry:
+            return
+        if event.instance_id:
             seen[number].add(event, row.checks.min_visible, is_entry=is_entry)
         share = (event.visible_px / area, event.frame_index)
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     wanted = tried_frames(plan, plan.rows if tried is None else tried)
-    for _ in apply_plan(plan, frames_at(wanted), record=record):
+    frames = (
+        frame
+        for frame in frames_at(wanted)
+        if frame.semantic is not None and frame.instance is not None
+    )
+    for _ in apply_plan(plan, frames, record=record):
         pass
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}

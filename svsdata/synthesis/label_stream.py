@@ -56,7 +56,7 @@ class LabelStream:
     def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
         """Yield those of some frames, by ascending index, that are recorded, with their maps."""
         recorded = [index for index in wanted if index < self.sequence.num_frames]
-        layers = tuple(layer for layer in self.layers if layer != "image")
+        layers = tuple(layer for layer in self.layers if layer in ("semantic", "instance"))
         return self.reader.pick(
             self.sequence.sequence_id, recorded, layers=layers, size_hw=self.size_hw
         )

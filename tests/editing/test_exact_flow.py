@@ -191,7 +191,7 @@ def test_a_point_of_a_solid_is_found_again_when_it_has_moved_its_limbs(camera, k
         np.testing.assert_allclose(moved, weights @ then.parts[index].points, atol=1e-9)
     height, width = camera.size_hw
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
-    depth, _ = nearest_surface(now, pixels.astype(float))
+    depth = nearest_surface(now, pixels.astype(float)).depth
     hit = np.isfinite(depth)
     points = object_points(now, pixels[hit].astype(float), depth[hit])
     again = seen_from_camera(now, points)

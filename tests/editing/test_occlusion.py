@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from svsdata.editing.occlusion import GroundDepth, Rect, Standing, feet_of_things
+from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.geometry.camera import assumed_camera, ground_points
 from svsdata.labels import CITYSCAPES
 
@@ -98,17 +98,3 @@ def test_pixels_behind_a_depth_are_those_that_are_farther_column_by_column(
     is_car = maps[0][rect.slices] == ids["car"]
     assert found[is_car].any()
     assert not found[is_car].all()
-
-
-def test_feet_are_the_middles_of_the_lowest_rows():
-    rng = np.random.default_rng(1)
-    instance = rng.choice(np.array([7, 24_001, 26_001, 26_002], np.uint16), (13, 17))
-    instance[9:] = 7
-    instance[12, 3] = 25_001
-    found = feet_of_things(instance)
-    assert set(found) == {24_001, 25_001, 26_001, 26_002}
-    for instance_id, (column, row) in found.items():
-        rows, columns = np.nonzero(instance == instance_id)
-        assert row == rows.max()
-        assert column == columns[rows == row].mean()
-    assert feet_of_things(np.full((3, 4), 11, np.uint16)) == {}

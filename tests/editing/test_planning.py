@@ -176,3 +176,25 @@ def test_an_unknown_class_is_told(road_scene):
 def test_classes_that_are_drawn_are_named(road_scene):
     edits = one("{id: a, op: add, class: bicycle, enter: far, at: {left_m: -3}}")
     assert plan_edits(edits, road_scene(200), 1).class_names == ("bicycle", "rider")
+
+
+def test_what_would_be_in_view_before_its_frames_begin_is_planned_or_refused(road_scene):
+    text = "{id: a, op: add, class: person, enter: far, frames: {from: 20}, %s}"
+    far = "at: {left_m: 2}, motion: {model: static}"
+    (row,) = plan_edits(one(text % far), road_scene(120), 1).rows
+    assert row.status == "applied"
+    assert row.first_frame >= 20
+    near = "at: {left_m: 3, ahead_m: 12}, motion: {model: static}, checks: {on_fail: skip}"
+    (row,) = plan_edits(one(text % near), road_scene(120), 1).rows
+    assert (row.status, row.reason) == ("rejected", "POPS_UP")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_whatever_is_not_applied_as_asked_says_why(road_scene, name):
+    statuses = set()
+    for num_frames in (3, 60):
+        for row in plan_edits(load_preset(name).edits, road_scene(num_frames), 5).rows:
+            statuses.add(row.status)
+            assert (row.status == "applied") == (row.reason == "")
+            assert bool(row.note) == bool(row.reason)
+    assert statuses - {"applied"}

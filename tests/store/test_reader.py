@@ -91,6 +91,18 @@ def test_any_clip_is_the_same_frames_as_the_whole(reader, frame, start, stop):
         np.testing.assert_array_equal(read.image, frame(read.frame_index).image)
 
 
+def test_single_frames_are_those_of_the_whole(reader):
+    whole = list(reader.read("a", layers=("semantic",)))
+    for wanted in ([], [0], [20], [3, 4, 7, 8, 16, 20], range(2, 19, 5)):
+        picked = list(reader.pick("a", wanted, layers=("semantic",)))
+        assert [it.frame_index for it in picked] == list(wanted)
+        for it in picked:
+            assert_same_array(it.semantic, whole[it.frame_index].semantic)
+    for wanted in ([-1, 2], [3, 21]):
+        with pytest.raises(SequenceNotFoundError, match=r"frames 0\.\.20, got"):
+            reader.pick("a", wanted)
+
+
 def test_only_asked_layers_are_decoded(reader):
     (read,) = reader.read("a", 3, 4, layers=("instance",))
     assert read.instance is not None

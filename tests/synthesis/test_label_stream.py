@@ -83,3 +83,13 @@ def test_a_glance_has_maps_where_recorded_and_ego_motion_everywhere(reader: Stor
     assert [frame.frame_index for frame in frames] == list(range(8))
     assert [frame.semantic is not None for frame in frames] == [True] * 5 + [False] * 3
     assert all(frame.ego is not None and frame.image is None for frame in frames)
+
+
+def test_maps_of_some_frames_are_those_of_all(reader: StoreReader) -> None:
+    whole = list(stream(reader).frames(0, 5))
+    found = list(stream(reader, layers=("semantic", "instance", "image")).maps([1, 4, 7]))
+    assert [frame.frame_index for frame in found] == [1, 4]
+    for frame in found:
+        assert frame.image is None
+        np.testing.assert_array_equal(frame.semantic, whole[frame.frame_index].semantic)
+        np.testing.assert_array_equal(frame.instance, whole[frame.frame_index].instance)

@@ -1,0 +1,50 @@
+"""Where things lie in an instance map: found at the ends of their runs, not pixel by pixel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.records import INSTANCE_BASE, InstanceMap
+
+
+@dataclass(frozen=True)
+class Things:
+    """The things of one frame in ascending order of their ids."""
+
+    instance_id: NDArray[np.int64]
+    """(N,)."""
+    foot: NDArray[np.float64]
+    """(N, 2) middle column of their lowest pixels, and their lowest row."""
+    box: NDArray[np.int64]
+    """(N, 4) columns and rows around them: x0, y0, x1, y1, ends excluded."""
+    present: NDArray[np.int64]
+    """(M,) all ids of the frame, also of what is no thing."""
+
+
+def things_in(instance: InstanceMap) -> Things:
+    """Find all things of a (H, W) instance map."""
+    height, width = instance.shape
+    ids = instance.ravel()
+    # The last pixel before another id begins, column by column, and the last row.
+    cuts = np.flatnonzero(instance[:-1] != instance[1:])
+    ends = np.concatenate([cuts, np.arange((height - 1) * width, height * width)])
+    starts = np.concatenate([np.arange(width), cuts + width])
+    present = np.unique(ids[ends])
+    things = present[present >= INSTANCE_BASE]
+    ends, starts = (places[ids[places] >= INSTANCE_BASE] for places in (ends, starts))
+    which = np.searchsorted(things, ids[ends])
+    rows, columns = np.divmod(ends, width)
+    box = np.empty((len(things), 4), np.int64)
+    box[:, :2], box[:, 2:] = max(height, width), 0
+    np.minimum.at(box[:, 0], which, columns)
+    np.minimum.at(box[:, 1], np.searchsorted(things, ids[starts]), starts // width)
+    np.maximum.at(box[:, 2], which, columns + 1)
+    np.maximum.at(box[:, 3], which, rows + 1)
+    # All pixels of the lowest row are such ends.
+    is_lowest = rows == box[which, 3] - 1
+    which, columns = which[is_lowest], columns[is_lowest]
+    count = np.bincount(which, minlength=len(things))
+    middle = np.bincount(which, columns, minlength=len(things)) / count
+    foot = np.stack([middle, box[:, 3] - 1.0], axis=1)
+    return Things(things.astype(np.int64), foot, box, present.astype(np.int64))
