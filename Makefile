@@ -23,7 +23,7 @@ test: check
 check: install
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	rm -rf build/tree
+	rm -rf build
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/tree .
 	cd build/tree && ../../.venv/bin/python -m mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p svsdata
 	cd build/tree && PYTHONPATH=. ../../.venv/bin/lint-imports --config ../../pyproject.toml --cache-dir ../../.import_linter_cache

@@ -93,17 +93,23 @@ def planned(world: StreetWorld, rendered: list[StreetFrame]) -> EditPlan:
 def true_depth(camera: Camera, row: PlannedEdit, step: int) -> NDArray[np.float64]:
     """Return the (H, W) z-depth of an object at every pixel's centre, infinite beside it."""
     height, width = camera.size_hw
-    v, u = np.indices((height, width), dtype=np.float64)
-    rays = pixel_rays(camera, np.stack([u, v], axis=-1)).reshape(-1, 3)
     x, y, heading = row.poses[step]
     cosine, sine = np.cos(heading), np.sin(heading)
     turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     origin = turn @ (camera_centre(camera) - (x, y, 0.0))
-    directions = rays @ turn.T
-    nearest = np.full(len(rays), np.inf)
     parts = OBJECT_KINDS[row.class_name].build(*row.size_m, float(row.travelled_m[step]))
+    corners = np.concatenate([part.points for part in parts]) @ turn + (x, y, 0.0)
+    u, v, depth = project(camera, corners).T
+    box = [slice(0, width), slice(0, height)]
+    if depth.min() > 0.1:  # else it may be anywhere
+        ends = zip((u, v), (width, height), strict=True)
+        box = [slice(*np.clip((a.min() - 1, a.max() + 2), 0, n).astype(int)) for a, n in ends]
+    columns, rows = np.meshgrid(np.arange(width)[box[0]], np.arange(height)[box[1]])
+    pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
+    directions = pixel_rays(camera, pixels).reshape(-1, 3) @ turn.T
+    nearest = np.full(len(directions), np.inf)
     for part in parts:
-        enter, leave = np.zeros(len(rays)), np.full(len(rays), np.inf)
+        enter, leave = np.zeros(len(directions)), np.full(len(directions), np.inf)
         for *normal, offset in np.unique(ConvexHull(part.points).equations.round(9), axis=0):
             along, beyond = directions @ normal, origin @ normal + offset
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -113,7 +119,9 @@ def true_depth(camera: Camera, row: PlannedEdit, step: int) -> NDArray[np.float6
             leave[(along == 0) & (beyond > 0)] = -1
         hit = enter <= leave
         nearest[hit] = np.minimum(nearest[hit], enter[hit])
-    return nearest.reshape(height, width)
+    whole = np.full((height, width), np.inf)
+    whole[box[1], box[0]] = nearest.reshape(columns.shape)
+    return whole
 
 
 def homography(camera: Camera, angle: float) -> NDArray[np.float64]:

@@ -44,7 +44,12 @@ def evaluate(
 ) -> None:
     """Compare a synthetic store with a real one: report.json and a page to look at.
 
+    Measures fid, fvd_i3d, fvd_cd, miou, lpips, psnr, ssim, warping_error, flow_epe, drift and
+    identity; what lacks its weights or a judge is named and left out.
+
     Example: svsdata evaluate store/ synthetic/ --judge segformer/
+
+    Example: svsdata evaluate store/ synthetic/ --set metrics=fid,lpips --set fid_variant=clean-fid
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml

@@ -1,11 +1,16 @@
 """``svsdata evaluate-usefulness``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from svsdata.cli.options import AsJson, Overwrite, Quiet, Settings, Verbose, print_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from svsdata.evaluation.usefulness import Spread
 
 
 def evaluate_usefulness(
@@ -47,4 +52,20 @@ def evaluate_usefulness(
     chosen = make_config(UsefulnessConfig, {"out": out, **stores}, settings=settings)
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_usefulness(chosen, progress, overwrite=overwrite)
+    if not as_json:
+        _print_table(result.iou)
+        result = result.model_copy(update={"iou": {}})
     print_result(result, as_json=as_json)
+
+
+def _print_table(iou: "Mapping[str, Mapping[str, Spread]]") -> None:
+    print("IoU in percent on the test store, mean ± standard deviation over seeds")
+    widths = {training: max(len(training), 12) + 3 for training in iou}
+    print(f"{'class':<16}" + "".join(f"{name:>{width}}" for name, width in widths.items()))
+    for name in next(iter(iou.values())):
+        told = [
+            f"{100 * spreads[name].mean:.1f} ± {100 * spreads[name].deviation:.1f}".rjust(width)
+            for spreads, width in zip(iou.values(), widths.values(), strict=True)
+        ]
+        print(f"{name:<16}" + "".join(told))
+    print()

@@ -20,7 +20,10 @@ def export(
     store: Annotated[str, typer.Argument(help="Store to export.", show_default=False)],
     kind: Annotated[
         str,
-        typer.Argument(help="Format: cityscapes or video.", show_default=False),
+        typer.Argument(
+            help="Format: cityscapes, kitti360, coco-panoptic, webdataset or video.",
+            show_default=False,
+        ),
     ],
     out: Annotated[str, typer.Argument(help="Folder to write.", show_default=False)],
     sequence: Annotated[

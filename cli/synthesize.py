@@ -29,7 +29,10 @@ def synthesize(
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Argument(help="Training run, checkpoint or generator file.", show_default=False),
+        typer.Argument(
+            help="Training run, checkpoint, generator file, or demo.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[str | None, typer.Argument(help="Store to write.", show_default=False)] = None,
     frames: Annotated[

@@ -2,13 +2,13 @@
 
 import resource
 import time
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from svsdata.checkpoints.weights import BUNDLED, BUNDLED_GENERATOR
 from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 from svsdata.evaluation.segmentation import Confusion
@@ -53,35 +53,32 @@ def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
     labelled = run_label(LabelConfig(source=source, store=str(out / "store")), progress)
 
     # Edit its labels and draw the video, far beyond what was recorded
-    with as_file(files("svsdata.checkpoints").joinpath("bundled")) as bundled:
-        request = SynthesizeConfig(
-            store=out / "store",
-            checkpoint=bundled / "demo-generator.safetensors",
-            out=out / "synthetic",
-            frames=num_frames,
-            presets=(config.edit,),
-            seed=config.seed,
-        )
-        synthesized = run_synthesize(request, progress)
-        edited = _edited_shares(out / "synthetic")
-        shown = telling_frame(edited[:BEFORE_AFTER_WITHIN])
-        unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "presets": ()}
-        run_synthesize(request.model_copy(update=unedited), progress)
+    request = SynthesizeConfig(
+        store=out / "store",
+        checkpoint=BUNDLED_GENERATOR,
+        out=out / "synthetic",
+        frames=num_frames,
+        presets=(config.edit,),
+        seed=config.seed,
+    )
+    synthesized = run_synthesize(request, progress)
+    edited = _edited_shares(out / "synthetic")
+    shown = telling_frame(edited[:BEFORE_AFTER_WITHIN])
+    unedited = {"out": out / "unedited", "frames": max(shown + 1, 2), "presets": ()}
+    run_synthesize(request.model_copy(update=unedited), progress)
 
-        # Hand it over as people use it
-        run_export(
-            ExportConfig(store=out / "synthetic", format="cityscapes", out=out / "cityscapes"),
-            progress,
-        )
-        run_export(
-            ExportConfig(store=out / "synthetic", format="video", out=out / "video"), progress
-        )
+    # Hand it over as people use it
+    run_export(
+        ExportConfig(store=out / "synthetic", format="cityscapes", out=out / "cityscapes"),
+        progress,
+    )
+    run_export(ExportConfig(store=out / "synthetic", format="video", out=out / "video"), progress)
 
-        # Ask a segmenter whether the pictures show what the labels say
-        network = load_network(str(bundled / "demo-segmenter"), CITYSCAPES)
-        judge = TransformersSegmenter(network, CITYSCAPES)
-        generated = _agreement(out / "synthetic", judge, progress)
-        rendered = _agreement(out / "store", judge, progress)
+    # Ask a segmenter whether the pictures show what the labels say
+    network = load_network(str(BUNDLED / "demo-segmenter"), CITYSCAPES)
+    judge = TransformersSegmenter(network, CITYSCAPES)
+    generated = _agreement(out / "synthetic", judge, progress)
+    rendered = _agreement(out / "store", judge, progress)
 
     # Tell it on one page
     result = DemoResult(

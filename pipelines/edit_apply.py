@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from svsdata.editing.edit_text import did_you_mean
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_store import edited_sequences
 from svsdata.pipelines.edited_videos import (
     EditOutcome,
     Video,
+    motion_of,
     outcomes_of,
     planned_video,
     plans_of,
@@ -30,10 +31,6 @@ from svsdata.store.writer import StoreWriter
 PART_FRAMES = 256
 """Frames after which a stopped run can go on: a part of maps is then a few megabytes."""
 _AHEAD = 8
-
-EDITED_LAYERS = ("semantic", "instance", "provenance")
-"""What a store of edited labels holds. Pictures and flow are those of the base and would show what
-the labels no longer say."""
 
 
 class EditApplyResult(BaseModel):
@@ -67,7 +64,8 @@ def run_edit_apply(
     Args:
         store: The base that the plans were made on.
         plan: A plan, or a folder of plans; each makes a sequence of the plan file's name.
-        out: Store to write: maps, ids, provenance and the tables of the edits.
+        out: Store to write: maps, ids, provenance, flow where the base has it, and the tables of
+            the edits.
         progress: Told every frame, and every edit that is not carried out as asked.
         overwrite: Set a store that was made otherwise aside, as ``OUT.old-N``.
         part_frames: Frames after which a stopped run can go on.
@@ -125,7 +123,8 @@ def _opened(
     reader: StoreReader, plans: Mapping[str, EditPlan], out: Path, *, overwrite: bool
 ) -> tuple[StoreWriter, list[Video]]:
     """Lay out the videos of plans by name, and open the store for them."""
-    videos = [planned_video(reader, plan, name) for name, plan in plans.items()]
+    motion = motion_of(reader)
+    videos = [planned_video(reader, plan, name, layers=motion) for name, plan in plans.items()]
     info = _info(reader, plans.values())
     return opened_store(out, info, videos, overwrite=overwrite), videos
 
@@ -170,7 +169,7 @@ def _applied(
 
 
 def edited_row(frame: Frame, video: Video) -> Frame:
-    """Keep of an edited frame what holds for its new labels.
+    """Keep of an edited frame what holds for its new labels: no picture, no certainty.
 
     A frame that no edit changed is as synthetic as its base.
     """
@@ -179,9 +178,6 @@ def edited_row(frame: Frame, video: Video) -> Frame:
     return replace(
         frame,
         image=None,
-        flow=None,
-        flow_validity=None,
-        occlusion=None,
         confidence=None,
         is_synthetic=base.is_synthetic or bool(frame.provenance.any()),
         seed=video.seed,
@@ -196,4 +192,5 @@ def _info(reader: StoreReader, plans: Iterable[EditPlan]) -> StoreInfo:
             "a store holds one size: apply them to two stores"
         )
     info = reader.info
-    return StoreInfo(info.label_set, sizes.pop(), info.fps, EDITED_LAYERS, info.licences)
+    layers = ("semantic", "instance", *motion_of(reader), "provenance")
+    return StoreInfo(info.label_set, sizes.pop(), info.fps, layers, info.licences)

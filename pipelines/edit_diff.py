@@ -1,14 +1,17 @@
 """The guarantee of provenance: an edited store made again from plan and base, byte for byte."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.tables import EDIT_FRAMES_FILE, EDITS_FILE, EditLog, edits_table
 from svsdata.errors import CorruptShardError
+from svsdata.flow_codec import flow_codes
 from svsdata.pipelines.edited_store import EditedSequence, edited_sequences
 from svsdata.progress import Progress
 from svsdata.records import REPAIRED, Frame
@@ -17,7 +20,7 @@ from svsdata.store.format import FRAMES
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_path
 
-_MAPS = ("semantic", "instance", "provenance")
+_LAYERS = ("semantic", "instance", "flow", "occlusion", "provenance")
 _FACTS = ("timestamp_us", "source", "source_frame", "plan_hash")
 
 
@@ -37,9 +40,8 @@ class EditDiffResult(BaseModel):
 def run_edit_diff(store: Path, progress: Progress, *, base: Path | None = None) -> EditDiffResult:
     """Make the labels of an edited store again from plan and base, and compare.
 
-    Semantic, instance and provenance maps, the frames' times and sources and the tables of the
-    edits are made again; pictures, which a generator drew, are compared with the hashes that were
-    written when they were made.
+    Maps, flow, the frames' times and sources and the tables of the edits are made again; pictures,
+    which a generator drew, are compared with the hashes that were written when they were made.
 
     Args:
         store: Edited or synthesized.
@@ -73,12 +75,11 @@ def _first_difference(reader: StoreReader, one: EditedSequence, progress: Progre
     details = record.sequence.details
     if details["plan_hash"] != one.plan.hash:
         named = details["plan_hash"][:16]
-        named = details["plan_hash"][:16]
         return f"its record names plan {named}, its plan is {one.plan.hash[:16]}"
     if record.sequence.num_frames != one.plan.num_frames:
         return f"has {record.sequence.num_frames} frames, its plan {one.plan.num_frames}"
     log = EditLog(one.sequence_id)
-    layers = tuple(layer for layer in _MAPS if layer in reader.info.modalities)
+    layers = tuple(layer for layer in _LAYERS if layer in reader.info.modalities)
     labels = one.video.labels.frames(0, one.plan.num_frames)
     expected = apply_plan(one.plan, labels, record=log.add)
     try:
@@ -94,11 +95,16 @@ def _first_difference(reader: StoreReader, one: EditedSequence, progress: Progre
 
 def _frame_difference(was: Frame, again: Frame, layers: tuple[str, ...]) -> str:
     for layer in layers:
-        stored, made = getattr(was, layer), getattr(again, layer)
+        stored, made = (_comparable(frame, layer) for frame in (was, again))
+        if stored is None or made is None:
+            if stored is made:
+                continue
+            return f"{layer}: {'missing' if stored is None else 'not what plan and base give'}"
         if layer == "provenance" and (stored == REPAIRED).any():
             made = np.where(made != 0, REPAIRED, made)
         differs = stored != made
         if differs.any():
+            differs = differs.any(axis=2) if differs.ndim == 3 else differs
             y, x = np.argwhere(differs)[0]
             return (
                 f"{layer}: {int(differs.sum())} pixels differ, the first at ({x}, {y}): "
@@ -108,6 +114,14 @@ def _frame_difference(was: Frame, again: Frame, layers: tuple[str, ...]) -> str:
         if getattr(was, fact) != getattr(again, fact):
             return f"{fact}: {getattr(was, fact)!r}, plan and base give {getattr(again, fact)!r}"
     return ""
+
+
+def _comparable(frame: Frame, layer: str) -> NDArray[Any] | None:
+    """Return a layer as it is stored; None where the frame has none."""
+    if layer == "flow":
+        return None if frame.flow is None else flow_codes(frame.flow, frame.flow_validity)
+    value: NDArray[Any] | None = getattr(frame, layer)
+    return value
 
 
 def _table_difference(reader: StoreReader, one: EditedSequence, log: EditLog) -> str:

@@ -15,7 +15,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.preview import preview_row
 from svsdata.errors import ConfigError, EditPlanError
 from svsdata.images import encode_png
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.edit_plan import planned_videos
 from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of

@@ -7,7 +7,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan
 from svsdata.editing.tables import PLAN_FILE
 from svsdata.errors import EditPlanError
-from svsdata.pipelines.edited_videos import Video, planned_video
+from svsdata.pipelines.edited_videos import Video, motion_of, planned_video
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_path
 
@@ -19,11 +19,13 @@ class EditedSequence:
     sequence_id: str
     plan: EditPlan
     base: StoreReader
+    motion: tuple[str, ...]
+    """Layers beside its maps that tell how its pixels moved."""
 
     @property
     def video(self) -> Video:
         """The sequence as it would be made again, labels alone."""
-        return planned_video(self.base, self.plan, self.sequence_id)
+        return planned_video(self.base, self.plan, self.sequence_id, layers=self.motion)
 
 
 def edited_sequences(reader: StoreReader, base: Path | None = None) -> list[EditedSequence]:
@@ -45,7 +47,8 @@ def edited_sequences(reader: StoreReader, base: Path | None = None) -> list[Edit
             "name one with --base"
         )
     opened = StoreReader(base or bases.pop())
-    return [EditedSequence(one, plan, opened) for one, plan in plans.items()]
+    motion = motion_of(reader)
+    return [EditedSequence(one, plan, opened, motion) for one, plan in plans.items()]
 
 
 def edited_plans(reader: StoreReader) -> dict[str, EditPlan]:

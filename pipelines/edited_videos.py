@@ -12,8 +12,8 @@ from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames, reject_duplicate
 from svsdata.errors import StoreError
-from svsdata.labeling.overlap import in_background
 from svsdata.labeling.sources.street import PREFIX, street_recording
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
@@ -242,6 +242,11 @@ def _chosen_sequences(choices: EditChoices, reader: StoreReader) -> list[Sequenc
 def maps_of(reader: StoreReader) -> tuple[str, ...]:
     """Return the maps that a store has."""
     return tuple(layer for layer in ("semantic", "instance") if layer in reader.info.modalities)
+
+
+def motion_of(reader: StoreReader) -> tuple[str, ...]:
+    """Return the layers of a store that tell how its pixels moved."""
+    return tuple(layer for layer in ("flow", "occlusion") if layer in reader.info.modalities)
 
 
 def street_world(sequence: Sequence) -> StreetWorld | None:

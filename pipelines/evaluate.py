@@ -4,15 +4,19 @@ The real store is measured by the same judges wherever a measure needs no counte
 every figure of the synthetic one stands beside what real video reaches.
 """
 
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from svsdata.errors import ConfigError, StoreError
-from svsdata.evaluation.clip_figures import StoreFigures
-from svsdata.evaluation.report import Report, clip_exhibit, edit_exhibit, render_page
+from svsdata.evaluation.clip_figures import Judges, StoreFigures
+from svsdata.evaluation.report import Report, render_page
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_clips import Gallery, clips
+from svsdata.pipelines.evaluation_clips import clips
+from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
 from svsdata.pipelines.evaluation_report import make_report
 from svsdata.pipelines.run_dir import open_run_dir
@@ -38,24 +42,30 @@ class EvaluateResult(BaseModel):
 def run_evaluate(
     config: EvaluateConfig, progress: Progress, *, overwrite: bool = False
 ) -> EvaluateResult:
-    """Measure both stores and write the report; nothing is measured where it is there already.
+    """Measure both stores and write the report.
+
+    Nothing is measured where it is there already, of the same frames and weights.
 
     Raises:
         StoreError: If the stores differ in label set or frame size, or one has no sequence.
+        WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
+            be measured.
         ConfigError: If the folder holds another evaluation, or no frame counts.
     """
-    # What is compared
+    # What is compared, and who judges
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
+    judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
     open_run_dir(config.out, config, overwrite=overwrite)
+    basis = _basis((real, synthetic), judges, not_measured)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
-        progress.note(f"nothing left to do: '{config.out / _REPORT}' is there")
-        return _result(config, _read_report(config.out / _REPORT))
-
-    # Who judges
-    judges, not_measured = build_judges(config, real.info.label_set)
-    for name, reason in not_measured.items():
-        progress.note(f"{name} is not measured: {reason}")
+        earlier = _read_report(config.out / _REPORT)
+        if earlier.basis == basis:
+            progress.note(f"nothing left to do: '{config.out / _REPORT}' is there")
+            return _result(config, earlier)
+        progress.note(f"measured again: stores or weights changed since '{config.out / _REPORT}'")
+    if not_measured:
+        progress.note(f"not measured: {', '.join(not_measured)}; the result says why")
 
     # Real first, whose colours the synthetic one is compared with
     of_real = StoreFigures(real.info.label_set, judges, config.curve_frames)
@@ -64,19 +74,20 @@ def run_evaluate(
     of_synthetic = StoreFigures(
         synthetic.info.label_set, judges, config.curve_frames, usual_colors=of_real.colors
     )
-    gallery = Gallery(config.gallery_clips)
+    gallery = Gallery(config.gallery_clips, synthetic.info.label_set, edit_names(synthetic))
     for clip in clips(synthetic, real, config, progress):
         gallery.add(of_synthetic.add(clip))
 
     # Tell
-    shown = (*gallery.worst, *gallery.best)
-    report = make_report(config, judges, of_real, of_synthetic, not_measured, shown)
-    label_set = synthetic.info.label_set
+    report = replace(
+        make_report(config, judges, of_real, of_synthetic, not_measured, gallery), basis=basis
+    )
     page = render_page(
         report,
-        worst=[clip_exhibit(clip, label_set) for clip in gallery.worst],
-        best=[clip_exhibit(clip, label_set) for clip in gallery.best],
-        edits=[edit_exhibit(clip, label_set) for clip in gallery.edits],
+        worst=gallery.worst,
+        best=gallery.best,
+        edits=gallery.edits,
+        fps=synthetic.info.fps,
     )
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
@@ -98,6 +109,14 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
     for reader in (real, synthetic):
         if not reader.sequence_ids:
             raise StoreError(f"store '{reader.path}' has no sequence yet")
+
+
+def _basis(stores: Sequence[StoreReader], judges: Judges, not_measured: Collection[str]) -> str:
+    """Return a hash of all that a report depends on besides its config: frames and weights."""
+    told = [reader.content_hash(name) for reader in stores for name in reader.sequence_ids]
+    told += [extractor.protocol for extractor in judges.extractors]
+    told += [judges.segmenter.description] if judges.segmenter else []
+    return hashlib.sha256("\n".join([*told, *sorted(not_measured)]).encode()).hexdigest()
 
 
 def _read_report(path: Path) -> Report:

@@ -1,20 +1,16 @@
 """The clips of an evaluation: read once, in order, with what they were made from."""
 
-import heapq
 from collections.abc import Iterator, Sequence
 
 from svsdata.errors import ConfigError
-from svsdata.evaluation.clip_figures import Clip, ClipFigures
-from svsdata.evaluation.report import edited_share
-from svsdata.labeling.overlap import in_background
+from svsdata.evaluation.clip_figures import Clip
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.progress import Progress
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 
 _LAYERS = ("image", "semantic", "instance", "flow", "occlusion", "provenance")
-_RANKED_BY = (("label_agreement", -1.0), ("lpips", 1.0), ("warping_error", 1.0), ("psnr", -1.0))
-"""What makes a clip bad: the first of these that was measured, and its sign."""
 
 
 def clips(
@@ -97,53 +93,3 @@ def _pairs(
             recorded = originals.read(base, 0, end, layers=theirs)
     for frame in reader.read(name, 0, stop, layers=layers):
         yield frame, next(recorded, None)
-
-
-class Gallery:
-    """The clips worth looking at; holds a few, whatever the length of the store."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._worst: list[tuple[float, int, ClipFigures]] = []
-        self._best: list[tuple[float, int, ClipFigures]] = []
-        self._edits: list[tuple[float, int, ClipFigures]] = []
-        self._number = 0
-
-    def add(self, clip: ClipFigures) -> None:
-        """Keep a clip if it is among the worst, the best or the most edited."""
-        self._number += 1
-        for name, sign in _RANKED_BY:
-            if name in clip.figures:
-                badness = sign * clip.figures[name]
-                self._keep(self._worst, badness, clip)
-                self._keep(self._best, -badness, clip)
-                break
-        if share := edited_share(clip):
-            self._keep(self._edits, share, clip)
-
-    def _keep(
-        self, heap: list[tuple[float, int, ClipFigures]], merit: float, clip: ClipFigures
-    ) -> None:
-        # Of equals the first stays: numbers fall, so that clips themselves never compare.
-        heapq.heappush(heap, (merit, -self._number, clip))
-        if len(heap) > self._size:
-            heapq.heappop(heap)
-
-    @property
-    def worst(self) -> list[ClipFigures]:
-        """Worst first."""
-        return _in_order(self._worst)
-
-    @property
-    def best(self) -> list[ClipFigures]:
-        """Best first."""
-        return _in_order(self._best)
-
-    @property
-    def edits(self) -> list[ClipFigures]:
-        """Largest edits first."""
-        return _in_order(self._edits)
-
-
-def _in_order(heap: list[tuple[float, int, ClipFigures]]) -> list[ClipFigures]:
-    return [clip for _, _, clip in sorted(heap, key=lambda kept: kept[:2], reverse=True)]

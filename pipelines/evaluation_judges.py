@@ -1,78 +1,130 @@
 """Who judges an evaluation: the networks whose weights are at hand, and why others are not."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from svsdata.checkpoints.feature_weights import load_weights
 from svsdata.errors import WeightsError
 from svsdata.estimation.flow_estimators import DisFlow
 from svsdata.estimation.segmenters import Segmenter
-from svsdata.evaluation.clip_figures import Judges, PairDistance
+from svsdata.evaluation.clip_figures import Judges
 from svsdata.evaluation.features import (
     FeatureExtractor,
+    PairDistance,
     fid_extractor,
     fvd_cd_extractor,
     fvd_i3d_extractor,
+    lpips_distance,
 )
+from svsdata.evaluation.fidelity import WINDOW
 from svsdata.labels import LabelSet
 from svsdata.nets.features.i3d import I3d
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, VideoMaeConfig
-from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.configs.evaluate import EvaluateConfig, Metric
 from svsdata.pipelines.judge_choice import NO_JUDGE, chosen_judge
-from svsdata.synthesis.compute import chosen_device
-from svsdata.tensors import image_to_tensor
+from svsdata.synthesis.compute import chosen_device, chosen_dtype
 
+_SMALLEST_SIDE: dict[str, int] = {"lpips": 32, "ssim": WINDOW}
+
+_WEIGHTS_FIELDS: dict[Metric, str] = {
+    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips"
+}  # fmt: skip
+
+Loaded = TypeVar("Loaded")
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
-def build_judges(config: EvaluateConfig, label_set: LabelSet) -> tuple[Judges, dict[str, str]]:
+def build_judges(
+    config: EvaluateConfig, label_set: LabelSet, size_hw: tuple[int, int]
+) -> tuple[Judges, dict[str, str]]:
     """Load the networks that the wanted measures need.
 
     Returns:
-        The judges, and the reason of every wanted measure that lacks its weights.
+        The judges, and the reason of every wanted measure that cannot be taken.
+
+    Raises:
+        WeightsError: If weights or a judge that the config names cannot be loaded, or no wanted
+            measure can be taken.
     """
     device = str(chosen_device(config.device))
-    missing: dict[str, str] = {}
-    extractors = []
-    for name, build in _EXTRACTORS.items():
-        if name in config.metrics:
-            try:
-                extractors.append(build(config, device))
-            except WeightsError as error:
-                missing[name] = str(error)
-    lpips = None
-    if "lpips" in config.metrics:
+    missing = _too_small(config, size_hw)
+    wanted = frozenset(config.metrics) - set(missing)
+
+    def loaded(name: Metric, build: Callable[[], Loaded]) -> Loaded | None:
+        if name not in wanted:
+            return None
         try:
-            lpips = _lpips(config, device)
+            return build()
         except WeightsError as error:
-            missing["lpips"] = str(error)
-    segmenter = None
-    if "miou" in config.metrics:
-        try:
-            segmenter = _segmenter(config, label_set, device)
-        except WeightsError as error:
-            missing["miou"] = str(error)
-    wanted = frozenset(config.metrics)
-    flow = DisFlow(check=False) if "flow_epe" in wanted else None
-    return Judges(tuple(extractors), lpips, segmenter, flow, wanted), missing
+            if _is_chosen(name, config):
+                raise WeightsError(f"{name}: {error}") from error
+            missing[name] = str(error)
+            return None
+
+    extractors = [
+        loaded(name, partial(build, config, device)) for name, build in _EXTRACTORS.items()
+    ]
+    judges = Judges(
+        tuple(extractor for extractor in extractors if extractor is not None),
+        loaded("lpips", lambda: _lpips(config, device)),
+        loaded("miou", lambda: _segmenter(config, label_set, device)),
+        DisFlow(check=False) if "flow_epe" in wanted else None,
+        wanted,
+    )
+    if set(config.metrics) <= set(missing):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise WeightsError(f"nothing can be measured; {reasons}")
+    return judges, missing
+
+
+def _is_chosen(name: Metric, config: EvaluateConfig) -> bool:
+    """Tell whether somebody chose who judges; then it is no measure to be left out."""
+    if name == "miou":
+        return config.judge is not None
+    return _WEIGHTS_FIELDS[name] in config.weights.model_fields_set
+
+
+def _too_small(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, str]:
+    """Return the wanted measures that frames are too small for, and why."""
+    return {
+        name: f"frames of {size_hw[1]}x{size_hw[0]} are too small, it takes {side} pixels a side"
+        for name, side in _SMALLEST_SIDE.items()
+        if name in config.metrics and min(size_hw) < side
+    }
+
+
+def dtype_of(metric: Metric, config: EvaluateConfig) -> torch.dtype:
+    """Return what a measure's network computes in.
+
+    Left to itself bf16 is for what it was found to move by less than 0.1 %, LPIPS with AlexNet; it
+    moved FID by 0.15 and FVD by 0.12 % (docs/benchmarks/evaluation.md).
+    """
+    is_safe = metric == "lpips" and config.lpips_trunk == "alex"
+    if config.precision == "auto" and not is_safe:
+        return torch.float32
+    return chosen_dtype(config.precision, chosen_device(config.device))
 
 
 def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(Inception(), config.weights.inception, config.weights_folder)
     return fid_extractor(
-        _placed(network, device), weights, variant=config.fid_variant, device=device
+        _placed(network, device),
+        weights,
+        variant=config.fid_variant,
+        device=device,
+        dtype=dtype_of("fid", config),
     )
 
 
 def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(I3d(), config.weights.i3d, config.weights_folder)
-    return fvd_i3d_extractor(_placed(network, device), weights, device=device)
+    dtype = dtype_of("fvd_i3d", config)
+    return fvd_i3d_extractor(_placed(network, device), weights, device=device, dtype=dtype)
 
 
 def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
@@ -81,10 +133,11 @@ def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
     with torch.device("meta"):  # a thousand million random numbers would only be overwritten
         network = VideoMae(VideoMaeConfig())
     network, weights = load_weights(network, config.weights.videomae, config.weights_folder)
-    return fvd_cd_extractor(_placed(network, device), weights, device=device)
+    dtype = dtype_of("fvd_cd", config)
+    return fvd_cd_extractor(_placed(network, device), weights, device=device, dtype=dtype)
 
 
-_EXTRACTORS: dict[str, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
+_EXTRACTORS: dict[Metric, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
     "fid": _fid,
     "fvd_i3d": _fvd_i3d,
     "fvd_cd": _fvd_cd,
@@ -94,15 +147,7 @@ _EXTRACTORS: dict[str, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
 def _lpips(config: EvaluateConfig, device: str) -> PairDistance:
     name = config.weights.lpips or f"lpips-{config.lpips_trunk}"
     network, _ = load_weights(Lpips(config.lpips_trunk), name, config.weights_folder)
-    placed = _placed(network, device)
-
-    @torch.inference_mode()
-    def distances(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pairs = (image_to_tensor(side).to(device) for side in (images, others))
-        found: torch.Tensor = placed(*pairs)
-        return found.cpu().numpy()
-
-    return distances
+    return lpips_distance(_placed(network, device), device=device, dtype=dtype_of("lpips", config))
 
 
 def _segmenter(config: EvaluateConfig, label_set: LabelSet, device: str) -> Segmenter:

@@ -1,15 +1,17 @@
 """From running figures to the report: values, protocols, warnings, reasons of what is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isnan
 
 import svsdata
-from svsdata.evaluation.clip_figures import ClipFigures, Judges, StoreFigures
+from svsdata.evaluation.clip_figures import Judges, StoreFigures
 from svsdata.evaluation.curves import Curve
-from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.features import FeatureExtractor, told_precision
 from svsdata.evaluation.frechet import frechet_distance
-from svsdata.evaluation.report import Measure, Report
+from svsdata.evaluation.report import TITLES, Measure, Report
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.evaluation_gallery import Gallery
+from svsdata.pipelines.evaluation_judges import dtype_of
 
 _PROTOCOLS = {
     "label_agreement": "share of evaluated pixels whose class the segmenter sees",
@@ -55,7 +57,7 @@ def make_report(
     real: StoreFigures,
     synthetic: StoreFigures,
     lacking_weights: Mapping[str, str],
-    shown: Sequence[ClipFigures],
+    gallery: Gallery,
 ) -> Report:
     """Put the figures of both stores beside each other.
 
@@ -65,7 +67,7 @@ def make_report(
         real: Figures of the real store.
         synthetic: Figures of the synthetic store.
         lacking_weights: Why a judge is missing, by measure.
-        shown: Clips of the gallery.
+        gallery: What the page shows.
     """
     not_measured = dict(lacking_weights)
     measures: dict[str, Measure] = {}
@@ -79,8 +81,8 @@ def make_report(
         fewest = min(side.features[extractor.name].count for side in (real, synthetic))
         if fewest < extractor.small_sample:
             warnings.append(
-                f"{extractor.name}: {found.samples} are few, {extractor.small_sample} are usual; "
-                "the figure depends on their number and compares only with figures of as many"
+                f"{TITLES[extractor.name][0]} of {found.samples}: few, {extractor.small_sample:,} "
+                "are usual; it depends on their number, so compare only with figures of as many"
             )
     if judges.segmenter is not None:
         measures["miou"] = Measure(
@@ -93,7 +95,8 @@ def make_report(
         curve, of_real = _curve(synthetic, name), _curve(real, name)
         if name == "lpips":
             weights = config.weights.lpips or f"lpips-{config.lpips_trunk}"
-            protocol = f"{protocol}, trunk {config.lpips_trunk}, weights {weights}"
+            precision = told_precision(dtype_of("lpips", config))
+            protocol = f"{protocol}, trunk {config.lpips_trunk}, weights {weights}{precision}"
         if curve.count:
             reference = of_real.mean if of_real.count else None
             measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)
@@ -109,9 +112,14 @@ def make_report(
         not_measured=not_measured,
         warnings=tuple(warnings),
         class_iou=_class_iou(judges, real, synthetic),
+        class_share=_class_share(judges, real, synthetic),
         curves=_curves(real, synthetic),
         clips=tuple(
-            (one.clip.sequence_id, one.clip.first_index, dict(one.figures)) for one in shown
+            (one.sequence_id, one.first_frame, dict(one.figures))
+            for one in (*gallery.worst, *gallery.best)
+        ),
+        edits=tuple(
+            (one.sequence_id, one.first_frame, one.name, dict(one.figures)) for one in gallery.edits
         ),
     )
 
@@ -149,6 +157,15 @@ def _class_iou(
         return {}
     sides = [synthetic.confusion.iou(), real.confusion.iou()]
     return {name: (_known(sides[0][name]), _known(sides[1][name])) for name in sides[0]}
+
+
+def _class_share(
+    judges: Judges, real: StoreFigures, synthetic: StoreFigures
+) -> dict[str, tuple[float, float]]:
+    if judges.segmenter is None:
+        return {}
+    shares = [synthetic.confusion.true_share(), real.confusion.true_share()]
+    return {name: (shares[0][name], shares[1][name]) for name in shares[0]}
 
 
 def _known(value: float) -> float | None:

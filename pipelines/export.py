@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import ExportError
 from svsdata.export.cityscapes import CityscapesExporter
+from svsdata.export.coco_panoptic import CocoPanopticExporter
 from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
+from svsdata.export.kitti360 import Kitti360Exporter
 from svsdata.export.manifest import claim_folder, finish, is_finished, writing
 from svsdata.export.video import VideoExporter
+from svsdata.export.webdataset import WebDatasetExporter
 from svsdata.pipelines.configs.export import ExportConfig
 from svsdata.pipelines.export_gate import StoreGate, chosen_gate
 from svsdata.pipelines.run_dir import set_aside
@@ -87,6 +90,7 @@ def run_export(
                 facts=facts,
                 source_types=source_types,
             )
+        exporter.complete()
     return ExportResult(
         out=config.out,
         format=config.format,
@@ -144,11 +148,18 @@ def _finished(
 
 
 def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:
-    if config.format == "video":
-        return VideoExporter(config.out, info.label_set)
-    return CityscapesExporter(
-        config.out, info.label_set, split=config.split, image_folder=config.image_folder
-    )
+    out, label_set, split = config.out, info.label_set, config.split
+    match config.format:
+        case "cityscapes":
+            return CityscapesExporter(out, label_set, split, config.image_folder)
+        case "kitti360":
+            return Kitti360Exporter(out, label_set, split)
+        case "coco-panoptic":
+            return CocoPanopticExporter(out, label_set, split)
+        case "webdataset":
+            return WebDatasetExporter(out, label_set, split)
+        case "video":
+            return VideoExporter(out, label_set)
 
 
 def _content_hash(reader: StoreReader, sequence_id: str, gate: StoreGate | None) -> str:

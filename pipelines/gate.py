@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from svsdata.errors import ConfigError, StoreError
 from svsdata.estimation.flow_estimators import DisFlow, FlowEstimate
 from svsdata.evaluation.gate import FREEMASK_RATIO, SequenceGate
-from svsdata.labeling.overlap import in_background
 from svsdata.labels import LabelSet
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.gate import GateConfig
 from svsdata.pipelines.judge_choice import NO_JUDGE, JudgingSegmenter, chosen_judge
 from svsdata.pipelines.run_dir import set_aside

@@ -1,11 +1,11 @@
 """Which segmenter judges pictures, by the name that a config gives."""
 
 from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TypeAlias
 
 from svsdata.checkpoints.feature_weights import load_weights
+from svsdata.checkpoints.weights import BUNDLED
 from svsdata.estimation.drn_segmenter import DrnSegmenter
 from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.transformers_segmenter import TransformersSegmenter
@@ -49,10 +49,9 @@ def chosen_judge(
         network, weights = load_weights(Drn105(), drn_weights, weights_folder)
         return DrnSegmenter(network.to(device), weights, label_set, input_height=height)
     if name == "demo":
-        bundled = files("svsdata.checkpoints").joinpath("bundled", "demo-segmenter")
-        with as_file(bundled) as folder:
-            found = load_network(str(folder), label_set, device=device)
-        described = found.description.replace(str(folder), "demo-segmenter")
+        folder = str(BUNDLED / "demo-segmenter")
+        found = load_network(folder, label_set, device=device)
+        described = found.description.replace(folder, "demo-segmenter")
         return TransformersSegmenter(
             replace(found, description=described), label_set, input_height=height
         )

@@ -8,11 +8,12 @@ from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, EditPlanError
+from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edit_plan import plans_at
-from svsdata.pipelines.edited_videos import Video, planned_video, videos_of
+from svsdata.pipelines.edited_videos import Video, motion_of, planned_video, videos_of
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
@@ -48,7 +49,8 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
-    layers = ("image",) * (config.cut_below > 0)
+    motion = motion_of(reader) if config.flow else ()
+    layers = (*motion, *("image",) * (config.cut_below > 0))
     facts = _facts(config, video_maker)
     if plans:
         _check_sizes(plans, checkpoint.size_hw)
@@ -59,7 +61,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     else:
         size_hw = checkpoint.size_hw
         videos = list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers, facts=facts))
-    info = _store_info(reader, checkpoint, edited=bool(edits or plans))
+    info = _store_info(reader, checkpoint, motion, edited=bool(edits or plans))
     return Synthesis(tuple(videos), video_maker, info, config.part_frames)
 
 
@@ -113,6 +115,8 @@ def _video_maker(config: SynthesizeConfig, reader: StoreReader) -> tuple[LongVid
             "instances or train with instance_edges = false"
         )
     device = chosen_device(config.device)
+    if not config.redraw_outside:
+        generator = trusting_its_mask(generator)
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
@@ -131,12 +135,17 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "chunk_length": config.chunk_length,
         "part_frames": config.part_frames,
         "cut_below": config.cut_below,
+        "flow": config.flow,
         "colour_pull": config.colour_pull,
+        "redraw_outside": config.redraw_outside,
     }
 
 
-def _store_info(reader: StoreReader, checkpoint: CheckpointInfo, *, edited: bool) -> StoreInfo:
+def _store_info(
+    reader: StoreReader, checkpoint: CheckpointInfo, motion: tuple[str, ...], *, edited: bool
+) -> StoreInfo:
     info = reader.info
     modalities: tuple[str, ...] = ("image", "semantic")
-    modalities += ("instance",) * ("instance" in info.modalities) + ("provenance",) * edited
+    modalities += ("instance",) * ("instance" in info.modalities)
+    modalities += motion + ("provenance",) * edited
     return StoreInfo(info.label_set, checkpoint.size_hw, info.fps, modalities, info.licences)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
-from svsdata.labeling.overlap import in_background
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
 from svsdata.pipelines.synthesis_plan import Synthesis, prepare
@@ -122,9 +122,6 @@ def _row(rendered: Rendered, video: Video) -> Frame:
         was_synthetic = base.is_synthetic
     return replace(
         frame,
-        flow=None,
-        flow_validity=None,
-        occlusion=None,
         is_synthetic=was_synthetic,
         seed=video.seed if frame.plan_hash else None,
     )

@@ -28,7 +28,7 @@ from svsdata.randomness import generator
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
 from svsdata.training.previews import Preview, roll_out
-from svsdata.training.processes import WHOLE, Share, check_shares, joined
+from svsdata.training.processes import Share, check_shares, joined
 from svsdata.training.run_log import FigureMeans, RunLog
 from svsdata.training.schedules import Phase, Round, detail_share, learning_rate
 
@@ -142,7 +142,7 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     )
 
 
-def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
+def estimate_train(config: TrainConfig, progress: Progress, *, processes: int = 1) -> TrainEstimate:
     """Measure what the run would take, on networks that are then thrown away.
 
     Raises:
@@ -165,6 +165,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
         lambda: learner.state,
         backprop_frames=config.backprop_frames,
         keep_checkpoints=config.keep_checkpoints,
+        processes=processes,
     )
 
 
@@ -174,9 +175,9 @@ def _opened(
     """Lay the run out, and open its directory; return also the pixels of each class."""
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
-    if share == WHOLE and not config.run.exists():
+    if share.is_first and not config.run.exists():
         # builds everything once: what cannot be is refused before anything is written
-        progress.note(estimate_train(config, Silent()).in_words())
+        progress.note(estimate_train(config, Silent(), processes=share.count).in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         class_pixels(config.run, plan, progress)

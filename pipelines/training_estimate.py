@@ -13,7 +13,7 @@ from svsdata.checkpoints.training_state import TrainingState
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.training.chunks import to_device
-from svsdata.training.clips import ClipBatch, load_clips
+from svsdata.training.clips import Clip, ClipBatch, load_clips
 from svsdata.training.schedules import Phase, Span
 
 
@@ -43,6 +43,8 @@ class TrainEstimate(BaseModel):
     disk_bytes: int
     """Of the checkpoints that stay."""
     phases: tuple[PhaseEstimate, ...]
+    processes: int = 1
+    """That share each step's clips; time and memory are those of one of them."""
 
     def in_words(self) -> str:
         """Tell it in one line."""
@@ -51,10 +53,15 @@ class TrainEstimate(BaseModel):
             f"{phase.size_hw[1]}x{phase.size_hw[0]} in {phase.step_s:.2g} s each"
             for phase in self.phases
         )
+        shared = (
+            f" in each of {self.processes} processes, and what joining their gradients takes"
+            if self.processes > 1
+            else ""
+        )
         return (
             f"{self.steps} steps take about {self.seconds / 60:.0f} min, "
-            f"{self.memory_bytes / 2**30:.1f} GiB of memory, {self.disk_bytes / 2**20:.0f} MiB of "
-            f"disk: {stages}"
+            f"{self.memory_bytes / 2**30:.1f} GiB of memory{shared}, "
+            f"{self.disk_bytes / 2**20:.0f} MiB of disk: {stages}"
         )
 
 
@@ -65,8 +72,9 @@ def estimate_training(
     *,
     backprop_frames: int,
     keep_checkpoints: int,
+    processes: int,
 ) -> TrainEstimate:
-    """Measure a run.
+    """Measure a run, on one process as large as each of it will be.
 
     Args:
         plan: Of the run.
@@ -75,6 +83,7 @@ def estimate_training(
         state: What checkpoints hold, the largest generator once all steps are taken.
         backprop_frames: Frames of a chunk.
         keep_checkpoints: Checkpoints that stay on disk.
+        processes: That share each step's clips evenly.
     """
     device = next(state().networks["generator"].parameters()).device
     seconds: dict[_Kind, float] = {}
@@ -84,7 +93,9 @@ def estimate_training(
     for span in order:
         kind = _kind(span.phase)
         if kind not in seconds:
-            seconds[kind] = _seconds_of_step(plan, span.phase, step, backprop_frames, device)
+            clips = _first_clips(plan, span.phase, backprop_frames, processes)
+            batch = to_device(load_clips(plan.reader, clips, size_hw=span.phase.size_hw), device)
+            seconds[kind] = _seconds_of_step(span.phase, step, batch, backprop_frames)
     phases = tuple(_phase_estimate(span, seconds) for span in spans)
     kept = state()
     tensors = [t for network in kept.networks.values() for t in network.state_dict().values()]
@@ -96,6 +107,7 @@ def estimate_training(
         memory_bytes=_peak_bytes(device),
         disk_bytes=keep_checkpoints * sum(t.numel() * t.element_size() for t in tensors),
         phases=phases,
+        processes=processes,
     )
 
 
@@ -119,17 +131,23 @@ def _phase_estimate(span: Span, seconds: dict[_Kind, float]) -> PhaseEstimate:
     )
 
 
+def _first_clips(
+    plan: TrainingPlan, phase: Phase, backprop_frames: int, processes: int
+) -> list[Clip]:
+    """Return what a process has of a step, no longer than a step looks back."""
+    num_frames = min(phase.clip_frames, HISTORY_FRAMES + backprop_frames)
+    num_clips = phase.batch_size // processes
+    return [plan.sampler.clip(i, num_frames, flips=False) for i in range(num_clips)]
+
+
 def _seconds_of_step(
-    plan: TrainingPlan,
     phase: Phase,
     step: Callable[[Phase, ClipBatch, int, int], None],
+    batch: ClipBatch,
     backprop_frames: int,
-    device: torch.device,
 ) -> float:
-    """Time the second of two steps at the end of the longest useful clips."""
-    num_frames = min(phase.clip_frames, HISTORY_FRAMES + backprop_frames)
-    clips = [plan.sampler.clip(i, num_frames, flips=False) for i in range(phase.batch_size)]
-    batch = to_device(load_clips(plan.reader, clips, size_hw=phase.size_hw), device)
+    """Time the second of two steps at the end of the clips."""
+    num_frames = batch.image.shape[1]
     start = max(num_frames - backprop_frames, 1)
     for _ in range(2):
         began = time.monotonic()

@@ -144,6 +144,10 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
                 f"a phase has {phase.extra_blocks} extra_blocks after one with {most}; generators "
                 "only grow: put larger sizes last"
             )
+        if phase.fade_in and config.model in ("A", "B"):
+            raise ConfigError(
+                f"a phase has fade_in, which model {config.model} has not; leave it out"
+            )
         if phase.new_blocks_only and not phase.extra_blocks:
             raise ConfigError("a phase has new_blocks_only and no extra_blocks to train")
         most = phase.extra_blocks

@@ -17,7 +17,7 @@ from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 from svsdata.evaluation.page import write_page
 from svsdata.evaluation.segmentation import Confusion
-from svsdata.evaluation.usefulness import Spread, spreads
+from svsdata.evaluation.usefulness import MEAN, Spread, spreads
 from svsdata.labels import CITYSCAPES_TRAIN, NO_LABEL, conversion_table
 from svsdata.pipelines.configs.usefulness import UsefulnessConfig
 from svsdata.pipelines.run_dir import open_run_dir
@@ -34,6 +34,8 @@ from svsdata.training.segmenter import (
 )
 
 _RUNS, _REPORT, _PAGE = "runs", "usefulness.json", "usefulness.html"
+_LEARNED = 0.01
+"""IoU below which a class counts as not learned."""
 _IOU: TypeAdapter[dict[str, float | None]] = TypeAdapter(dict[str, float | None])
 Pair = tuple[Image, SemanticMap]
 
@@ -69,6 +71,11 @@ class UsefulnessResult(BaseModel):
     """By training, by class: over the seeds, on the test store."""
     gains: tuple[str, ...]
     """Classes that the edited videos lift above real frames alone by over two standard errors."""
+    losses: tuple[str, ...]
+    """Classes that fall by as much."""
+    unlearned: tuple[str, ...]
+    """Classes of the test that no training brings to an IoU of 1 %: nothing can be said of them
+    before more steps or frames."""
 
 
 def run_usefulness(
@@ -100,6 +107,12 @@ def run_usefulness(
         protocol=_protocol(config, readers, size_hw),
         iou=iou,
         gains=tuple(name for name in real if edited[name].exceeds(real[name])),
+        losses=tuple(name for name in real if real[name].exceeds(edited[name])),
+        unlearned=tuple(
+            name
+            for name in real
+            if name != MEAN and all(spread[name].mean < _LEARNED for spread in iou.values())
+        ),
     )
     result.report.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_page(result.page, "usefulness.html", {"result": result})
@@ -225,5 +238,5 @@ def _protocol(
         f"SegFormer of 1.07 M parameters from scratch, {config.steps} steps of {config.batch_size} "
         f"frames of {size_hw[1]}x{size_hw[0]}, {config.synthetic_share:.0%} of them synthetic in "
         f"mixtures, seeds {', '.join(map(str, config.seeds))}; {stores}; IoU over the classes of "
-        f"every {config.test_every}. test frame"
+        f"one test frame in {config.test_every}"
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from itertools import count, islice
 from pathlib import Path
 
+from svsdata.checkpoints.weights import BUNDLED_GENERATOR
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
@@ -41,15 +41,14 @@ def make_street_stores(config: StreetConfig, folder: Path, progress: Progress) -
     """
     stores = Stores(*(folder / name for name in ("real", "synthetic", "edited", "test")))
     label_streets(config, stores, progress)
-    with as_file(files("svsdata.checkpoints").joinpath("bundled")) as bundled:
-        request = SynthesizeConfig(
-            store=stores.real,
-            checkpoint=bundled / "demo-generator.safetensors",
-            out=stores.synthetic,
-        )
-        run_synthesize(request, progress)
-        edits = {"out": stores.edited, "presets": (config.edit,)}
-        run_synthesize(request.model_copy(update=edits), progress)
+    request = SynthesizeConfig(
+        store=stores.real,
+        checkpoint=BUNDLED_GENERATOR,
+        out=stores.synthetic,
+    )
+    run_synthesize(request, progress)
+    edits = {"out": stores.edited, "presets": (config.edit,)}
+    run_synthesize(request.model_copy(update=edits), progress)
     return stores
 
 

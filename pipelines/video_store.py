@@ -6,8 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from svsdata.editing.fill import LOOK_AROUND
-from svsdata.editing.operations import apply_plan
+from svsdata.editing.operations import LOOK_BACK, apply_plan
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import write_plan
 from svsdata.editing.tables import (
@@ -103,7 +102,7 @@ class VideoRows:
         labels, stop = self._video.labels, self._video.num_frames
         if self._plan is None:
             return labels.frames(self.first_frame, stop)
-        begin = max(self.first_frame - LOOK_AROUND, 0)
+        begin = max(self.first_frame - LOOK_BACK, 0)
         return apply_plan(
             self._plan,
             labels.frames(begin, stop),

@@ -54,11 +54,10 @@ def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
 def leaves_frame(flow: Flow) -> Mask:
     """Return 1 where the flow points outside the previous frame."""
     height, width = flow.shape[:2]
-    x, y = _sample_points(flow)
-    return ((x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)).astype(np.uint8)
+    return _is_outside(*_sample_points(flow), (height, width)).astype(np.uint8)
 
 
-def occlusion_by_consistency(backward: Flow, forward: Flow) -> Mask:
+def occlusion_by_consistency(backward: Flow, forward: Flow, stride: int = 1) -> Mask:
     """Compare a backward flow with the forward flow of the same pair.
 
     Occluded where |b + f(x + b)|^2 > 0.01 (|b|^2 + |f|^2) + 0.5 (Sundaram et al. 2010), and where
@@ -67,23 +66,36 @@ def occlusion_by_consistency(backward: Flow, forward: Flow) -> Mask:
     Args:
         backward: (H, W, 2) at t, pointing to t - 1.
         forward: (H, W, 2) at t - 1, pointing to t.
+        stride: Compare every so many rows and columns; the pixels after each are taken to be alike.
 
     Returns:
         (H, W) uint8, 1 = occluded.
     """
-    returned = warp(forward, backward)
-    error = _squared_length(backward + returned)
-    magnitude = _squared_length(backward) + _squared_length(returned)
-    inconsistent = error > 0.01 * magnitude + 0.5
-    return (inconsistent | (leaves_frame(backward) == 1)).astype(np.uint8)
+    height, width = backward.shape[:2]
+    compared = backward[::stride, ::stride]
+    x, y = _sample_points(backward, stride)
+    returned = cast(
+        Flow, cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+    error = _squared_length(compared + returned)
+    magnitude = _squared_length(compared) + _squared_length(returned)
+    occluded = (error > 0.01 * magnitude + 0.5) | _is_outside(x, y, (height, width))
+    every = occluded.astype(np.uint8).repeat(stride, axis=0).repeat(stride, axis=1)
+    return every[:height, :width]
 
 
-def _sample_points(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return x and y, (H, W) each, of the points in the previous frame."""
+def _sample_points(flow: Flow, stride: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return x and y of the points in the previous frame, of every so many rows and columns."""
     height, width = flow.shape[:2]
-    columns = np.arange(width, dtype=np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    return columns + flow[..., 0], rows + flow[..., 1]
+    columns = np.arange(0, width, stride, dtype=np.float32)
+    rows = np.arange(0, height, stride, dtype=np.float32)[:, None]
+    return columns + flow[::stride, ::stride, 0], rows + flow[::stride, ::stride, 1]
+
+
+def _is_outside(
+    x: NDArray[np.float32], y: NDArray[np.float32], size_hw: tuple[int, int]
+) -> NDArray[np.bool_]:
+    return (x < 0) | (x > size_hw[1] - 1) | (y < 0) | (y > size_hw[0] - 1)
 
 
 def _squared_length(vectors: Flow) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ most 1/128 pixel.
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
 from svsdata.images import check_picture, encode_png
@@ -17,12 +18,15 @@ MAX_FLOW_PX = 511.0
 _SCALE, _ZERO = np.float32(64), np.float32(2**15)
 
 
-def encode_flow(flow: Flow, validity: Mask | None = None) -> bytes:
-    """Encode a flow field.
+def flow_codes(flow: Flow, validity: Mask | None = None) -> NDArray[np.uint16]:
+    """Return what is stored of a flow field.
 
     Args:
         flow: (H, W, 2) pixels, dx then dy; not finite or beyond ``MAX_FLOW_PX`` becomes invalid.
         validity: (H, W), 1 = valid; None means everywhere.
+
+    Returns:
+        (H, W, 3) codes of dx and dy, and 1 = valid; all 0 where invalid.
     """
     # NaN is in no range.
     valid = (cv2.inRange(flow, (-MAX_FLOW_PX,) * 2, (MAX_FLOW_PX,) * 2) != 0).astype(np.uint16)
@@ -36,7 +40,25 @@ def encode_flow(flow: Flow, validity: Mask | None = None) -> bytes:
         with np.errstate(invalid="ignore"):  # NaN becomes some number, and then 0
             codes = scaled.astype(np.uint16)
         coded.append(codes * valid)
-    return encode_png(cv2.merge([*coded, valid]))
+    return np.asarray(cv2.merge([*coded, valid]), np.uint16)
+
+
+def flow_of_codes(codes: NDArray[np.uint16]) -> tuple[Flow, Mask]:
+    """Return the (H, W, 2) flow, 0 where invalid, and (H, W) validity of (H, W, 3) codes."""
+    validity = (codes[..., 2] != 0).astype(np.uint8)
+    flow = (codes[..., :2].astype(np.float32) - _ZERO) / _SCALE
+    flow[validity == 0] = 0.0
+    return flow, validity
+
+
+def encode_flow(flow: Flow, validity: Mask | None = None) -> bytes:
+    """Encode a flow field.
+
+    Args:
+        flow: (H, W, 2) pixels, dx then dy; not finite or beyond ``MAX_FLOW_PX`` becomes invalid.
+        validity: (H, W), 1 = valid; None means everywhere.
+    """
+    return encode_png(flow_codes(flow, validity))
 
 
 def decode_flow(data: bytes, where: str) -> tuple[Flow, Mask]:
@@ -52,6 +74,15 @@ def decode_flow(data: bytes, where: str) -> tuple[Flow, Mask]:
     Raises:
         SourceError: If it is no whole 16-bit RGB PNG.
     """
+    return flow_of_codes(decode_codes(data, where))
+
+
+def decode_codes(data: bytes, where: str) -> NDArray[np.uint16]:
+    """Decode what ``flow_codes`` returned from a 16-bit RGB PNG.
+
+    Raises:
+        SourceError: If it is no whole 16-bit RGB PNG.
+    """
     header = check_picture(data, where)
     if (header.format, header.channels, header.bits) != ("PNG", 3, 16):
         raise SourceError(
@@ -61,7 +92,4 @@ def decode_flow(data: bytes, where: str) -> tuple[Flow, Mask]:
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if bgr is None:
         raise SourceError(f"{where}: OpenCV cannot decode the flow; it is damaged")
-    validity = (bgr[..., 0] != 0).astype(np.uint8)
-    flow = (bgr[..., 2:0:-1].astype(np.float32) - _ZERO) / _SCALE
-    flow[validity == 0] = 0.0
-    return flow, validity
+    return np.asarray(bgr[..., ::-1], np.uint16)

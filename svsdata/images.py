@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
@@ -24,8 +25,9 @@ Map: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) of ids or masks."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_PNG_PALETTE = 3
+_PNG_GRAY, _PNG_RGB, _PNG_PALETTE = 0, 2, 3
+_PNG_CHANNELS = {_PNG_GRAY: 1, _PNG_RGB: 3, _PNG_PALETTE: 1, 4: 2, 6: 4}
+_PNG_SUB, _PNG_UP = 1, 2
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -131,20 +133,39 @@ def encode_png(picture: NDArray[np.uint8] | NDArray[np.uint16], level: int = 1) 
 
     Args:
         picture: (H, W) or (H, W, 3) RGB, uint8 or uint16.
-        level: 1 is OpenCV's own setting (run lengths after the SUB filter), the fastest to write
-            and to read; 2 to 9 are zlib's levels.
+        level: 1 is ISA-L's, four times as fast to write as OpenCV's and about as small; 2 to 9 are
+            zlib's.
     """
-    if picture.dtype not in (np.uint8, np.uint16) or picture.shape[2:] not in ((), (3,)):
+    if (
+        picture.dtype not in (np.uint8, np.uint16)
+        or picture.shape[2:] not in ((), (3,))
+        or not picture.size
+    ):
         raise ValueError(f"no PNG for shape {picture.shape} of {picture.dtype}")
     if not 1 <= level <= 9:
         raise ValueError(f"level must be 1 to 9, got {level}")
-    settings = [] if level == 1 else [cv2.IMWRITE_PNG_COMPRESSION, level]
-    return _encode(picture, ".png", settings)
+    height, width = picture.shape[:2]
+    color_type = _PNG_GRAY if picture.ndim == 2 else _PNG_RGB
+    header = struct.pack(">IIBBBBB", width, height, 8 * picture.itemsize, color_type, 0, 0, 0)
+    rows = _png_rows(picture).data
+    deflated = isal_zlib.compress(rows, 1) if level == 1 else zlib.compress(rows, level)
+    chunks = ((b"IHDR", header), (b"IDAT", deflated), (b"IEND", b""))
+    return _PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    """Return a chunk of a PNG file: its length, name, content and checksum."""
+    checksum = isal_zlib.crc32(content, isal_zlib.crc32(name))
+    return b"".join([struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)])
 
 
 def encode_jpeg(image: Image, quality: int = 95) -> bytes:
     """Encode with loss, for people to look at; quality 1 to 100."""
-    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise ValueError(f"OpenCV cannot write shape {image.shape} of {image.dtype} as JPEG")
+    return data.tobytes()
 
 
 def resize_image(image: Image, size_hw: tuple[int, int]) -> Image:
@@ -185,6 +206,25 @@ def write_text(image: Image, text: str, at_xy: tuple[int, int], size: float = 0.
         cv2.putText(
             image, text, at_xy, cv2.FONT_HERSHEY_SIMPLEX, size, color, thickness, cv2.LINE_AA
         )
+
+
+def _png_rows(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return the filtered bytes of each row behind the filter's number.
+
+    Differences from the left neighbour suit 8-bit colours, from the row above ids and flow.
+    """
+    samples = picture.astype(">u2") if picture.dtype == np.uint16 else picture
+    stored = np.ascontiguousarray(samples).view(np.uint8).reshape(len(picture), -1)
+    rows = np.empty((len(stored), stored.shape[1] + 1), np.uint8)
+    if picture.ndim == 3 and picture.dtype == np.uint8:
+        rows[:, 0] = _PNG_SUB
+        rows[:, 1:4] = stored[:, :3]
+        np.subtract(stored[:, 3:], stored[:, :-3], out=rows[:, 4:])
+    else:
+        rows[:, 0] = _PNG_UP
+        rows[0, 1:] = stored[0]
+        np.subtract(stored[1:], stored[:-1], out=rows[1:, 1:])
+    return rows
 
 
 def _png_header(data: bytes, where: str) -> PictureHeader:
@@ -232,7 +272,7 @@ def _check_png_chunks(data: bytes, where: str) -> None:
         if end + 4 > len(data):
             break
         name = data[position + 4 : position + 8]
-        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+        if isal_zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise SourceError(f"{where}: the PNG is damaged: wrong checksum in chunk {name!r}")
         if name == b"IEND":
             return
@@ -248,13 +288,3 @@ def _decode(data: bytes, where: str, flags: int) -> NDArray[Any]:
     if decoded is None:
         raise SourceError(f"{where}: OpenCV cannot decode the picture; it is damaged")
     return decoded
-
-
-def _encode(
-    picture: NDArray[np.uint8] | NDArray[np.uint16], kind: str, settings: list[int]
-) -> bytes:
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    encoded, data = cv2.imencode(kind, bgr, settings)
-    if not encoded:
-        raise ValueError(f"OpenCV cannot write shape {picture.shape} of {picture.dtype} as {kind}")
-    return data.tobytes()

@@ -92,6 +92,8 @@ class LabelSet:
         Raises:
             LabelSetError: Naming the ids that do not belong.
         """
+        if semantic_map.max(initial=0) < self.num_classes:
+            return
         counts = np.bincount(semantic_map.ravel(), minlength=256)
         foreign = np.flatnonzero(counts[self.num_classes :]) + self.num_classes
         if foreign.size:

@@ -62,6 +62,17 @@ def test_consistent_flows_are_occluded_only_where_they_leave_the_frame():
     np.testing.assert_array_equal(mask, leaves_frame(constant_flow((3, 8), 2, 0)))
 
 
+@pytest.mark.parametrize("stride", [2, 3])
+def test_a_stride_compares_every_so_many_pixels_and_repeats_them(stride):
+    rng = np.random.default_rng(3)
+    backward, forward = rng.normal(0, 0.6, (2, 7, 11, 2)).astype(np.float32)
+    every = occlusion_by_consistency(backward, forward)
+    strided = occlusion_by_consistency(backward, forward, stride)
+    assert 0 < every.mean() < 1
+    rows, columns = (np.arange(side) // stride * stride for side in (7, 11))
+    np.testing.assert_array_equal(strided, every[np.ix_(rows, columns)])
+
+
 def test_contradicting_flows_are_occluded():
     mask = occlusion_by_consistency(constant_flow((3, 8), 0, 0), constant_flow((3, 8), 3, 0))
     assert mask.all()

@@ -63,6 +63,9 @@ class EvaluateConfig(StageConfig):
     """Where the networks' weights are."""
     weights_folder: Path = Path("~/.cache/svsdata/weights")
     """Where weights are kept that go by name."""
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    """Of the networks of FID, FVD and LPIPS. ``auto``: float32; for LPIPS with AlexNet, which it
+    moves by less than 0.1 %, bf16 where the processor computes in it."""
     curve_frames: int = Field(10, ge=1)
     """Frames of a point of the curves over the frame index."""
     gallery_clips: int = Field(3, ge=0)

@@ -13,14 +13,16 @@ class ExportConfig(StageConfig):
 
     store: Path
     """What is exported."""
-    format: Literal["cityscapes", "video"]
-    """``cityscapes``: folders of PNG files; ``video``: MP4 with the labels beside the frames."""
+    format: Literal["cityscapes", "kitti360", "coco-panoptic", "webdataset", "video"]
+    """``cityscapes``, ``kitti360``: folders of PNG files in those data sets' layout;
+    ``coco-panoptic``: pictures of segments and one JSON; ``webdataset``: tar files of samples;
+    ``video``: MP4 with the labels beside the frames."""
     out: Path
     """Folder to write."""
     sequences: tuple[str, ...] = ()
     """Which sequences; none named: all."""
     split: str = Field("train", pattern=r"^[A-Za-z0-9_-]+$")
-    """Name of the split folder (cityscapes)."""
+    """Name of the split folder (all but video)."""
     gate_loss_ratio: float | None = Field(None, gt=0)
     """Blank pixels whose loss at the gate exceeds so many times the mean of their class; FreeMask
     takes 1.25. None: none; else ``svsdata gate`` must have judged the store."""

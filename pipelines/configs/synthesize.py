@@ -12,7 +12,8 @@ class SynthesizeConfig(EditChoices):
     """One synthesis of videos from the label maps of a store."""
 
     checkpoint: Path
-    """A run directory, a checkpoint folder or a generator file."""
+    """A run directory, a checkpoint folder, a generator file, or ``demo``: the bundled generator,
+    which knows the street world."""
     out: Path
     """Store to write."""
     plans: tuple[Path, ...] = ()
@@ -22,6 +23,9 @@ class SynthesizeConfig(EditChoices):
     """Accept edits whose classes the checkpoint never saw in training."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
+    flow: bool = True
+    """Keep the flow of the labels, edits and all, where the base has flow; a frame of 512x256 then
+    takes about 0.2 MB more."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)
@@ -30,6 +34,10 @@ class SynthesizeConfig(EditChoices):
     colour_pull: float = Field(0.0, ge=0, le=1)
     """How far colours go back to the reference frame's, by class, every chunk; against drift over
     thousands of frames. 0: off; 0.02 is slow."""
+    redraw_outside: bool = True
+    """Draw anew what the warp would take from outside the previous frame; false leaves it to the
+    learned mask, which then repeats the frame's border where it is wrong. Models A and B never do.
+    """
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """``auto``: bf16 where the processor computes in bf16, else float32."""
     device: str = "auto"

@@ -19,8 +19,8 @@ class StreetConfig(StageConfig):
     """Frames a street."""
     height: int = Field(256, ge=32, multiple_of=32)
     """Of the frames, in pixels; they are twice as wide."""
-    edit: str = "add_truck"
-    """Preset of the edited videos."""
+    edit: str = "replace_car_with_truck"
+    """Preset of the edited videos; this one puts a truck where it can be seen into each street."""
     first_seed: int = Field(5000, ge=0)
     """Of the streets that are looked through."""
 
@@ -40,7 +40,7 @@ class UsefulnessConfig(StageConfig):
     """Store of recordings with true labels that nothing else was made from."""
     street: StreetConfig = StreetConfig()
     """The made stores."""
-    steps: int = Field(300, ge=1)
+    steps: int = Field(600, ge=1)
     """Optimiser steps of every training but the one at double steps."""
     batch_size: int = Field(2, ge=1)
     """Frames a step."""

@@ -20,6 +20,10 @@ from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.vid2vid.config import Vid2VidConfig
 from svsdata.nets.video_generator import VideoGenerator
 
+BUNDLED = Path(__file__).with_name("bundled")
+"""Comes with the package, trained on the street world: a generator and ``demo-segmenter``."""
+BUNDLED_GENERATOR = BUNDLED / "demo-generator.safetensors"
+
 FORMAT_VERSION: Literal[1] = 1
 """Of the JSON in the header."""
 
@@ -134,7 +138,7 @@ def load_generator(path: Path) -> tuple[VideoGenerator[Any], CheckpointInfo]:
 
 
 def generator_file(path: Path) -> Path:
-    """Return the generator file that a path means.
+    """Return the generator file that a path means; ``demo`` means the bundled one.
 
     Raises:
         CheckpointError: If the path does not exist or is a folder without a checkpoint.
@@ -144,12 +148,14 @@ def generator_file(path: Path) -> Path:
     if (path / GENERATOR_FILE).is_file():
         return path / GENERATOR_FILE
     folders = checkpoint_folders(path)
-    if not folders:
-        raise CheckpointError(
-            f"no checkpoint at '{path}'; expected a {GENERATOR_FILE}, a checkpoint folder or a "
-            "run directory of 'svsdata train'"
-        )
-    return folders[-1] / GENERATOR_FILE
+    if folders:
+        return folders[-1] / GENERATOR_FILE
+    if path == Path("demo"):
+        return BUNDLED_GENERATOR
+    raise CheckpointError(
+        f"no checkpoint at '{path}'; expected a {GENERATOR_FILE}, a checkpoint folder, a run "
+        "directory of 'svsdata train', or the name demo"
+    )
 
 
 def _size_text(size_hw: tuple[int, int]) -> str:

@@ -23,6 +23,8 @@ MIN_FRAMES = 5
 _SIZE_TOLERANCE = 0.3
 _MIN_HEIGHT_SHARE = 0.06
 _SPEED_TOLERANCE = 1.02
+# 54 km/h: a vehicle whose estimated speed is higher all along may have frames left out.
+_FAST_EGO_MPS = 15.0
 # Hard braking and steering of a vehicle; more is a jump.
 _MAX_ACCELERATION_MPS2 = 12.0
 # Places on a footprint where the ground is looked up, as shares of its length and width.
@@ -143,31 +145,59 @@ def _speed(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | No
     if speeds.max() <= limit * _SPEED_TOLERANCE:
         return None
     frame = candidate.first_frame + int(speeds.argmax())
-    return Fault("SPEED", f"{speeds.max():.1f} m/s at frame {frame}, over {limit:g} m/s")
+    note = f"{speeds.max():.1f} m/s at frame {frame}, over {limit:g} m/s"
+    return Fault("SPEED", note + _rate_hint(setting))
+
+
+def _rate_hint(setting: Setting) -> str:
+    """Doubt the frame rate where a vehicle's estimated speed is more than a town allows."""
+    scene = setting.scene
+    speeds = [motion.speed_mps for motion in scene.motions if motion.flag == "estimated"]
+    if not speeds or np.median(speeds) < _FAST_EGO_MPS:
+        return ""
+    return (
+        f"; the vehicle itself seems to drive {np.median(speeds):.0f} m/s at {scene.fps:g} "
+        "frames/s: if frames were left out, label with the rate that is left (--set fps=N)"
+    )
 
 
 def _jump(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
-    """Compare every place with the one where the two steps before lead to."""
+    """Compare every place with the one where the two steps before lead to.
+
+    What goes smoothly beside the vehicle does not jump on the screen, though an estimated way of
+    the vehicle, and with it the object's own, may tremble.
+    """
     if len(candidate.world) < 3:
         return None
-    world = candidate.world[:, :2]
-    expected = 2 * world[1:-1] - world[:-2]
-    off = world[2:] - expected
-    distance = np.linalg.norm(off, axis=1)
+    heading = setting.ego[candidate.first_frame + 2 :][: len(candidate.world) - 2, 2]
     explained = _MAX_ACCELERATION_MPS2 / setting.scene.fps**2
-    beyond = off * np.clip(1 - explained / np.maximum(distance, 1e-9), 0, None)[:, None]
-    heading = setting.ego[candidate.first_frame + 2 :][: len(off), 2]
-    places = candidate.poses[2:, :2]
-    pixels = [
-        project(setting.scene.camera, np.column_stack([p, np.zeros(len(p))]))
-        for p in (places, places - turned(beyond, -heading))
-    ]
-    is_ahead = (pixels[0][:, 2] > 1.0) & (pixels[1][:, 2] > 1.0) & candidate.shown[2:]
-    jump = np.linalg.norm(pixels[0][:, :2] - pixels[1][:, :2], axis=1) * is_ahead
+    over_ground = turned(_beyond(candidate.world[:, :2], explained), -heading)
+    beside = _beyond(candidate.poses[:, :2], explained)
+    jump = np.minimum(*(_moved_px(it, candidate, setting) for it in (over_ground, beside)))
     if jump.max() <= checks.jump_px:
         return None
     frame = candidate.first_frame + 2 + int(jump.argmax())
     return Fault("JUMP", f"its foot jumps {jump.max():.1f} px at frame {frame}")
+
+
+def _beyond(places: NDArray[np.float64], explained_m: float) -> NDArray[np.float64]:
+    """(n - 2, 2) metres by which places miss those expected, less what acceleration explains."""
+    off = places[2:] - (2 * places[1:-1] - places[:-2])
+    distance = np.linalg.norm(off, axis=1)
+    return off * np.clip(1 - explained_m / np.maximum(distance, 1e-9), 0, None)[:, None]
+
+
+def _moved_px(
+    off_m: NDArray[np.float64], candidate: Candidate, setting: Setting
+) -> NDArray[np.float64]:
+    """(n - 2,) pixels by which so many metres, vehicle frame, move the foot on the screen."""
+    places = candidate.poses[2:, :2]
+    pixels = [
+        project(setting.scene.camera, np.column_stack([p, np.zeros(len(p))]))
+        for p in (places, places - off_m)
+    ]
+    is_ahead = (pixels[0][:, 2] > 1.0) & (pixels[1][:, 2] > 1.0) & candidate.shown[2:]
+    return np.linalg.norm(pixels[0][:, :2] - pixels[1][:, :2], axis=1) * is_ahead
 
 
 def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:

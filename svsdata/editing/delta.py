@@ -15,15 +15,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from svsdata.errors import EditPlanError
+from svsdata.flow_codec import decode_codes, flow_codes, flow_of_codes
 from svsdata.images import decode_image, decode_map, encode_png
 from svsdata.records import EncodedImage, Frame
 
 _BLOCK = 16
 """Changes nearer than about so many pixels share a rectangle."""
 _MAP_LEVEL = 6
-_MAPS = ("semantic", "instance", "provenance")
+_BASE_LAYERS = ("image", "semantic", "instance", "flow", "occlusion")
+_LAYERS = (*_BASE_LAYERS, "provenance")
 
 Layer = NDArray[np.uint8] | NDArray[np.uint16]
+"""Flow is what a store keeps of it: codes."""
 
 _PATCH = pa.struct(
     [
@@ -65,7 +68,7 @@ def delta_row(base: Frame, made: Frame, drawn: EncodedImage | None) -> dict[str,
     """Tell what a frame adds to its base, as a row of ``DELTA_SCHEMA``.
 
     Args:
-        base: With its maps, and its image where ``made`` has one to compare.
+        base: With the layers of ``made``; of these an image only where that is to be compared.
         made: The same frame edited; ``image`` only where it is the base's but for some rectangles.
         drawn: The picture of a frame of which a generator drew all.
     """
@@ -101,11 +104,13 @@ def restored(base: Frame, row: Mapping[str, Any], layers: Iterable[str]) -> Fram
     if _digest(base) != row["base_sha256"]:
         raise EditPlanError(f"{where}: was made on another base; name the one of its plan")
     blank = replace(base, provenance=_untouched(base))
-    values: dict[str, Any] = dict.fromkeys(("image", *_MAPS))
+    values: dict[str, Any] = dict.fromkeys(_LAYERS)
     for layer in layers:
-        old = getattr(blank, layer)
+        old = _layer(blank, layer)
         own = [_decoded(it, where) for it in row["patches"] if it["layer"] == layer]
         values[layer] = None if old is None else patched(old, own)
+    if values["flow"] is not None:
+        values["flow"], values["flow_validity"] = flow_of_codes(values["flow"])
     if row["image"] is not None:
         values["encoded_image"] = EncodedImage(row["image"]["bytes"], row["image"]["path"])
     values["models"] = {it["layer"]: it["model"] for it in row["models"]}
@@ -156,10 +161,17 @@ def patched(base: Layer, patches: Iterable[Patch]) -> Layer:
 
 def _layers(base: Frame, made: Frame) -> Iterator[tuple[str, Layer, Layer]]:
     blank = replace(base, provenance=_untouched(base))
-    for layer in ("image", *_MAPS):
-        new = getattr(made, layer)
-        if new is not None:
-            yield layer, getattr(blank, layer), new
+    for layer in _LAYERS:
+        old, new = _layer(blank, layer), _layer(made, layer)
+        if old is not None and new is not None:
+            yield layer, old, new
+
+
+def _layer(frame: Frame, name: str) -> Layer | None:
+    if name == "flow":
+        return None if frame.flow is None else flow_codes(frame.flow, frame.flow_validity)
+    layer: Layer | None = getattr(frame, name)
+    return layer
 
 
 def _untouched(base: Frame) -> NDArray[np.uint8]:
@@ -170,8 +182,8 @@ def _untouched(base: Frame) -> NDArray[np.uint8]:
 
 def _digest(base: Frame) -> bytes:
     digest = hashlib.sha256()
-    for layer in ("image", "semantic", "instance"):
-        array = getattr(base, layer)
+    for layer in _BASE_LAYERS:
+        array = _layer(base, layer)
         if array is not None:
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()
@@ -187,9 +199,15 @@ def _encoded(patch: Patch) -> dict[str, Any]:
 
 
 def _decoded(row: Mapping[str, Any], where: str) -> Patch:
-    decode = decode_image if row["layer"] == "image" else decode_map
     changed = decode_map(row["changed"], where) != 0
-    return Patch(row["x"], row["y"], decode(row["values"], where), changed)
+    values: Layer
+    if row["layer"] == "image":
+        values = decode_image(row["values"], where)
+    elif row["layer"] == "flow":
+        values = decode_codes(row["values"], where)
+    else:
+        values = decode_map(row["values"], where)
+    return Patch(row["x"], row["y"], values, changed)
 
 
 def _rectangles(changed: NDArray[np.bool_]) -> list[tuple[slice, slice]]:

@@ -11,14 +11,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.exact_flow import EditedFlow
 from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.painting import EditFrame, Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.regions import region_mask
+from svsdata.editing.roadside import RoadsideMemory
 from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
+
+LOOK_BACK = LOOK_AROUND + 1
+"""Frames before the first one wanted that a stream must begin with: flow compares with the edited
+frame before."""
 
 
 def apply_plan(
@@ -33,14 +39,14 @@ def apply_plan(
     Args:
         plan: What to do.
         frames: With semantic and instance maps, in order. To go on in the middle, begin
-            ``LOOK_AROUND`` frames before ``first_frame`` (or at frame 0).
+            ``LOOK_BACK`` frames before ``first_frame`` (or at frame 0).
         first_frame: Frames before it are looked at but not yielded.
         record: Receives what every edit came to in every frame where it changes something.
 
     Yields:
-        The frames with new semantic, instance and provenance maps and the plan's hash. Pictures
-        and flow stay as they are: they show the base. Where the provenance of frame 0 is not 0,
-        its picture needs repair.
+        The frames with new semantic, instance and provenance maps and the plan's hash. Where they
+        have flow, it is that of the edited scene (``exact_flow``). Pictures stay as they are: they
+        show the base. Where the provenance of frame 0 is not 0, its picture needs repair.
 
     Raises:
         EditPlanError: If a frame is not covered by the plan, lacks a map, has another size, or
@@ -50,21 +56,25 @@ def apply_plan(
     label_set = label_set_by_name(plan.label_set_name)
     painter = Painter(plan, label_set)
     needs_window = any(row.erases and row.fills_temporally for row in live)
+    memory, motion = RoadsideMemory(plan, label_set), EditedFlow(plan, label_set)
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
-        if frame.frame_index < first_frame:
+        if frame.frame_index < first_frame - 1:
             continue
         maps = _own_maps(frame)
         present = [row for row in live if row.is_present(frame.frame_index)]
-        events = _erase([row for row in present if row.erases], window, maps, plan, label_set)
+        events = _erase([row for row in present if row.erases], window, maps, memory)
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
         events += painter.paint(drawn, frame.frame_index, maps)
+        moved = motion.follow(frame, maps, drawn, events)
+        if frame.frame_index < first_frame:
+            continue
         if record is not None:
             for event in events:
                 record(event)
         yield replace(
-            frame,
+            moved,
             semantic=maps.semantic,
             instance=maps.instance,
             provenance=maps.provenance,
@@ -118,10 +128,10 @@ def _own_maps(frame: Frame) -> Maps:
 
 
 def _erase(
-    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, plan: EditPlan, label_set: LabelSet
+    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
-    found = _gone(rows, maps, label_set) if rows else None
+    found = _gone(rows, maps, memory.label_set) if rows else None
     if found is None:
         return []
     rect, gone = found
@@ -138,7 +148,7 @@ def _erase(
     hole = np.zeros(maps.semantic.shape, bool)
     np.not_equal(gone, 0, out=hole[rect.slices])
     columns_only = not any(row.fills_temporally for row in rows)
-    fill_hole(maps.semantic, hole, window, plan, label_set, columns_only=columns_only)
+    fill_hole(maps.semantic, hole, window, memory, columns_only=columns_only)
     filled = maps.semantic[rect.slices]
     cv2.copyTo(filled.astype(np.uint16), gone, maps.instance[rect.slices])
     cv2.copyTo(np.full_like(filled, PROVENANCE_INFERRED), gone, maps.provenance[rect.slices])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from svsdata.estimation.flow_estimators import FlowEstimator
 from svsdata.estimation.segmenters import Segmenter
 from svsdata.evaluation.curves import ClassColors, Curve
-from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.features import FeatureExtractor, PairDistance
 from svsdata.evaluation.fidelity import psnr, ssim
 from svsdata.evaluation.frechet import FeatureStatistics
 from svsdata.evaluation.identity import Identity
@@ -18,9 +18,6 @@ from svsdata.evaluation.segmentation import Confusion
 from svsdata.evaluation.temporal import endpoint_error, visible_pixels, warping_error
 from svsdata.labels import LabelSet
 from svsdata.records import Flow, Frame, Image, Mask, SemanticMap
-
-PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
-"""(T, H, W, 3) images and others to (T,) distances."""
 
 MotionMeasure = Callable[[Image, Image, Flow, Mask], float]
 """Previous and current image, backward flow and where it counts to one error."""
@@ -85,6 +82,7 @@ class StoreFigures:
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
         self.num_frames = self.num_clips = 0
+        self._sequence_id = ""
 
     def add(self, clip: Clip) -> ClipFigures:
         """Take in a clip; clips of a sequence come in order."""
@@ -138,6 +136,9 @@ class StoreFigures:
                 figures[name] = errors
 
     def _judge_looks(self, clip: Clip) -> None:
+        if self._sequence_id != clip.sequence_id:
+            self.identity.forget(self._sequence_id)
+            self._sequence_id = clip.sequence_id
         for frame in clip.frames:
             image, semantic = image_of(frame), semantic_of(frame)
             if "drift" in self.judges.wanted and self.usual_colors is None:

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from svsdata.nets.features import i3d, inception
 from svsdata.nets.features.inception import FidVariant, Inception
+from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, videomae_input
+from svsdata.tensors import image_to_tensor
+
+PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+"""(T, H, W, 3) images and others to (T,) distances."""
 
 _IMAGES_AT_ONCE = 8
 
@@ -33,66 +38,100 @@ class FeatureExtractor:
 
 
 def fid_extractor(
-    network: Inception, weights: str, *, variant: FidVariant, device: str
+    network: Inception, weights: str, *, variant: FidVariant, device: str, dtype: torch.dtype
 ) -> FeatureExtractor:
     """Return FID's: 2048 features of every frame."""
 
-    def prepare(frames: Tensor) -> Tensor:
-        return inception.inception_input(frames.permute(0, 3, 1, 2), variant)
-
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = np.array_split(frames, -(-len(frames) // _IMAGES_AT_ONCE))
-        return np.concatenate([_run(network, part, prepare, device) for part in parts])
+        return np.concatenate([of_part(part) for part in parts])
+
+    def of_part(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        images = _placed(frames, device).permute(0, 3, 1, 2)
+        return _run(network, inception.inception_input(images, variant), dtype=dtype)
 
     return FeatureExtractor(
         name="fid",
         dimensions=inception.NUM_FEATURES,
         of_clips=False,
         ddof=1,
-        protocol=f"FID as {variant} defines it, Inception 2015-12-05 ({weights}), ddof 1",
+        protocol=(
+            f"FID as {variant} defines it, Inception 2015-12-05 ({weights}), ddof 1"
+            f"{told_precision(dtype)}"
+        ),
         extract=extract,
         small_sample=10_000,
     )
 
 
-def fvd_i3d_extractor(network: i3d.I3d, weights: str, *, device: str) -> FeatureExtractor:
+def fvd_i3d_extractor(
+    network: i3d.I3d, weights: str, *, device: str, dtype: torch.dtype
+) -> FeatureExtractor:
     """Return FVD's with I3D: 400 logits of every clip."""
+
+    def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return _run(network, i3d.i3d_input(_placed(frames[None], device)), dtype=dtype)
+
     return FeatureExtractor(
         name="fvd_i3d",
         dimensions=i3d.NUM_FEATURES,
         of_clips=True,
         ddof=0,
-        protocol=f"FVD as cd-fvd defines it, I3D logits ({weights}), squashed to 224x224, ddof 0",
-        extract=lambda frames: _run(network, frames[None], i3d.i3d_input, device),
+        protocol=(
+            f"FVD as cd-fvd defines it, I3D logits ({weights}), squashed to 224x224, ddof 0"
+            f"{told_precision(dtype)}"
+        ),
+        extract=extract,
         small_sample=2048,
     )
 
 
-def fvd_cd_extractor(network: VideoMae, weights: str, *, device: str) -> FeatureExtractor:
+def fvd_cd_extractor(
+    network: VideoMae, weights: str, *, device: str, dtype: torch.dtype
+) -> FeatureExtractor:
     """Return content-debiased FVD's: features of VideoMAE v2, of clips of 16 frames."""
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         if len(frames) != NUM_FRAMES:
             raise ValueError(f"VideoMAE takes clips of {NUM_FRAMES} frames, got {len(frames)}")
-        return _run(network, frames[None], videomae_input, device)
+        return _run(network, videomae_input(_placed(frames[None], device)), dtype=dtype)
 
     return FeatureExtractor(
         name="fvd_cd",
         dimensions=network.fc_norm.normalized_shape[0],
         of_clips=True,
         ddof=0,
-        protocol=f"FVD as cd-fvd defines it, VideoMAE v2 ({weights}), squashed to 224x224, ddof 0",
+        protocol=(
+            f"FVD as cd-fvd defines it, VideoMAE v2 ({weights}), squashed to 224x224, ddof 0"
+            f"{told_precision(dtype)}"
+        ),
         extract=extract,
         small_sample=2048,
     )
 
 
+def lpips_distance(network: Lpips, *, device: str, dtype: torch.dtype) -> PairDistance:
+    """Return LPIPS's: one distance of every pair of images."""
+
+    def distances(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+        pairs = (image_to_tensor(side).to(device) for side in (images, others))
+        return _run(network, *pairs, dtype=dtype)
+
+    return distances
+
+
+def told_precision(dtype: torch.dtype) -> str:
+    """Return what a protocol says of the precision; float32 goes without saying."""
+    return "" if dtype == torch.float32 else ", network in bf16"
+
+
+def _placed(frames: NDArray[np.uint8], device: str) -> Tensor:
+    return torch.from_numpy(frames).to(device)
+
+
 @torch.inference_mode()
-def _run(
-    network: nn.Module,
-    frames: NDArray[np.uint8],
-    prepare: Callable[[Tensor], Tensor],
-    device: str,
-) -> NDArray[np.float32]:
-    features: Tensor = network(prepare(torch.from_numpy(frames).to(device)))
-    return features.float().cpu().numpy()
+def _run(network: nn.Module, *inputs: Tensor, dtype: torch.dtype) -> NDArray[np.float32]:
+    bf16 = dtype == torch.bfloat16
+    with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=bf16):
+        out: Tensor = network(*inputs)
+    return out.float().cpu().numpy()

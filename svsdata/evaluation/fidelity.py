@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 
 from svsdata.records import Image
 
-_WINDOW, _SIGMA = 11, 1.5
+WINDOW = 11
+"""Pixels of SSIM's window; no side may be shorter."""
+_SIGMA = 1.5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
@@ -27,8 +29,8 @@ def ssim(image: Image, other: Image) -> float:
         ValueError: If the images differ in size or a side is shorter than the window.
     """
     _check(image, other)
-    if min(image.shape[:2]) < _WINDOW:
-        raise ValueError(f"images of {image.shape[:2]} are smaller than the window of {_WINDOW}")
+    if min(image.shape[:2]) < WINDOW:
+        raise ValueError(f"images of {image.shape[:2]} are smaller than the window of {WINDOW}")
     a, b = image.astype(np.float64), other.astype(np.float64)
     mean_a, mean_b = _smooth(a), _smooth(b)
     variance_a = _smooth(a * a) - mean_a**2
@@ -36,12 +38,12 @@ def ssim(image: Image, other: Image) -> float:
     covariance = _smooth(a * b) - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     structure = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
-    margin = _WINDOW // 2
+    margin = WINDOW // 2
     return float((luminance * structure)[margin:-margin, margin:-margin].mean())
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA), np.float64)
+    return np.asarray(cv2.GaussianBlur(values, (WINDOW, WINDOW), _SIGMA), np.float64)
 
 
 def _check(image: Image, other: Image) -> None:

@@ -45,6 +45,10 @@ class Identity:
             if total >= _MIN_PIXELS:
                 self._view((sequence_id, instance_id), index, np.sqrt(counts / total))
 
+    def __len__(self) -> int:
+        """Objects that are remembered."""
+        return len(self._first)
+
     def forget(self, sequence_id: str) -> None:
         """Let go of a sequence that has ended."""
         for key in [key for key in self._first if key[0] == sequence_id]:

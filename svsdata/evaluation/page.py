@@ -1,14 +1,16 @@
 """Self-contained HTML pages: pictures and videos travel inside the file."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, StrictUndefined
 
 from svsdata.images import encode_jpeg
 from svsdata.records import Image
+from svsdata.video_codec import VideoWriter
 
 
 def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
@@ -32,6 +34,21 @@ def picture_uri(image: Image) -> str:
 def video_uri(path: Path) -> str:
     """Return an MP4 file inside a data URI."""
     return _data_uri(path.read_bytes(), "video/mp4")
+
+
+def moving_picture(frames: Sequence[Image], fps: float) -> tuple[str, str]:
+    """Return frames as a video and the middle one as a picture, for whoever cannot play it.
+
+    Args:
+        frames: (H, W, 3) uint8 of one size with even sides, one or more.
+        fps: Frames a second.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with VideoWriter(path, (frames[0].shape[0], frames[0].shape[1]), fps, quality=24) as video:
+            for frame in frames:
+                video.append(frame)
+        return video_uri(path), picture_uri(frames[len(frames) // 2])
 
 
 def _data_uri(data: bytes, kind: str) -> str:

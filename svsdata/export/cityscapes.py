@@ -11,9 +11,7 @@ Source: cityscapesScripts' README, csHelpers.py and csCalibration.pdf.
 
 import json
 import re
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,17 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.errors import ExportError
-from svsdata.export.digital_source import marked_png, source_type
+from svsdata.export.exporter import MAP_LEVEL, marked_picture, numbered, written
 from svsdata.export.label_conversion import absorb_license_plates, instance_table
 from svsdata.geometry.camera import camera_centre, yaw_pitch_roll
-from svsdata.images import decode_image, encode_png, read_header
+from svsdata.images import encode_png
 from svsdata.labels import CITYSCAPES, LabelSet, conversion_table
-from svsdata.records import Camera, EgoMotion, EncodedImage, Frame, Sequence
+from svsdata.records import Camera, EgoMotion, Frame, Sequence
 
 _OFFICIAL_ID = re.compile(r"([A-Za-z-]+)_(\d{6})(?:_(\d{6}))?(.*)")
-_IMAGE_LEVEL, _MAP_LEVEL = 1, 6  # measured: docs/store-format.md
-_ENCODERS = 2
-_FRAMES_AHEAD = 2 * _ENCODERS
 
 
 @dataclass(frozen=True)
@@ -100,44 +95,29 @@ class CityscapesExporter:
     def write(self, sequence: Sequence, frames: Iterator[Frame]) -> dict[str, str]:
         """Write the frames, their maps and what is known of camera and vehicle."""
         name = CityscapesName.of(sequence.sequence_id)
-        last_number = -1
-        with ThreadPoolExecutor(_ENCODERS, "encode") as encoders:
-            writing: deque[Future[None]] = deque()
-            for frame in frames:
-                number = name.frame_number(frame)
-                if number <= last_number:
-                    raise ExportError(
-                        f"sequence '{sequence.sequence_id}' frame {frame.frame_index}: its source "
-                        f"frame number does not grow: {number} follows {last_number}"
-                    )
-                last_number = number
-                writing.append(encoders.submit(self._write_frame, name, frame))
-                if len(writing) > _FRAMES_AHEAD:
-                    writing.popleft().result()
-            for future in writing:
-                future.result()
+        for _ in written(lambda frame: self._write_frame(name, frame), numbered(sequence, frames)):
+            pass
         return {"city": name.city, "sequence": f"{name.sequence_number:06d}", "split": self.split}
+
+    def complete(self) -> None:
+        """Nothing: every file stands for itself."""
 
     def _write_frame(self, name: CityscapesName, frame: Frame) -> None:
         city, stem = name.city, name.stem(frame)
-        if frame.encoded_image is None or frame.semantic is None:
-            raise ExportError(
-                f"'{stem}': Cityscapes folders need image and semantic map of every frame; "
-                "label the store first"
-            )
-        image, kind = rgb_png(frame.encoded_image), source_type(frame)
-        image = marked_png(image, kind) if kind else image
+        if frame.semantic is None:
+            raise ExportError(f"'{stem}': has no semantic map; label the store first")
+        image = marked_picture(frame, f"'{stem}'")
         self._put(self.image_folder, city, f"{stem}_leftImg8bit.png", image)
         semantic, instance = absorb_license_plates(
             frame.semantic, frame.instance, label_set=self.label_set
         )
-        label_ids = encode_png(self._label_table[semantic], _MAP_LEVEL)
+        label_ids = encode_png(self._label_table[semantic], MAP_LEVEL)
         self._put("gtFine", city, f"{stem}_gtFine_labelIds.png", label_ids)
         if instance is not None:
-            instance_ids = encode_png(self._instance_table[instance], _MAP_LEVEL)
+            instance_ids = encode_png(self._instance_table[instance], MAP_LEVEL)
             self._put("gtFine", city, f"{stem}_gtFine_instanceIds.png", instance_ids)
         if frame.provenance is not None:
-            provenance = encode_png(frame.provenance, _MAP_LEVEL)
+            provenance = encode_png(frame.provenance, MAP_LEVEL)
             self._put("gtFine", city, f"{stem}_gtFine_provenance.png", provenance)
         if frame.camera is not None:
             self._put("camera", city, f"{stem}_camera.json", camera_json(frame.camera))
@@ -158,14 +138,6 @@ class CityscapesExporter:
     @cached_property
     def _instance_table(self) -> NDArray[np.uint16]:
         return instance_table(CITYSCAPES, self._label_table)
-
-
-def rgb_png(image: EncodedImage) -> bytes:
-    """Return the picture as an 8-bit RGB PNG: its own bytes where they are one."""
-    header = read_header(image.data, image.path)
-    if header.format == "PNG" and (header.channels, header.bits) == (3, 8):
-        return image.data
-    return encode_png(decode_image(image.data, image.path), _IMAGE_LEVEL)
 
 
 def camera_json(camera: Camera) -> bytes:

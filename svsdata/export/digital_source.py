@@ -5,10 +5,10 @@ packet lies in PNG and in MPEG-4 files). No pixel changes.
 """
 
 import struct
-import zlib
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from svsdata.images import png_chunk
 from svsdata.records import REPAIRED, Frame
 
 SourceType: TypeAlias = Literal[
@@ -51,9 +51,8 @@ def source_type(frame: Frame) -> SourceType | None:
 def marked_png(png: bytes, kind: SourceType) -> bytes:
     """Return the PNG file with the mark in an iTXt chunk right after its header."""
     # Keyword, no compression, no language, no translated keyword.
-    body = b"iTXt" + b"XML:com.adobe.xmp" + b"\0\0\0\0\0" + _packet(kind)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:_PNG_HEADER_END] + chunk + png[_PNG_HEADER_END:]
+    body = b"XML:com.adobe.xmp" + b"\0\0\0\0\0" + _packet(kind)
+    return png[:_PNG_HEADER_END] + png_chunk(b"iTXt", body) + png[_PNG_HEADER_END:]
 
 
 def mark_mp4(path: Path, kind: SourceType) -> None:

@@ -44,6 +44,9 @@ class VideoExporter:
         unfinished.replace(path)
         return {"video": path.name}
 
+    def complete(self) -> None:
+        """Nothing: every video stands for itself."""
+
 
 def side_by_side(frame: Frame, label_set: LabelSet) -> Image:
     """Return the picture beside itself with its labels over it: (H, 2W, 3)."""

@@ -141,6 +141,30 @@ def ground_homography(camera: Camera) -> NDArray[np.float64]:
     return camera.intrinsics @ camera.cam_T_vehicle[:3, [0, 1, 3]]
 
 
+def turned_projection(
+    camera: Camera, turn_rad: NDArray[np.float64], pitch_step_rad: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how the camera saw the directions of today's vehicle frame a step ago.
+
+    Args:
+        camera: Of the current frame.
+        turn_rad: (...) by which the vehicle turned to the left since then.
+        pitch_step_rad: (...) by which the camera turned downwards.
+
+    Returns:
+        (..., 3, 3): takes a direction, or a point less the camera's centre, to z-depth times
+        (u, v, 1) in the previous frame.
+    """
+    zero, one = np.zeros_like(turn_rad), np.ones_like(turn_rad)
+    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+    turn = np.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], axis=-1)
+    cosine, sine = np.cos(pitch_step_rad), np.sin(pitch_step_rad)
+    pitch = np.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], axis=-1)
+    sees = camera.intrinsics @ camera.cam_T_vehicle[:3, :3]
+    square = (*turn_rad.shape, 3, 3)
+    return np.asarray(sees @ pitch.reshape(square) @ turn.reshape(square))
+
+
 def horizon_row(camera: Camera) -> float:
     """Return the image row of the horizon at the principal column."""
     normal = camera.cam_T_vehicle[:3, 2]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.geometry.camera import camera_centre, ground_points, project
+from svsdata.geometry.camera import camera_centre, ground_points, turned_projection
 from svsdata.geometry.epipolar import fit_rotation
 from svsdata.records import Camera, EgoMotion, Flow, Mask
 
@@ -58,7 +58,7 @@ def fit_ground_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -
         The fit; all zeros, inlier share too, when fewer than 50 road pixels lie 8 to 45 m away.
     """
     votes = _votes(flow, road_mask, camera)
-    if len(votes.pixels) < _MIN_VOTES:
+    if len(votes.weights) < _MIN_VOTES:
         return GroundMotion(0.0, 0.0, 0.0, 0.0)
     rotation = fit_rotation(flow, camera)
     starts = [(rotation.turn_rad, rotation.pitch_step_rad)]
@@ -67,15 +67,14 @@ def fit_ground_motion(flow: Flow, road_mask: Mask, camera: Camera, fps: float) -
     candidates = np.array([(step, *start) for start in starts for step in _TRIED_STEPS_M])
     agreement = np.clip(1 - np.square(votes.errors_px(candidates) / _COUNTING_PX), 0, None)
     parameters = candidates[int(np.argmax(agreement @ votes.weights))]
-    cutoff_px, agreeing = _COUNTING_PX, np.zeros(len(votes.pixels), bool)
+    cutoff_px, agreeing = _COUNTING_PX, np.zeros(len(votes.weights), bool)
     for _ in range(_ITERATIONS):
-        residual = votes.measured - _ground_flow(camera, votes.ground, votes.pixels, parameters)
-        error = np.linalg.norm(residual, axis=1)
+        residual, slopes = votes.linearised(parameters)
+        error = np.hypot(*residual)
         agreeing = error < cutoff_px
         weights = votes.weights * np.square(np.clip(1 - np.square(error / cutoff_px), 0, None))
-        jacobian = _jacobian(camera, votes.ground, votes.pixels, parameters)
-        weighted = (jacobian * weights[:, None, None]).reshape(-1, 3)
-        normal, gradient = weighted.T @ jacobian.reshape(-1, 3), weighted.T @ residual.ravel()
+        weighted = (slopes * weights).reshape(3, -1)
+        normal, gradient = weighted @ slopes.reshape(3, -1).T, weighted @ residual.ravel()
         parameters = parameters + np.linalg.solve(normal + 1e-9 * np.eye(3), gradient)
         cutoff_px = max(_TUKEY_PX, 0.8 * cutoff_px)
     advance, turn, pitch_step = parameters
@@ -145,18 +144,38 @@ class _Votes:
 
     camera: Camera
     pixels: NDArray[np.float64]
-    """(N, 2)."""
+    """(2, N) u, v."""
     measured: NDArray[np.float64]
-    """(N, 2) their flow."""
+    """(2, N) their flow."""
     ground: NDArray[np.float64]
-    """(N, 2) their places."""
+    """(2, N) their places."""
     weights: NDArray[np.float64]
     """(N,) with the sum 1: every band of distance counts alike."""
 
     def errors_px(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far the flow of (K, 3) motions is from that of each vote, (K, N)."""
-        predicted = _ground_flow(self.camera, self.ground, self.pixels, parameters)
-        return np.asarray(np.linalg.norm(self.measured - predicted, axis=-1))
+        residual = self._residual(parameters)
+        return np.asarray(np.hypot(residual[:, 0], residual[:, 1]))
+
+    def linearised(
+        self, parameters: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the residual (2, N) at (3,) parameters and how the prediction changes with each.
+
+        The slopes, (3, 2, N), are central differences.
+        """
+        steps = np.diag([1e-3, 1e-5, 1e-5])
+        tried = parameters + np.concatenate([np.zeros((1, 3)), steps, -steps])
+        residuals = self._residual(tried)
+        slopes = (residuals[4:] - residuals[1:4]) / (2 * steps.diagonal()[:, None, None])
+        return residuals[0], slopes
+
+    def _residual(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Measured less predicted flow, (K, 2, N), for (K, 3): advance m, turn, pitch step rad."""
+        seen = _step_homographies(self.camera, parameters) @ np.concatenate(
+            [self.ground, np.ones((1, self.ground.shape[1]))]
+        )
+        return np.asarray(self.measured + self.pixels - seen[:, :2] / seen[:, 2:])
 
 
 def _votes(flow: Flow, road_mask: Mask, camera: Camera) -> _Votes:
@@ -173,8 +192,8 @@ def _votes(flow: Flow, road_mask: Mask, camera: Camera) -> _Votes:
     counts = np.bincount(band, minlength=len(_BANDS_M) + 1)
     # A band of a handful of pixels must not weigh as much as one of hundreds.
     weights = 1 / np.maximum(counts[band], 0.03 * len(band))
-    measured = flow[rows, columns].astype(np.float64)
-    return _Votes(camera, pixels[thinned], measured, ground, weights / weights.sum())
+    measured = flow[rows, columns].T.astype(np.float64)
+    return _Votes(camera, pixels[thinned].T, measured, ground.T, weights / weights.sum())
 
 
 def _rows_within_reach(camera: Camera, size_hw: tuple[int, ...]) -> tuple[int, int]:
@@ -190,34 +209,14 @@ def _rows_within_reach(camera: Camera, size_hw: tuple[int, ...]) -> tuple[int, i
     return (int(within[0]), int(within[-1]) + 1) if within.size else (0, 0)
 
 
-def _ground_flow(
-    camera: Camera,
-    ground: NDArray[np.float64],
-    pixels: NDArray[np.float64],
-    parameters: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Backward flow (..., N, 2) of ground points for (..., 3): advance m, turn, pitch step rad."""
-    advance, turn, pitch_step = (column[..., None] for column in np.moveaxis(parameters, -1, 0))
+def _step_homographies(camera: Camera, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (K, 3, 3), for (K, 3) motions, from (x, y, 1) on the ground to the previous frame."""
+    advance, turn, pitch_step = parameters.T
+    # On an arc the chord points halfway between the headings at its ends.
     ahead = advance * np.sinc(turn / np.pi)
     left = advance * np.sin(turn / 2) * np.sinc(turn / 2 / np.pi)
-    cosine, sine = np.cos(turn), np.sin(turn)
-    x = cosine * ground[:, 0] - sine * ground[:, 1] + ahead
-    y = sine * ground[:, 0] + cosine * ground[:, 1] + left
-    # The previous camera looked higher by the pitch step: turn the points about its axis.
-    centre = camera_centre(camera)
-    cosine, sine = np.cos(pitch_step), np.sin(pitch_step)
-    dx, dz = x - centre[0], -centre[2]
-    points = np.stack([cosine * dx + sine * dz, y - centre[1], -sine * dx + cosine * dz], axis=-1)
-    return project(camera, points + centre)[..., :2] - pixels
-
-
-def _jacobian(
-    camera: Camera,
-    ground: NDArray[np.float64],
-    pixels: NDArray[np.float64],
-    parameters: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Derivatives (N, 2, 3) of the ground flow by central differences."""
-    steps = np.diag([1e-3, 1e-5, 1e-5])
-    ahead, behind = (_ground_flow(camera, ground, pixels, parameters + d) for d in (steps, -steps))
-    return np.moveaxis((ahead - behind) / (2 * steps.diagonal()[:, None, None]), 0, -1)
+    chord = np.stack([ahead, left, np.zeros_like(turn)], axis=-1)
+    turned = turned_projection(camera, turn, pitch_step)
+    straight = turned_projection(camera, np.zeros_like(turn), pitch_step)
+    origin = straight @ (chord - camera_centre(camera))[..., None]
+    return np.concatenate([turned[..., :2], origin], axis=-1)

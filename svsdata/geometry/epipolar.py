@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.geometry.camera import pixel_rays
+from svsdata.geometry.camera import pixel_rays, turned_projection
 from svsdata.records import Camera, Flow, Mask
 
 _NUM_POINTS, _MIN_POINTS = 1200, 50
@@ -68,18 +68,13 @@ def fit_rotation(flow: Flow, camera: Camera, validity: Mask | None = None) -> Ro
     parameters, cutoff_px = np.zeros(3), 20.0
     prior = np.array([1e-6, 1e-6, (_FLOW_NOISE_PX / _USUAL_RISE_RAD) ** 2])
     agreeing = np.zeros(len(pixels), bool)
+    tried = 1e-6 * np.eye(4, 3, -1)
     for _ in range(_ITERATIONS):
-        error = _across(camera, rays, measured, parameters)
+        error, *stepped = _across(camera, rays, measured, parameters + tried)
         cutoff_px = max(_TUKEY_PX, min(0.7 * cutoff_px, 4.7 * float(np.median(np.abs(error)))))
         weights = np.square(np.clip(1 - np.square(error / cutoff_px), 0, None))
         agreeing = weights > 0
-        jacobian = np.stack(
-            [
-                (_across(camera, rays, measured, parameters + step) - error) / step.sum()
-                for step in 1e-6 * np.eye(3)
-            ],
-            axis=1,
-        )
+        jacobian = (np.stack(stepped, axis=1) - error[:, None]) / 1e-6
         weighted = jacobian * weights[:, None]
         normal = weighted.T @ jacobian + np.diag(prior)
         gradient = weighted.T @ error + prior * parameters
@@ -95,32 +90,16 @@ def _across(
     measured: NDArray[np.float64],
     parameters: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N,) pixels between each measured place and its epipolar line."""
-    turn, pitch_step, rise = parameters
+    """(K, N) pixels between each measured place and its epipolar line, for (K, 3) parameters."""
+    turn, pitch_step, rise = parameters.T
     # On an arc the chord points halfway between the headings at its ends.
-    chord = np.array([[np.cos(turn / 2), -np.sin(turn / 2), rise]])
-    endless, epipole = (
-        _seen(camera, _rotated(directions, turn, pitch_step)) for directions in (rays, chord)
+    chord = np.stack([np.cos(turn / 2), -np.sin(turn / 2), rise], axis=-1)
+    projection = turned_projection(camera, turn, pitch_step)
+    endless = np.moveaxis(projection @ rays.T, 1, 0)
+    epipole = np.moveaxis(projection @ chord[..., None], 1, 0)
+    u, v = endless[:2] / endless[2]
+    along_u, along_v = (u, v) - epipole[:2] / epipole[2]
+    off_u, off_v = measured.T[:, None] - (u, v)
+    return np.asarray(
+        (along_u * off_v - along_v * off_u) / np.maximum(np.hypot(along_u, along_v), 1e-6)
     )
-    along = endless - epipole
-    length = np.maximum(np.linalg.norm(along, axis=1), 1e-6)
-    off = measured - endless
-    return np.asarray((along[:, 0] * off[:, 1] - along[:, 1] * off[:, 0]) / length)
-
-
-def _rotated(
-    directions: NDArray[np.float64], turn: float, pitch_step: float
-) -> NDArray[np.float64]:
-    """Turn (N, 3) directions of the vehicle frame to those of the frame before."""
-    cosine, sine = np.cos(turn), np.sin(turn)
-    x = cosine * directions[:, 0] - sine * directions[:, 1]
-    y = sine * directions[:, 0] + cosine * directions[:, 1]
-    cosine, sine = np.cos(pitch_step), np.sin(pitch_step)
-    z = directions[:, 2]
-    return np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=1)
-
-
-def _seen(camera: Camera, directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 2) pixels at which (N, 3) directions of the vehicle frame are seen."""
-    in_camera = directions @ camera.cam_T_vehicle[:3, :3].T @ camera.intrinsics.T
-    return in_camera[:, :2] / in_camera[:, 2:]

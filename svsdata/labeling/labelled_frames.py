@@ -18,9 +18,9 @@ from svsdata.images import resize_image, resize_map
 from svsdata.labeling.flow_labelers import FlowLabeler
 from svsdata.labeling.ground_votes import ground_votes
 from svsdata.labeling.labelers import Labeler
-from svsdata.labeling.overlap import ahead, in_background
 from svsdata.labeling.sources.recording import BadFrame, Recording
 from svsdata.labels import LabelSet
+from svsdata.overlap import ahead, in_background
 from svsdata.records import Camera, Frame
 
 READ_AHEAD = 4

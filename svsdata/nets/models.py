@@ -1,5 +1,6 @@
 """The networks by the names that people give: generators, and the discriminators beside them."""
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from svsdata.errors import ConfigError
@@ -32,12 +33,12 @@ def model_config(
         model: One of ``MODELS``.
         num_classes: Classes of the label set.
         edges: Feed instance borders; every frame must then have an instance map.
-        extra_blocks: SPADE blocks beyond the base size; each doubles it. Not for A and B.
+        extra_blocks: Each doubles the size: SPADE blocks, or the local enhancers of A and B.
         width: Factor of the channels of all layers.
         foreground: Ids that A and B draw in their foreground branch.
 
     Raises:
-        ConfigError: If there is no such model, or not at this size.
+        ConfigError: If there is no such model.
     """
     if model not in MODELS:
         raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
@@ -45,17 +46,13 @@ def model_config(
         return svsgan.generator_config(
             model, num_classes, edges=edges, extra_blocks=extra_blocks, width=width
         )
-    if extra_blocks:
-        raise ConfigError(
-            f"model {model} has no blocks for larger sizes: leave extra_blocks at 0 and train it "
-            "at the size it is to have"
-        )
     return vid2vid.Vid2VidConfig(
         num_classes,
         edges,
         width=svsgan.scaled(128, width),
         foreground_width=svsgan.scaled(64, width),
         foreground=foreground,
+        extra_blocks=extra_blocks,
     )
 
 
@@ -64,6 +61,19 @@ def build_generator(config: AnyConfig) -> VideoGenerator[Any]:
     if isinstance(config, vid2vid.Vid2VidConfig):
         return Vid2VidGenerator(config)
     return Generator(config)
+
+
+def trusting_its_mask(generator: VideoGenerator[Any]) -> VideoGenerator[Any]:
+    """Return the generator without the rule that what the warp takes from outside is drawn anew.
+
+    Its learned mask alone then decides there, as it does in A and B anyway.
+    """
+    if not isinstance(generator, Generator):
+        return generator
+    config = generator.config
+    changed = Generator(replace(config, motion=replace(config.motion, occlude_outside=False)))
+    changed.load_state_dict(generator.state_dict())
+    return changed.train(generator.training)
 
 
 def build_image_discriminator(

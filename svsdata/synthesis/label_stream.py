@@ -45,7 +45,7 @@ class LabelStream:
         the recorded end come with their ego motion alone.
         """
         recorded = min(stop, self.sequence.num_frames) if self.world else stop
-        layers = [layer for layer in self.layers if layer != "image"]
+        layers = [layer for layer in self.layers if layer in ("semantic", "instance")]
         if self.world is None and "flow" in self.reader.info.modalities:
             layers.append("flow")
         yield from self._read(0, recorded, tuple(layers))
@@ -56,7 +56,7 @@ class LabelStream:
     def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
         """Yield those of some frames, by ascending index, that are recorded, with their maps."""
         recorded = [index for index in wanted if index < self.sequence.num_frames]
-        layers = tuple(layer for layer in self.layers if layer != "image")
+        layers = tuple(layer for layer in self.layers if layer in ("semantic", "instance"))
         return self.reader.pick(
             self.sequence.sequence_id, recorded, layers=layers, size_hw=self.size_hw
         )
@@ -77,6 +77,8 @@ class LabelStream:
             image=street.image,
             semantic=street.semantic,
             instance=street.instance if "instance" in self.layers else None,
+            flow=street.flow if index and "flow" in self.layers else None,
+            occlusion=street.occlusion if index and "occlusion" in self.layers else None,
             camera=self.world.camera,
             ego=street.ego,
             source=self.sequence.source,

@@ -63,11 +63,11 @@ def training_frames(
         random = generator(seed, "segmenter frames", epoch)
         for place in random.permutation(len(places)):
             sequence_id, index = places[place]
-            for frame in reader.read(sequence_id, index, index + 1, size_hw=size_hw):
-                if frame.image is None or frame.semantic is None:
-                    raise ValueError("the reader was asked for images and semantic maps")
-                step = -1 if random.random() < 0.5 else 1
-                yield frame.image[:, ::step], to_train_ids[frame.semantic][:, ::step]
+            [frame] = reader.read(sequence_id, index, index + 1, size_hw=size_hw)
+            if frame.image is None or frame.semantic is None:
+                raise ValueError("the reader was asked for images and semantic maps")
+            step = -1 if random.random() < 0.5 else 1
+            yield frame.image[:, ::step], to_train_ids[frame.semantic][:, ::step]
         epoch += 1
 
 

@@ -163,7 +163,7 @@ def test_a_network_on_the_meta_device_takes_the_weights_over(tmp_path):
     with torch.device("meta"):
         empty = VideoMae(config)
     network, description = load_weights(empty, str(tmp_path / "v.pth"), tmp_path)
-    extractor = fvd_cd_extractor(network, description, device="cpu")
+    extractor = fvd_cd_extractor(network, description, device="cpu", dtype=torch.float32)
     assert extractor.dimensions == 88
     clip = np.random.default_rng(0).integers(0, 256, (16, 20, 36, 3), dtype=np.uint8)
     with torch.inference_mode():

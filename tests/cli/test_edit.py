@@ -33,17 +33,19 @@ edits:
   - {id: bus, op: add, class: bus, enter: far, at: {left_m: 0}}
 """
 MAPS = ("semantic", "instance")
+MOTION = ("flow", "occlusion")
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("base") / "store"
-    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", *MAPS), {"own": "CC0"})
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", *MAPS, *MOTION), {"own": "CC0"})
     world = StreetWorld(7, size_hw=SIZE_HW, fps=10.0)
     with StoreWriter(path, info).sequence("drive", source="here", fps=10.0) as rows:
         for index in range(NUM_FRAMES):
             street = world.render(index)
             layers = {layer: getattr(street, layer) for layer in info.modalities}
+            layers |= dict.fromkeys(MOTION) if index == 0 else {}
             rows.append(
                 Frame(index, index, **layers, camera=world.camera, ego=street.ego, source="here")
             )
@@ -214,7 +216,23 @@ def test_diff_finds_an_edited_store_to_be_what_plan_and_base_give(edited):
     assert "no difference" in invoke("diff", edited)
 
 
-@pytest.mark.parametrize("layer", ["semantic", "instance", "provenance"])
+def test_apply_keeps_the_flow_of_the_base_where_nothing_changed(base, edited):
+    frames = [
+        list(reader.read(reader.sequence_ids[0], layers=layers))
+        for reader, layers in (
+            (StoreReader(base), MOTION),
+            (StoreReader(edited), (*MOTION, "provenance")),
+        )
+    ]
+    assert frames[1][0].flow is None
+    for was, now in zip(*(one[1:] for one in frames), strict=True):
+        untouched = now.provenance == 0
+        np.testing.assert_array_equal(now.flow[untouched], was.flow[untouched])
+        assert (now.occlusion[untouched] >= was.occlusion[untouched]).all()
+        assert (now.flow[now.provenance == 1] != was.flow[now.provenance == 1]).any()
+
+
+@pytest.mark.parametrize("layer", ["semantic", "instance", "provenance", "flow", "occlusion"])
 def test_diff_names_the_frame_and_layer_of_one_pixel_that_differs(edited, tmp_path, layer):
     """A store rewritten with one other pixel, its hashes in order."""
     reader = StoreReader(edited)
@@ -224,7 +242,8 @@ def test_diff_names_the_frame_and_layer_of_one_pixel_that_differs(edited, tmp_pa
     ) as rows:
         for frame in reader.read("drive.works", layers=reader.info.modalities):
             if frame.frame_index == 4:
-                getattr(frame, layer)[7, 9] ^= 1
+                value = getattr(frame, layer)
+                value[7, 9] = value[7, 9] + 1 if layer == "flow" else value[7, 9] ^ 1
             rows.append(frame)
         rows.commit(details=sequence.details)
     shutil.copytree(edited / "edits", tmp_path / "other/edits")
@@ -262,6 +281,16 @@ def test_undoing_all_edits_gives_the_maps_of_the_base(base, edited, tmp_path):
     for layer in MAPS:
         np.testing.assert_array_equal(after[layer], before[layer])
     assert not after["provenance"].any()
+    motions = [
+        [(it.flow, it.flow_validity, it.occlusion) for it in reader.read(name, layers=MOTION)]
+        for reader, name in (
+            (StoreReader(base), "drive"),
+            (StoreReader(tmp_path / "undone"), "drive.works"),
+        )
+    ]
+    for was, now in zip(*(motion[1:] for motion in motions), strict=True):
+        for old, new in zip(was, now, strict=True):
+            np.testing.assert_array_equal(new, old)
     assert json.loads(invoke("diff", tmp_path / "undone", "--json"))["differences"] == []
 
 

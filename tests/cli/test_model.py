@@ -27,6 +27,13 @@ def test_programs_get_the_same_as_json():
     }
 
 
+def test_networks_with_one_generator_keep_their_own_names():
+    first, second = json.loads(invoke("A", "B", "--json").stdout)["models"]
+    assert (first.pop("model"), second.pop("model")) == ("A", "B")
+    assert first == second
+    assert first["parameters_m"] == 411.307
+
+
 def test_an_unknown_network_is_refused():
     with pytest.raises(ConfigError, match="unknown model 'Z'"):
         invoke("Z")

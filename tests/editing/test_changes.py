@@ -11,6 +11,7 @@ from svsdata.editing.scene import scan_scene
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import ground_points
 from svsdata.labels import CITYSCAPES
+from svsdata.records import EgoMotion
 
 ROAD, CAR, TRUCK, SIDEWALK = (
     CITYSCAPES.by_name[name].id for name in ("road", "car", "truck", "sidewalk")
@@ -224,3 +225,38 @@ def test_columns_alone_fill_where_asked(parked_scene, parked_frames):
     for frame in apply_plan(planned(text, parked_scene), parked_frames):
         assert not (frame.semantic == CAR).any()
         assert set(np.unique(frame.provenance)) <= {0, PROVENANCE_INFERRED}
+
+
+def test_a_vehicle_that_seems_too_fast_casts_doubt_on_the_frame_rate(road_scene):
+    text = """
+version: 1
+edits:
+  - {id: a, op: add, class: truck, enter: reference, at: {ahead_m: 20, left_m: -3},
+     motion: {model: follow_road, speed_mps: 40}}
+"""
+    edits = parse_edits(text, "test").edits
+    given = road_scene(80)
+    for speed, flag, is_doubted in ((10, "given", False), (26, "estimated", True)):
+        motions = tuple(EgoMotion(speed, 0.0, flag) for _ in given.motions)
+        (row,) = plan_edits(edits, replace(given, motions=motions), 1).rows
+        assert row.reason == "SPEED"
+        assert ("--set fps=N" in row.note) == is_doubted
+
+
+def test_what_goes_beside_a_vehicle_whose_estimated_way_trembles_does_not_jump(road_scene):
+    text = """
+version: 1
+edits:
+  - id: a
+    op: add
+    class: car
+    enter: reference
+    checks: {collision: ignore, off_surface: ignore}
+    motion: {model: beside_ego, waypoints: [{s: 0, ahead_m: 8, left_m: 3},
+             {s: 9, ahead_m: 9, left_m: 3}]}
+"""
+    scene = road_scene(60)
+    trembling = [EgoMotion(10.0 + 4 * (-1) ** k, 0.0, "given") for k in range(60)]
+    for motions in (scene.motions, tuple(trembling)):
+        (row,) = plan_edits(parse_edits(text, "t").edits, replace(scene, motions=motions), 1).rows
+        assert row.reason in ("", "END"), row.note

@@ -187,3 +187,14 @@ def test_what_would_be_in_view_before_its_frames_begin_is_planned_or_refused(roa
     near = "at: {left_m: 3, ahead_m: 12}, motion: {model: static}, checks: {on_fail: skip}"
     (row,) = plan_edits(one(text % near), road_scene(120), 1).rows
     assert (row.status, row.reason) == ("rejected", "POPS_UP")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_whatever_is_not_applied_as_asked_says_why(road_scene, name):
+    statuses = set()
+    for num_frames in (3, 60):
+        for row in plan_edits(load_preset(name).edits, road_scene(num_frames), 5).rows:
+            statuses.add(row.status)
+            assert (row.status == "applied") == (row.reason == "")
+            assert bool(row.note) == bool(row.reason)
+    assert statuses - {"applied"}

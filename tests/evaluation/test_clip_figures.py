@@ -47,3 +47,17 @@ def test_flow_that_came_from_elsewhere_does_not_count_where_edits_are():
     own = [frame(index, flow=True) for index in range(2)]
     edited = replace(own[1], flow=None, provenance=np.ones(SIZE, np.uint8))
     assert flow_error([own[0], edited], own) == {}
+
+
+def test_objects_of_a_sequence_that_ended_are_not_held():
+    figures = StoreFigures(CITYSCAPES, Judges(wanted=frozenset({"identity"})), bin_frames=10)
+    held = []
+    for sequence_id, cars in (("a", 2), ("a", 2), ("b", 1)):
+        instances = np.full((16, 16), 26_001, np.uint16)
+        instances[:8] = 26_000 + cars
+        shown = Frame(
+            0, 0, np.zeros((16, 16, 3), np.uint8), np.full((16, 16), 26, np.uint8), instances
+        )
+        figures.add(Clip(sequence_id, [shown], None))
+        held.append(len(figures.identity))
+    assert held == [2, 2, 1]

@@ -5,8 +5,9 @@ import jinja2
 import numpy as np
 import pytest
 
-from svsdata.evaluation.page import picture_uri, video_uri, write_page
+from svsdata.evaluation.page import moving_picture, picture_uri, video_uri, write_page
 from svsdata.images import decode_image
+from svsdata.video_codec import read_video
 
 VALUES = {
     "title": "Streets <3",
@@ -47,3 +48,15 @@ def test_pictures_and_videos_travel_inside_the_page(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
     video.write_bytes(b"\x00\x01")
     assert video_uri(video) == "data:video/mp4;base64,AAE="
+
+
+def test_a_moving_picture_is_a_video_and_its_middle_frame(tmp_path: Path) -> None:
+    frames = [np.full((18, 34, 3), level, np.uint8) for level in (20, 120, 220)]
+    video, picture = moving_picture(frames, 10.0)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(base64.b64decode(video.split(",")[1]))
+    shown = [frame for _, frame in read_video(path)]
+    for frame, expected in zip(shown, frames, strict=True):
+        np.testing.assert_allclose(frame, expected, atol=6)
+    middle = decode_image(base64.b64decode(picture.split(",")[1]), "page")
+    np.testing.assert_allclose(middle, frames[1], atol=3)

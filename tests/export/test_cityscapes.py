@@ -14,7 +14,8 @@ from cityscapesscripts.helpers.csHelpers import getCoreImageFileName, getCsFileI
 from cityscapesscripts.preparation.createPanopticImgs import convert2panoptic
 
 from svsdata.errors import ExportError
-from svsdata.export.cityscapes import CityscapesExporter, CityscapesName, rgb_png
+from svsdata.export.cityscapes import CityscapesExporter, CityscapesName
+from svsdata.export.exporter import rgb_png
 from svsdata.geometry.camera import mounted_camera
 from svsdata.images import decode_image, encode_jpeg, encode_png
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN

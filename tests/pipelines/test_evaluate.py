@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from svsdata.errors import ConfigError, StoreError
+from svsdata.errors import ConfigError, StoreError, WeightsError
 from svsdata.labels import CITYSCAPES, KITTI360
+from svsdata.nets.features.lpips import Lpips
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
+from svsdata.pipelines.evaluation_judges import dtype_of
 from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
@@ -105,6 +108,15 @@ def test_the_same_command_again_measures_nothing_and_another_one_is_refused(stor
         run_evaluate(other, Silent())
 
 
+def test_a_store_that_grew_since_is_measured_again(stores, tmp_path):
+    _, synthetic, made = stores
+    config = config_for(stores, tmp_path, metrics=("psnr",))
+    run_evaluate(config, Silent())
+    write(synthetic, {"b": made["a"][:5]})
+    again = run_evaluate(config, Silent())
+    assert json.loads(again.report.read_text())["measures"]["psnr"]["samples"] == "28 frames"
+
+
 def test_edited_videos_are_not_compared_with_the_recording_but_shown(stores, tmp_path):
     real, _, made = stores
     edited = write(tmp_path / "edited", {"a.truck": made["a.truck"]}, base="a")
@@ -113,7 +125,8 @@ def test_edited_videos_are_not_compared_with_the_recording_but_shown(stores, tmp
     assert "warping_error" in result.measures
     page = result.page.read_text()
     assert "labels before" in page
-    assert "a.truck, frame" in page
+    assert "edit 1 <span>a.truck, frames 1 to 16" in page
+    assert json.loads(result.report.read_text())["edits"] == [["a.truck", 1, "edit 1", {}]]
 
 
 def test_a_metric_says_why_it_cannot_take_the_clips(stores, tmp_path):
@@ -123,13 +136,58 @@ def test_a_metric_says_why_it_cannot_take_the_clips(stores, tmp_path):
     assert set(result.measures) == {"psnr"}
 
 
+def test_a_metric_says_that_frames_are_too_small(stores, tmp_path):
+    torch.save(Lpips().state_dict(), tmp_path / "lpips.pth")
+    config = config_for(
+        stores, tmp_path, metrics=("lpips", "psnr"), weights={"lpips": str(tmp_path / "lpips.pth")}
+    )
+    result = run_evaluate(config, Silent())
+    assert result.not_measured == {
+        "lpips": "frames of 40x24 are too small, it takes 32 pixels a side"
+    }
+
+
+def test_weights_that_were_named_stop_the_run_and_leave_nothing_behind(stores, tmp_path):
+    wrong = {"weights": {"inception": str(tmp_path / "none.pth")}}
+    for fields, told in (
+        (wrong, r"^fid: no weights '.*none.pth'"),
+        ({"judge": str(tmp_path / "none")}, r"^miou: segmenter '.*none'"),
+        ({"metrics": ("fid", "miou")}, r"nothing can be measured; fid: .*; miou: no judge"),
+    ):
+        with pytest.raises(WeightsError, match=told):
+            run_evaluate(config_for(stores, tmp_path, **fields), Silent())
+        assert not (tmp_path / "report").exists()
+
+
+def test_bf16_is_for_processors_that_compute_in_it_and_measures_that_bear_it(
+    stores, tmp_path, monkeypatch
+):
+    auto = config_for(stores, tmp_path, device="cpu")
+    for fast in (False, True):
+        monkeypatch.setattr("svsdata.synthesis.compute.computes_bf16", lambda _, fast=fast: fast)
+        assert dtype_of("lpips", auto) == (torch.bfloat16 if fast else torch.float32)
+        assert dtype_of("fid", auto) == torch.float32
+        vgg = auto.model_copy(update={"lpips_trunk": "vgg"})
+        assert dtype_of("lpips", vgg) == torch.float32
+    exact = auto.model_copy(update={"precision": "float32"})
+    assert dtype_of("lpips", exact) == torch.float32
+    rough = auto.model_copy(update={"precision": "bf16"})
+    assert dtype_of("fid", rough) == torch.bfloat16
+
+
 def test_the_clips_that_differ_most_come_first(stores, tmp_path):
     real, _, made = stores
-    good = [synthesized(recorded(i, 1)) for i in range(17)]
+    good = [synthesized(recorded(i, 1), tint=2) for i in range(17)]
     mixed = write(tmp_path / "mixed", {"a": made["a"][:17], "b": good})
     config = config_for((real, mixed), tmp_path, metrics=("psnr",), gallery_clips=1)
     report = json.loads(run_evaluate(config, Silent()).report.read_text())
-    assert [clip[0] for clip in report["clips"]] == ["a", "a"]
+    assert [clip[0] for clip in report["clips"]] == ["a", "b"]
+
+
+def test_no_clip_is_shown_twice(stores, tmp_path):
+    config = config_for(stores, tmp_path, metrics=("psnr",), gallery_clips=2)
+    report = json.loads(run_evaluate(config, Silent()).report.read_text())
+    assert [clip[:2] for clip in report["clips"]] == [["a", 1], ["a", 17]]
 
 
 def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_path):
@@ -164,4 +222,5 @@ def test_the_page_opens_in_a_browser_without_a_network(stores, tmp_path):
     )  # fmt: skip
     assert "<polyline" in shown.stdout
     assert "Worst clips" in shown.stdout
+    assert "data:video/mp4;base64" in shown.stdout
     assert Path(result.page).stat().st_size < 5e6

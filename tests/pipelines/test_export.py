@@ -94,12 +94,23 @@ def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:
         export(store, tmp_path / "out", format="video", sequences=("street-8",))
 
 
-def test_an_export_goes_on_where_it_stopped(store: Path, tmp_path: Path) -> None:
-    config, whole = export(store, tmp_path / "out", format="cityscapes")
+@pytest.mark.parametrize(
+    ("kind", "damaged"),
+    [
+        ("cityscapes", "street-7_000000_000001_gtFine_labelIds.png"),
+        ("kitti360", "data_2d_semantics/train/street-7/image_00/semantic/0000000001.png"),
+        ("coco-panoptic", "panoptic_train/street-7_000001.png"),
+        ("webdataset", "street-7-000000.tar"),
+    ],
+)
+def test_an_export_goes_on_where_it_stopped(
+    store: Path, tmp_path: Path, kind: str, damaged: str
+) -> None:
+    config, whole = export(store, tmp_path / "out", format=kind)
     expected = {path: path.read_bytes() for path in whole}
     assert run_export(config, Silent()).sequences == ()
     (tmp_path / "out/sequences/street-7.json").unlink()
-    (half,) = (tmp_path / "out").rglob("street-7_000000_000001_gtFine_labelIds.png")
+    (half,) = (tmp_path / "out").rglob(damaged)
     half.write_bytes(b"cut short")
     result = run_export(config, Silent())
     assert (result.sequences, result.already_done) == (("street-7",), ("aachen_000001",))

@@ -45,6 +45,8 @@ def street_frames(num_frames: int) -> Iterator[Frame]:
             image=street.image,
             semantic=street.semantic,
             instance=street.instance,
+            flow=street.flow if index else None,
+            occlusion=street.occlusion if index else None,
             camera=world.camera,
             ego=street.ego,
             source="street",
@@ -57,7 +59,8 @@ def street_frames(num_frames: int) -> Iterator[Frame]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A street of 56 frames that goes on, and the first 12 of them as a recording that ends."""
     path = tmp_path_factory.mktemp("base") / "store"
-    info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, ("image", "semantic", "instance"), {"own": "CC0"})
+    layers = ("image", "semantic", "instance", "flow", "occlusion")
+    info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, layers, {"own": "CC0"})
     writer = StoreWriter(path, info)
     frames = list(street_frames(56))
     for sequence_id, source, kept in (
@@ -277,6 +280,29 @@ def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     assert drawn[0].seed == plan.seed
 
 
+def test_flow_is_that_of_the_labels_with_the_edits_own(base: Path, trucks: Path) -> None:
+    theirs = StoreReader(base).read("street-7", layers=("flow",), size_hw=NETWORK_HW)
+    moved = 0
+    for mine, base_frame in zip(
+        rows(StoreReader(trucks), "street-7.add_truck"), theirs, strict=False
+    ):
+        if base_frame.flow is None:
+            assert mine.flow is None
+            continue
+        assert mine.flow is not None
+        assert mine.provenance is not None
+        far = np.abs(mine.flow - base_frame.flow).max(axis=2) > 1 / 64
+        assert not far[mine.provenance == 0].any()
+        moved += int(far[mine.provenance > 0].sum())
+    assert moved > 20
+
+
+def test_flow_is_left_out_when_told_to(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    settings = {"sequences": ("recorded",), "flow": False}
+    _, made = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert made.info.modalities == ("image", "semantic", "instance")
+
+
 def test_every_variant_has_a_name_and_a_plan_of_its_own(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -437,3 +463,12 @@ def test_an_estimate_writes_nothing(base: Path, checkpoint: Path, tmp_path: Path
     assert drawn.num_frames == estimate.num_frames
     written = sum(len(data) for data in shards(tmp_path / "real").values())
     assert 0.5 * written < estimate.disk_bytes < 1.5 * written
+
+
+@pytest.mark.parametrize("redraw", [True, False])
+def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
+    base: Path, checkpoint: Path, tmp_path: Path, redraw: bool
+):
+    config = configured(base, checkpoint, tmp_path / "out", redraw_outside=redraw)
+    generator = prepare(config).video_maker.generator
+    assert generator.config.motion.occlude_outside == redraw

@@ -79,6 +79,22 @@ def test_new_blocks_learn_first_and_then_all(whole):
     assert sum(not torch.equal(second[name], third[name]) for name in base) > len(base) // 2
 
 
+def test_vid2vid_grows_by_an_enhancer_that_learns_first(store, tmp_path):
+    phases = [
+        Phase(1, 3, BASE, 2e-4),
+        Phase(1, 3, FULL, 1e-4, extra_blocks=1, new_blocks_only=True),
+    ]
+    changes = {"model": "A", "width": 0.04, "phases": phases, "steps": 4}
+    run_train(config(store, tmp_path / "run", **changes), Silent())
+    before, first, second = (learned(tmp_path / "run", step) for step in (2, 3, 4))
+    assert {name.split(".")[0] for name in set(first) - set(before)} == {"enhancers"}
+    assert all(torch.equal(before[name], second[name]) for name in before)
+    new = [name for name in first if name not in before]
+    assert sum(not torch.equal(first[name], second[name]) for name in new) > len(new) // 2
+    generator, info = load_generator(tmp_path / "run")
+    assert (generator.config.extra_blocks, info.size_hw) == (1, FULL)
+
+
 @pytest.mark.parametrize("stopped_at", [2, 3])
 def test_a_run_stopped_around_the_switch_goes_on_bit_for_bit(whole, store, tmp_path, stopped_at):
     run = shutil.copytree(whole, tmp_path / "run")
@@ -99,6 +115,12 @@ def test_a_run_stopped_around_the_switch_goes_on_bit_for_bit(whole, store, tmp_p
 def test_schedules_that_cannot_be_are_refused(store, tmp_path, phases, message):
     with pytest.raises(ConfigError, match=message):
         run_train(config(store, tmp_path / "run", phases=phases), Silent())
+
+
+def test_vid2vid_has_no_fade_in(store, tmp_path):
+    fading = [Phase(1, 3, FULL, 1e-4, extra_blocks=1, fade_in=True)]
+    with pytest.raises(ConfigError, match="fade_in, which model A has not"):
+        run_train(config(store, tmp_path / "run", model="A", phases=fading), Silent())
 
 
 def test_the_papers_presets_end_at_twice_the_size():

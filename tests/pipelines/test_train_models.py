@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -159,10 +160,15 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
                 **os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
             },
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for rank in range(2)
     ]  # fmt: skip
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    told_by = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert re.search(r"^3 steps take .* of memory in each of 2 processes", told_by[0], re.MULTILINE)
+    assert "steps take" not in told_by[1]
     one, two = weights_of(alone.run), weights_of(shared.run)
     for name, tensors in one.items():
         for key, value in tensors.items():

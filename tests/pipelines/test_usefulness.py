@@ -45,6 +45,10 @@ def test_every_training_is_measured_on_every_seed_and_told(store, tmp_path):
     assert json.loads(result.report.read_text())["iou"]["real"]["road"]["seeds"] == 2
     page = result.page.read_text()
     assert "real + edited synthetic" in page
+    # two steps teach hardly anything
+    assert not set(result.gains) & set(result.losses)
+    assert 0 < len(result.unlearned) < len(result.iou["real"]) - 1
+    assert f"No training learned {result.unlearned[0]}" in page
     assert "http" not in page
 
 

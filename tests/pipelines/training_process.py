@@ -8,8 +8,16 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.train import run_train
 from svsdata.progress import Silent
 
+
+class Notes(Silent):
+    """Hands on what a person would be told."""
+
+    def note(self, message: str) -> None:
+        sys.stdout.write(f"{message}\n")
+
+
 run_train(
     TrainConfig.model_validate_json(Path(sys.argv[1]).read_text()),
-    Silent(),
+    Notes(),
     environment=os.environ,
 )

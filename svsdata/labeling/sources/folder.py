@@ -8,8 +8,8 @@ from pathlib import Path
 
 from svsdata.errors import SourceError
 from svsdata.images import decode_image
-from svsdata.labeling.overlap import ahead
 from svsdata.labeling.sources.recording import BadFrame, Recording, sequence_id_of
+from svsdata.overlap import ahead
 from svsdata.records import Camera, EgoMotion, EncodedImage, Frame
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})

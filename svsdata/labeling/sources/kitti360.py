@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from svsdata.errors import SourceError
+from svsdata.geometry.kitti360 import CAMERA_HEIGHT_M, ground_below_imu
 from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording
 from svsdata.records import Camera, EgoMotion, Flag, Transform
 
 FPS = 10.0
 """Nominal rate of the cameras; used where a drive has no ``timestamps.txt``."""
-
-CAMERA_HEIGHT_M = 1.55
-"""Of image_00 above the road, by users' measurements; not in the calibration files."""
 
 # Poses are missing where the car stood still or the trajectory was not solved; over a second
 # of missing poses is not bridged.
@@ -91,16 +89,9 @@ def _camera(root: Path) -> tuple[Camera | None, float]:
     imu_T_cam = np.eye(4)
     imu_T_cam[:3] = _matrix(mounting, "image_00", (3, 4))
     imu_height_m = CAMERA_HEIGHT_M + float(imu_T_cam[2, 3])
-    cam_T_vehicle = rect_T_cam @ np.linalg.inv(imu_T_cam) @ _ground_below_imu(imu_height_m)
+    cam_T_vehicle = rect_T_cam @ np.linalg.inv(imu_T_cam) @ ground_below_imu(imu_height_m)
     camera = Camera(projection[:, :3], cam_T_vehicle, (int(height), int(width)), "assumed")
     return camera, imu_height_m
-
-
-def _ground_below_imu(imu_height_m: float) -> Transform:
-    """Turn y and z around, and start on the road below the unit."""
-    transform = np.diag([1.0, -1.0, -1.0, 1.0])
-    transform[2, 3] = imu_height_m
-    return transform
 
 
 def _matrix(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -175,7 +166,7 @@ def _poses(
         world_T_imu[:3, :3] = turn(frame).as_matrix()
         world_T_imu[:3, 3] = [np.interp(frame, known, matrices[:, axis, 3]) for axis in range(3)]
         flag: Flag = "given" if exact else "interpolated"
-        poses[position] = (world_T_imu @ _ground_below_imu(imu_height_m), flag)
+        poses[position] = (world_T_imu @ ground_below_imu(imu_height_m), flag)
     return poses
 
 

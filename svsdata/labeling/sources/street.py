@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from svsdata.errors import SourceError
-from svsdata.labeling.overlap import ahead
 from svsdata.labeling.sources.recording import BadFrame
+from svsdata.overlap import ahead
 from svsdata.records import Camera, Frame
 from svsdata.street_world.scene import StreetWorld
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svsdata.errors import SourceError
-from svsdata.labeling.overlap import in_background
 from svsdata.labeling.sources.recording import BadFrame, sequence_id_of
+from svsdata.overlap import in_background
 from svsdata.records import Camera, Frame
 from svsdata.video_codec import read_video, video_info
 

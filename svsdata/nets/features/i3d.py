@@ -5,6 +5,8 @@ Key names and paddings are those of the PyTorch port that FVD tools share.
 B batch, C channels, T frames, H, W size.
 """
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -134,5 +136,9 @@ def _pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Te
 
 
 def _max_pool_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    # The zeros of the padding never win wrongly: inputs are ReLU outputs.
-    return F.max_pool3d(_pad_same(x, kernel, stride), kernel, stride)
+    # The zeros of the padding never win wrongly: inputs are ReLU outputs. One axis after the other
+    # gives max_pool3d's numbers, five to fifteen times as fast on a processor.
+    x = _pad_same(x, kernel, stride)
+    for axis, (size, step) in enumerate(zip(kernel, stride, strict=True), start=2):
+        x = reduce(torch.maximum, x.unfold(axis, size, step).unbind(-1))
+    return x

@@ -28,6 +28,8 @@ class MotionConfig:
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
+    occlude_outside: bool = True
+    """The occlusion mask is 1 where the flow leaves the frame, whatever the head says."""
 
     @property
     def head_stride(self) -> int:

@@ -52,7 +52,7 @@ class MotionNet(nn.Module):
 
         Returns:
             Backward flow (B, 2, H, W) float32 in pixels, and occlusion mask (B, 1, H, W) float32 in
-            [0, 1], 1 = occluded; exactly 1 where the flow leaves the frame.
+            [0, 1], 1 = occluded; exactly 1 where the flow leaves the frame, if ``occlude_outside``.
         """
         x = self.stem(label_pair)
         encoded = []
@@ -69,7 +69,9 @@ class MotionNet(nn.Module):
             motion = self.head(x.float())
             motion = resize(motion, (label_pair.shape[2], label_pair.shape[3]))
             flow = motion[:, :2] * self.config.flow_unit_px
-            occlusion_mask = torch.maximum(torch.sigmoid(motion[:, 2:]), leaves_frame(flow))
+            occlusion_mask = torch.sigmoid(motion[:, 2:])
+            if self.config.occlude_outside:
+                occlusion_mask = torch.maximum(occlusion_mask, leaves_frame(flow))
         return flow, occlusion_mask
 
 

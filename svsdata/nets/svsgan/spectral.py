@@ -22,7 +22,8 @@ def spectral_norm(layer: Layer) -> Layer:
     """Divide the weight of a layer by its largest singular value wherever it is used."""
     weight = layer.weight
     assert isinstance(weight, Tensor)
-    register_parametrization(layer, "weight", _SpectralNorm(weight))
+    # unsafe: without a first use, which would check the shape
+    register_parametrization(layer, "weight", _SpectralNorm(weight), unsafe=True)
     return layer
 
 
@@ -46,9 +47,10 @@ class _SpectralNorm(nn.Module):
         matrix = weight.detach().flatten(1)
         rows, columns = matrix.shape
         # names of torch's own, so that checkpoints fit both
-        self.register_buffer("_u", _unit(matrix.new_empty(rows).normal_()))
-        self.register_buffer("_v", _unit(matrix.new_empty(columns).normal_()))
+        self.register_buffer("_u", matrix.new_empty(rows))
+        self.register_buffer("_v", matrix.new_empty(columns))
         if not weight.is_meta:
+            self._u, self._v = (_unit(vector.normal_()) for vector in (self._u, self._v))
             for _ in range(_FIRST_ITERATIONS):
                 self.iterate(weight)
 

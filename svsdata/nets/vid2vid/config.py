@@ -23,7 +23,11 @@ class Vid2VidConfig:
     foreground: tuple[int, ...] = (26,)
     """Ids that the foreground branch draws: cars."""
     flow_unit_px: float = 20.0
-    """Pixels for one unit of the flow head."""
+    """Pixels for one unit of the base's flow head; twice as many at each enhancer's."""
+    extra_blocks: int = 0
+    """Local enhancers, each of which doubles the size."""
+    enhancer_residual: int = 3
+    """ResNet blocks of each part of an enhancer."""
     family: str = "vid2vid"
     """Tells its checkpoints from those of SVS-GAN's generators."""
 
@@ -35,7 +39,7 @@ class Vid2VidConfig:
     @property
     def size_multiple(self) -> int:
         """Height and width of a frame must be multiples of this."""
-        return 2**self.num_downs
+        return 2 ** (self.num_downs + self.extra_blocks)
 
 
 @dataclass(frozen=True)

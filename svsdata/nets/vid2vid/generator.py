@@ -6,8 +6,10 @@
 import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
@@ -24,8 +26,8 @@ _INIT_STD = 0.02
 class Vid2VidFeatures:
     """What a frame's labels decide: encoded labels, and the foreground drawn from them alone."""
 
-    encoded: Tensor
-    """(B, C, h, w)."""
+    encoded: tuple[Tensor, ...]
+    """(B, C, h, w) of the base, then of each enhancer, twice as high and wide as the one before."""
     foreground: Tensor
     """(B, 3, H, W) float32 in [-1, 1]."""
     foreground_mask: Tensor
@@ -35,7 +37,10 @@ class Vid2VidFeatures:
 
     def rows(self, start: int, stop: int) -> "Vid2VidFeatures":
         """Return a part of the batch."""
-        return Vid2VidFeatures(*(tensor[start:stop] for tensor in vars(self).values()))
+        return Vid2VidFeatures(
+            tuple(one[start:stop] for one in self.encoded),
+            *(it[start:stop] for it in (self.foreground, self.foreground_mask, self.anew)),
+        )
 
     def occluded(self, where: Tensor) -> "Vid2VidFeatures":
         """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
@@ -45,8 +50,9 @@ class Vid2VidFeatures:
 class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
     """Blend a drawn image and the warped previous one by an occlusion mask (vid2vid eq. 4 to 6).
 
-    Labels and past images have an encoder each; their sum feeds an image part and a flow part.
-    Norms are instance norms, which is what the batch norms of a batch of one do.
+    Labels and past images have an encoder each; their sum feeds an image part and a flow part. Each
+    local enhancer (vid2vid section 3.4) sees them at twice the size and adds the features of the
+    level below. Norms are instance norms, which is what the batch norms of a batch of one do.
     """
 
     def __init__(self, config: Vid2VidConfig) -> None:
@@ -70,13 +76,24 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
             _decoder(narrow, num_residual=0),
             _head(narrow[0], 3),
         )
+        self.enhancers = nn.ModuleList(
+            _Enhancer(
+                channels,
+                3 * seen,
+                width=config.width // 2**level,
+                foreground_width=config.foreground_width // 2**level,
+                num_residual=config.enhancer_residual,
+            )
+            for level in range(1, config.extra_blocks + 1)
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=_INIT_STD)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
-        for head in (self.flow_head, self.occlusion_head):
-            nn.init.zeros_(head.weight)  # motion starts at 0 and occlusion at 0.5
+        for level in self._levels:
+            for head in (level.flow_head, level.occlusion_head):
+                nn.init.zeros_(head.weight)  # motion starts at 0 and occlusion at 0.5
 
     def label_features(
         self,
@@ -107,9 +124,16 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
         channels = torch.cat(maps, dim=1).to(self.dtype)
         ids = torch.tensor(self.config.foreground, device=semantic.device)
         mask = torch.isin(semantic.long(), ids).unsqueeze(1).float()
-        foreground = torch.tanh(self.foreground_net(channels).float())
-        encoded = self.label_encoder(channels)
-        return Vid2VidFeatures(encoded, foreground, mask, torch.zeros_like(mask))
+        scales = _halved(channels, self.config.extra_blocks)
+        encoded = [self.label_encoder(scales[0])]
+        drawn = self.foreground_net[:-1](scales[0])
+        head = self.foreground_net[-1]
+        for enhancer, maps_at in zip(self._enhancers, scales[1:], strict=True):
+            encoded.append(enhancer.label_encoder(maps_at))
+            drawn = enhancer.foreground_decoder(enhancer.foreground_encoder(maps_at) + drawn)
+            head = enhancer.foreground_head
+        foreground = torch.tanh(head(drawn).float())
+        return Vid2VidFeatures(tuple(encoded), foreground, mask, torch.zeros_like(mask))
 
     def render(
         self,
@@ -122,20 +146,31 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
         Args:
             previous_images: (B, 6, H, W) float32 in [-1, 1], t - 2 and t - 1.
             features: From ``label_features``, same batch and size.
-            detail: Without effect: there are no extra blocks.
+            detail: Without effect: enhancers do not fade in.
         """
-        x = features.encoded + self.image_encoder(previous_images.to(self.dtype))
-        raw = torch.tanh(self.image_head(self.image_decoder(x)).float())
-        motion = self.flow_decoder(x)
+        pasts = _halved(previous_images.to(self.dtype), self.config.extra_blocks)
+        image: Tensor | float = 0.0
+        motion: Tensor | float = 0.0
+        for level, encoded, past in zip(self._levels, features.encoded, pasts, strict=True):
+            x = encoded + level.image_encoder(past)
+            image, motion = level.image_decoder(x + image), level.flow_decoder(x + motion)
+        assert isinstance(motion, Tensor)
+        finest = self._levels[-1]
+        raw = torch.tanh(finest.image_head(image).float())
         with full_precision(motion.device.type):
-            flow = self.flow_head(motion.float()) * self.config.flow_unit_px
-            occlusion_mask = torch.sigmoid(self.occlusion_head(motion.float()))
+            unit_px = self.config.flow_unit_px * 2**self.config.extra_blocks
+            flow = finest.flow_head(motion.float()) * unit_px
+            occlusion_mask = torch.sigmoid(finest.occlusion_head(motion.float()))
         occlusion_mask = torch.maximum(occlusion_mask, features.anew)
         warped = warp(previous_images[:, -3:], flow)
         image = raw * occlusion_mask + warped * (1 - occlusion_mask)
         mask = features.foreground_mask
         raw, image = (features.foreground * mask + it * (1 - mask) for it in (raw, image))
         return GeneratorOutput(image, warped, flow, occlusion_mask, raw)
+
+    def newest_modules(self) -> list[nn.Module]:
+        """Return the last enhancer."""
+        return [self.enhancers[-1]] if len(self.enhancers) else super().newest_modules()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -144,9 +179,19 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
 
     def cast(self, dtype: torch.dtype) -> None:
         """Set the type of weights and features; the heads of flow and occlusion stay float32."""
-        heads = copy.deepcopy((self.flow_head, self.occlusion_head))
+        heads = [copy.deepcopy((level.flow_head, level.occlusion_head)) for level in self._levels]
         self.to(dtype)
-        self.flow_head, self.occlusion_head = heads
+        for level, kept in zip(self._levels, heads, strict=True):
+            level.flow_head, level.occlusion_head = kept
+
+    @property
+    def _enhancers(self) -> list["_Enhancer"]:
+        return [cast("_Enhancer", enhancer) for enhancer in self.enhancers]
+
+    @property
+    def _levels(self) -> list["Vid2VidGenerator | _Enhancer"]:
+        """What draws at each size, the base first."""
+        return [self, *self._enhancers]
 
     def _check(self, semantic: Tensor, *edges: Tensor | None) -> None:
         if any((one is not None) != self.config.edges for one in edges):
@@ -159,6 +204,40 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
                 f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
                 f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
+
+
+class _Enhancer(nn.Module):
+    """Draws at twice the size from what the level below knows; its parts are those of the base."""
+
+    def __init__(
+        self,
+        label_channels: int,
+        image_channels: int,
+        *,
+        width: int,
+        foreground_width: int,
+        num_residual: int,
+    ) -> None:
+        super().__init__()
+        widths, narrow = [width, 2 * width], [foreground_width, 2 * foreground_width]
+        self.label_encoder = _encoder(label_channels, widths, num_residual=0)
+        self.image_encoder = _encoder(image_channels, widths, num_residual=0)
+        self.image_decoder = _decoder(widths, num_residual=num_residual)
+        self.image_head = _head(width, 3)
+        self.flow_decoder = _decoder(widths, num_residual=num_residual)
+        self.flow_head = _head(width, 2)
+        self.occlusion_head = _head(width, 1)
+        self.foreground_encoder = _encoder(label_channels, narrow, num_residual=0)
+        self.foreground_decoder = _decoder(narrow, num_residual=num_residual)
+        self.foreground_head = _head(foreground_width, 3)
+
+
+def _halved(x: Tensor, times: int) -> list[Tensor]:
+    """Return (B, C, H, W) at every size from the coarsest, averaged, up to its own."""
+    sizes = [x]
+    for _ in range(times):
+        sizes.insert(0, F.avg_pool2d(sizes[0], 2))
+    return sizes
 
 
 def _encoder(channels: int, widths: list[int], *, num_residual: int) -> nn.Sequential:

@@ -5,8 +5,9 @@ import pytest
 
 from svsdata.errors import SourceError
 from svsdata.geometry.camera import camera_centre, horizon_row
+from svsdata.geometry.kitti360 import CAMERA_HEIGHT_M
 from svsdata.images import encode_png
-from svsdata.labeling.sources.kitti360 import CAMERA_HEIGHT_M, is_kitti360, kitti360_recordings
+from svsdata.labeling.sources.kitti360 import is_kitti360, kitti360_recordings
 
 DRIVE = "2013_05_28_drive_0007_sync"
 

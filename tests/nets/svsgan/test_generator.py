@@ -8,8 +8,12 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from svsdata.errors import LabelSetError
+from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.config import generator_config
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.rollout import inference_copy
+from svsdata.nets.vid2vid.config import Vid2VidConfig
+from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.nets.video_generator import without_previous
 from svsdata.tensors import warp
 
@@ -129,6 +133,28 @@ def test_occlusion_is_one_where_the_flow_leaves_the_frame(make_generator, make_l
     torch.testing.assert_close(features.backward_flow[:, 0], torch.full((1, 64, 64), 10.0))
     assert features.occlusion_mask[..., 54:].min() == 1
     assert features.occlusion_mask[..., :54].max() < 0.001
+
+
+def test_a_generator_trusting_its_mask_differs_only_where_the_flow_leaves_the_frame(
+    make_generator, make_labels
+):
+    generator = make_generator("C").eval()
+    torch.nn.init.zeros_(generator.motion.head.weight)
+    generator.motion.head.bias.data.copy_(torch.tensor([0.5, 0.0, -9.0]))  # 10 px to the right
+    labels = make_labels(2, (64, 64))
+    trusting = inference_copy(trusting_its_mask(generator))
+    masks = [
+        network.label_features(labels[:1], labels[1:]).occlusion_mask
+        for network in (inference_copy(generator), trusting)
+    ]
+    assert masks[0][..., 54:].min() == 1
+    assert masks[1].max() < 0.001
+    torch.testing.assert_close(masks[0][..., :54], masks[1][..., :54])
+
+
+def test_vid2vid_trusts_its_mask_anyway():
+    generator = Vid2VidGenerator(Vid2VidConfig(4, width=4, foreground_width=4, foreground=()))
+    assert trusting_its_mask(generator) is generator
 
 
 @pytest.mark.parametrize("model", ["C", "demo"])

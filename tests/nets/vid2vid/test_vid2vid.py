@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from svsdata.errors import ConfigError, LabelSetError
+from svsdata.errors import LabelSetError
 from svsdata.nets.models import build_generator, model_config
 from svsdata.nets.svsgan.rollout import (
     LabelMaps,
@@ -69,15 +69,29 @@ def test_parameters_are_those_that_the_paper_prints():
         assert millions(getattr(edged, name)) == pytest.approx(expected, abs=0.012), name
 
 
-def test_operations_are_the_tabled():
-    generator = on_meta(edges=True)
+@pytest.mark.parametrize(("extra_blocks", "added"), [(1, 2.880), (2, 2.880 + 0.860)])
+def test_enhancers_have_the_tabled_parameters(extra_blocks, added):
+    grown = on_meta(edges=True, extra_blocks=extra_blocks)
+    assert millions(grown) - millions(on_meta(edges=True)) == pytest.approx(added, abs=6e-4)
+
+
+# Those of vid2vid are 1,650.5 and 2,532.0: it also computes the heads of the sizes below.
+@pytest.mark.parametrize(
+    ("extra_blocks", "gmac"),
+    [(0, 1057.5), (1, 1650.5 - 6.165), (2, 2532.0 - 6.165 - 12.331)],
+    ids=["base", "G1", "G2"],
+)
+def test_operations_are_the_tabled(extra_blocks, gmac):
+    generator = on_meta(edges=True, extra_blocks=extra_blocks)
+    height, width = 256 * 2**extra_blocks, 512 * 2**extra_blocks
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        maps, edges = torch.zeros(1, 2, 256, 512, dtype=torch.uint8), torch.zeros(1, 2, 256, 512)
+        maps = torch.zeros(1, 2, height, width, dtype=torch.uint8)
+        edges = torch.zeros(1, 2, height, width)
         features = generator.label_features(
             maps, maps[:, 0], previous_edges=edges, edges=edges[:, :1]
         )
-        generator.render(torch.zeros(1, 6, 256, 512), features)
-    assert counter.get_total_flops() / 2e9 == pytest.approx(1057.5, abs=0.06)
+        generator.render(torch.zeros(1, 6, height, width), features)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(gmac, abs=0.07)
 
 
 def test_the_image_blends_what_is_drawn_and_what_is_warped(generator):
@@ -190,8 +204,76 @@ def test_inputs_that_do_not_fit_are_refused(generator):
     odd = labels(0, 1, 2, size_hw=(16, 20))
     with pytest.raises(ValueError, match="20x16 do not fit"):
         generator.label_features(odd[:, :2], odd[:, 2])
-    with pytest.raises(ConfigError, match="no blocks for larger sizes"):
-        model_config("A", 35, extra_blocks=1)
+
+
+@pytest.fixture
+def grown(generator):
+    torch.manual_seed(1)
+    made = Vid2VidGenerator(replace(TINY, extra_blocks=1)).eval()
+    for head in (made.enhancers[0].flow_head, made.enhancers[0].occlusion_head):
+        torch.nn.init.normal_(head.weight, std=0.02)
+    missing, unexpected = made.load_state_dict(generator.state_dict(), strict=False)
+    assert not unexpected
+    assert all(name.startswith("enhancers.0.") for name in missing)
+    return made
+
+
+def drawn(generator, maps, past):
+    return generator.render(past, generator.label_features(maps[:, :2], maps[:, 2]))
+
+
+def test_an_enhancer_sees_what_the_base_averages_away(grown):
+    double = (2 * SIZE[0], 2 * SIZE[1])
+    maps, past = labels(0, 1, 2, size_hw=double), images(1, size_hw=double)
+    board = torch.ones(double)
+    board[::2, ::2], board[1::2, 1::2] = -1, -1  # averages to 0 over every 2x2
+    before = drawn(grown, maps, past)
+    finer = drawn(grown, maps, past + 0.1 * board)
+    assert before.image.shape[2:] == double
+    assert not torch.allclose(before.image, finer.image, atol=1e-4)
+    seen = []
+    grown.image_encoder.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0]))
+    drawn(grown, maps, past)
+    drawn(grown, maps, past + 0.1 * board)
+    assert seen[0].shape[2:] == SIZE
+    torch.testing.assert_close(seen[0], seen[1])
+
+
+def test_an_enhancer_builds_on_the_features_of_the_base(grown):
+    double = (2 * SIZE[0], 2 * SIZE[1])
+    maps, past = labels(0, 1, 2, size_hw=double), images(1, size_hw=double)
+    before = drawn(grown, maps, past)
+    foreground = (maps[:, 2] == 3).expand(3, *double)[None]
+    for part in (grown.image_decoder, grown.flow_decoder, grown.foreground_net[1]):
+        torch.nn.init.normal_(next(part.parameters()), std=0.5)
+    after = drawn(grown, maps, past)
+    assert not torch.allclose(before.raw[~foreground], after.raw[~foreground], atol=1e-5)
+    assert not torch.allclose(before.backward_flow, after.backward_flow, atol=1e-5)
+    assert not torch.allclose(before.raw[foreground], after.raw[foreground], atol=1e-5)
+
+
+def test_flow_of_an_enhancer_is_in_its_own_pixels(grown):
+    double = (2 * SIZE[0], 2 * SIZE[1])
+    maps, past = labels(0, 1, 2, size_hw=double), images(1, size_hw=double)
+    with torch.no_grad():
+        grown.enhancers[0].flow_head.weight.zero_()
+        grown.enhancers[0].flow_head.bias.copy_(torch.tensor([0.1, -0.05]))
+    flow = drawn(grown, maps, past).backward_flow
+    expected = torch.tensor([4.0, -2.0]).view(1, 2, 1, 1).expand_as(flow)
+    torch.testing.assert_close(flow, expected)
+
+
+def test_what_an_enhancer_brought_is_the_newest_and_rows_are_taken_of_every_size(grown, generator):
+    assert grown.newest_modules() == [grown.enhancers[0]]
+    with pytest.raises(ValueError, match="no extra block"):
+        generator.newest_modules()
+    double = (2 * SIZE[0], 2 * SIZE[1])
+    maps = labels(0, 1, 2, size_hw=double).repeat(3, 1, 1, 1)
+    rows = grown.label_features(maps[:, :2], maps[:, 2]).rows(1, 2)
+    assert [one.shape[0] for one in rows.encoded] == [1, 1]
+    grown.cast(torch.bfloat16)
+    assert grown.dtype == torch.bfloat16
+    assert grown.enhancers[0].flow_head.weight.dtype == torch.float32
 
 
 def test_edges_stand_beside_the_labels_of_their_frame():

@@ -3,7 +3,7 @@ from threading import Event, Lock
 
 import pytest
 
-from svsdata.labeling.overlap import ahead, in_background
+from svsdata.overlap import ahead, in_background
 
 
 def test_results_come_in_the_order_of_the_items_whichever_finishes_first():

@@ -1,0 +1,300 @@
+"""Does it learn? Overfit one clip, synthesize an unseen one beside vid2vid, and drift for long.
+
+    python benchmarks/learning.py CITYSCAPES_SAMPLE WORK_FOLDER overfit|unseen|drift
+
+``overfit`` trains SVS-GAN on the first sequence alone and draws it from its first frame;
+``unseen`` trains SVS-GAN and vid2vid (``--models C A``) on all sequences but the last and draws
+that one; ``drift`` draws a long street with the bundled network, and does not read the sample.
+Everything computes in one thread; run again, it goes on where it stopped. Perceptual loss and LPIPS
+need ``svsdata weights fetch vgg16`` and ``lpips-alex``. Nothing of the sample may be passed on, so
+WORK_FOLDER belongs outside the repository.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib.resources import as_file, files
+from itertools import chain, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from svsdata.checkpoints.training_state import checkpoint_folders
+from svsdata.cli.progress import Lines
+from svsdata.estimation.segmenter_checkpoints import load_network
+from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
+from svsdata.flow import warp
+from svsdata.pipelines.configs.base import make_config
+from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.evaluate import run_evaluate
+from svsdata.pipelines.label import run_label
+from svsdata.pipelines.synthesize import run_synthesize
+from svsdata.pipelines.train import run_train
+from svsdata.progress import Progress
+from svsdata.records import Frame
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import StoreWriter
+from svsdata.training.schedules import Phase
+
+SIZE_HW, _HALF_HW = (128, 256), (64, 128)
+TRAINING = {
+    "width": 0.125,
+    "phases": (
+        Phase(0.12 / 5, 6, _HALF_HW, 4e-4),
+        Phase(0.12 / 11, 12, _HALF_HW, 4e-4),
+        Phase(0.16 / 11, 12, SIZE_HW, 4e-4),
+        Phase(0.6 / 29, 30, SIZE_HW, 4e-4, 4e-5),
+    ),
+    "steps": 1000,
+    "perceptual_weights": "vgg16",
+    "max_class_weight": 20.0,
+    "reference_free": 0.0,
+    "ema_decay": 0.98,
+    "ema_start": 50,
+    "checkpoint_steps": 20,
+    "keep_checkpoints": 50,
+    "preview_steps": 100,
+}
+"""The paper's losses and weights at an eighth of its width; clips and frames grow."""
+
+VARIANTS: dict[str, dict[str, object]] = {
+    "C": {"model": "C"},
+    "A": {"model": "A"},
+    "C-mask": {"model": "C", "loss_weights": {"occlusion": 10.0}},
+}
+"""What ``unseen`` compares: SVS-GAN, vid2vid, and SVS-GAN whose occlusion mask is taught more."""
+
+STREET = "street:seed=7,frames=1000"
+SWITCHES: dict[str, dict[str, object]] = {
+    "occlusion not forced outside the frame": {"redraw_outside": False},
+    "colour pull 0.02": {"colour_pull": 0.02},
+    "colour pull 0.1": {"colour_pull": 0.1},
+}
+_SWITCHED_FRAMES = 201
+_SCENE_FRAMES = 60
+_JUDGED_EVERY = 10
+_LAYERS = ("image", "semantic", "instance")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("what", choices=("overfit", "unseen", "drift"))
+    parser.add_argument("--models", nargs="+", default=["C", "A"], help="of unseen")
+    parser.add_argument("--at", type=int, help="measure the checkpoints of this step; no training")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    if arguments.what == "overfit":
+        overfit(arguments.sample, arguments.work, arguments.at)
+    elif arguments.what == "unseen":
+        unseen(arguments.sample, arguments.work, arguments.models, arguments.at)
+    else:
+        drift(arguments.work)
+
+
+def overfit(sample: Path, work: Path, at: int | None) -> None:
+    """Learn one clip by heart, and draw it from its first frame."""
+    progress = Lines()
+    store = work / "clip"
+    label(sample, store, sequence_names(sample)[:1], progress)
+    run = work / "overfit"
+    checkpoint = trained(run, {"store": store, "flips": False}, at, progress)
+    drawn = synthesize(store, checkpoint, work / f"{run.name}-{checkpoint.name}", {}, progress)
+    measure(f"overfit, {checkpoint.name}", store, drawn, progress)
+    for name, baseline in write_baselines(store).items():
+        measure(name, store, baseline, progress)
+
+
+def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
+    """Learn all sequences but the last; draw that one, beside what needs no learning."""
+    progress = Lines()
+    names = sequence_names(sample)
+    learned, kept_back = work / "train", work / "test"
+    label(sample, learned, names[:-1], progress)
+    label(sample, kept_back, names[-1:], progress)
+    for name, baseline in write_baselines(kept_back).items():
+        measure(name, kept_back, baseline, progress)
+    for model in models:
+        run = work / f"unseen-{model}"
+        checkpoint = trained(run, {"store": learned, **VARIANTS[model]}, at, progress)
+        out = work / f"{run.name}-{checkpoint.name}"
+        drawn = synthesize(kept_back, checkpoint, out, {}, progress)
+        measure(f"model {model}, {checkpoint.name}", kept_back, drawn, progress)
+
+
+def drift(work: Path) -> None:
+    """Draw 1000 frames of a street from one, fewer with each remedy changed, and a cut."""
+    progress = Lines()
+    street = work / "street"
+    run_label(LabelConfig(source=STREET, store=str(street)), progress)
+    cut = write_cut(work, progress)
+    with as_file(files("svsdata.checkpoints") / "bundled" / "demo-generator.safetensors") as net:
+        drawn = synthesize(street, net, work / "street-long", {}, progress)
+        judge("1000 frames", street, drawn, range(_JUDGED_EVERY, 1000, _JUDGED_EVERY), 100)
+        places = range(_JUDGED_EVERY, _SWITCHED_FRAMES, _JUDGED_EVERY)
+        judge("its first 201", street, drawn, places, 50)
+        for number, (name, changes) in enumerate(SWITCHES.items()):
+            changes = {**changes, "frames": _SWITCHED_FRAMES}
+            drawn = synthesize(street, net, work / f"street-{number}", changes, progress)
+            judge(name, street, drawn, places, 50)
+        for threshold in (0.0, 0.25):
+            cutting: dict[str, object] = {"cut_below": threshold}
+            drawn = synthesize(cut, net, work / f"cut-{threshold}", cutting, progress)
+            # the cut's own frame is given, not drawn
+            second = range(_SCENE_FRAMES + 1, 2 * _SCENE_FRAMES, 2)
+            judge(f"cut_below {threshold}, after the cut", cut, drawn, second, 15)
+
+
+def sequence_names(sample: Path) -> list[str]:
+    """Return the sample's sequences, in order."""
+    frames = (sample / "leftImg8bit_sequence").rglob("*_leftImg8bit.*")
+    return sorted({path.name.rsplit("_", 2)[0] for path in frames})
+
+
+def label(sample: Path, store: Path, sequences: list[str], progress: Progress) -> None:
+    """Put sequences with their predicted maps and DIS flow into a store."""
+    config = LabelConfig(
+        source=str(sample),
+        store=str(store),
+        sequences=tuple(sequences),
+        size=(SIZE_HW[1], SIZE_HW[0]),
+        segmenter="precomputed",
+        semantic=str(sample / "pseudo_labels"),
+        instance=str(sample / "pseudo_instances"),
+        flow="dis",
+    )
+    run_label(config, progress)
+
+
+def trained(run: Path, changes: dict[str, object], at: int | None, progress: Progress) -> Path:
+    """Train and return the checkpoint, or only return that of a step."""
+    if at is not None:
+        (checkpoint,) = (one for one in checkpoint_folders(run) if int(one.name[11:]) == at)
+        return checkpoint
+    config = make_config(TrainConfig, TRAINING, {"run": run, **changes})
+    return run_train(config, progress).checkpoint
+
+
+def synthesize(
+    store: Path, checkpoint: Path, out: Path, changes: dict[str, object], progress: Progress
+) -> Path:
+    """Draw a store's sequences, each from its first frame."""
+    request = {"store": store, "checkpoint": checkpoint, "out": out}
+    run_synthesize(make_config(SynthesizeConfig, request, changes), progress)
+    return out
+
+
+def measure(name: str, real: Path, drawn: Path, progress: Progress) -> None:
+    """Compare with the recording; print means beside the recording's own, and curves."""
+    config = EvaluateConfig(
+        real=real,
+        synthetic=drawn,
+        out=drawn.with_name(f"{drawn.name}-report"),
+        metrics=("psnr", "ssim", "lpips", "warping_error", "drift"),
+        curve_frames=5,
+    )
+    result = run_evaluate(config, progress)
+    report = json.loads(result.report.read_text())
+    print(f"\n{name}")
+    for figure, found in report["measures"].items():
+        tell(figure, found["value"], found["real"], report["curves"][figure]["synthetic"])
+
+
+def tell(figure: str, mean: float, real: float | None, curve: Sequence[tuple[int, float]]) -> None:
+    """Print a figure, the recording's own where it has one, and the curve over the frames."""
+    beside = "" if real is None else f", recorded {real:.4f}"
+    points = " ".join(f"{first}:{value:.3f}" for first, value in curve)
+    print(f"  {figure} {mean:.4f}{beside} [{points}]", flush=True)
+
+
+def judge(name: str, real: Path, drawn: Path, places: range, bin_frames: int) -> None:
+    """Print PSNR, SSIM, colour distance and label agreement of some frames, in bins."""
+    recorded, made = StoreReader(real), StoreReader(drawn)
+    (sequence,) = made.sequence_ids
+    label_set = made.info.label_set
+    bundled = files("svsdata.checkpoints") / "bundled" / "demo-segmenter"
+    segmenter = TransformersSegmenter(load_network(str(bundled), label_set), label_set)
+    judges = Judges(segmenter=segmenter, wanted=frozenset(("psnr", "ssim", "drift")))
+    truth = [next(recorded.read(sequence, place, place + 1)) for place in places]
+    frames = [next(made.read(sequence, place, place + 1)) for place in places]
+    of_real = StoreFigures(label_set, judges, bin_frames)
+    of_real.add(Clip(sequence, truth, None))
+    figures = StoreFigures(label_set, judges, bin_frames, usual_colors=of_real.colors)
+    figures.add(Clip(sequence, frames, None, truth))
+    print(f"\n{name}")
+    for figure, curve in figures.curves.items():
+        real_curve = of_real.curves.get(figure)
+        tell(figure, curve.mean, real_curve and real_curve.mean, curve.points())
+
+
+def write_baselines(store: Path) -> dict[str, Path]:
+    """Write what needs no network: the first frame repeated, and warped on and on by DIS flow.
+
+    The warped one is told the recording's own motion, which a generator has to guess.
+    """
+    reader = StoreReader(store)
+    written = {}
+    for name, draw in (("first frame repeated", _repeated), ("first frame warped", _warped)):
+        out = store.with_name(f"{store.name}-{name.split()[-1]}")
+        for sequence in reader.sequence_ids:
+            frames = reader.read(sequence, layers=(*_LAYERS, "flow"))
+            write_sequence(out, reader, sequence, draw(frames))
+        written[name] = out
+    return written
+
+
+def _repeated(frames: Iterable[Frame]) -> Iterator[Frame]:
+    first = None
+    for frame in frames:
+        first = frame.image if first is None else first
+        yield replace(frame, image=first, flow=None)
+
+
+def _warped(frames: Iterable[Frame]) -> Iterator[Frame]:
+    shown = np.empty(0, np.float32)
+    for frame in frames:
+        assert frame.image is not None
+        begins = frame.flow is None
+        shown = frame.image.astype(np.float32) if begins else warp(shown, frame.flow)
+        yield replace(frame, image=np.rint(shown).astype(np.uint8), flow=None)
+
+
+def write_cut(work: Path, progress: Progress) -> Path:
+    """Write one recording of two streets, one after the other."""
+    streets = work / "two-streets"
+    for seed in (7, 8):
+        source = f"street:seed={seed},frames={_SCENE_FRAMES}"
+        run_label(LabelConfig(source=source, store=str(streets)), progress)
+    reader = StoreReader(streets)
+    scenes = [reader.read(name, layers=_LAYERS) for name in reader.sequence_ids]
+    joined = (
+        replace(frame, frame_index=index, timestamp_us=index * 100_000)
+        for index, frame in enumerate(chain(*scenes))
+    )
+    write_sequence(work / "cut", reader, "cut", joined)
+    return work / "cut"
+
+
+def write_sequence(out: Path, like: StoreReader, name: str, frames: Iterable[Frame]) -> None:
+    """Write a sequence of images and labels, unless it is there."""
+    info = replace(like.info, modalities=_LAYERS)
+    writer = StoreWriter(out, info)
+    if name in writer.committed:
+        return
+    with writer.sequence(name, source="learning.py", fps=info.fps, stateful=False) as rows:
+        for frame in islice(frames, rows.next_frame_index, None):
+            rows.append(replace(frame, encoded_image=None))
+        rows.commit()
+
+
+if __name__ == "__main__":
+    main()

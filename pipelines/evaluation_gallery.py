@@ -1,0 +1,107 @@
+"""The clips and edits worth looking at; a few are held, whatever the length of the store."""
+
+from collections.abc import Callable, Mapping
+
+import pyarrow.parquet as pq
+
+from svsdata.editing.tables import EDITS_FILE
+from svsdata.evaluation.clip_figures import ClipFigures
+from svsdata.evaluation.exhibits import Exhibit, clip_exhibit, edit_exhibit, edit_pixels
+from svsdata.labels import LabelSet
+from svsdata.store.reader import StoreReader
+from svsdata.store.sidecars import EDITS, sidecar_ids, sidecar_path
+
+_RANKED_BY = (("label_agreement", -1.0), ("lpips", 1.0), ("warping_error", 1.0), ("psnr", -1.0))
+"""What makes a clip bad: the first of these that was measured, and its sign."""
+
+
+class Gallery:
+    """Keeps the worst clips, the best ones, and every edit where it is largest.
+
+    Args:
+        size: Clips of each kind; twice as many edits.
+        label_set: Of the labels.
+        edit_names: By sequence, by edit index.
+    """
+
+    def __init__(
+        self, size: int, label_set: LabelSet, edit_names: Mapping[str, Mapping[int, str]]
+    ) -> None:
+        self._label_set = label_set
+        self._edit_names = edit_names
+        self._worst, self._best = _Best(size), _Best(2 * size)
+        self._edits = _Best(2 * size)
+
+    def add(self, found: ClipFigures) -> None:
+        """Keep a clip, or an edit in it, if it is worth it."""
+        clip = found.clip
+        place = (clip.sequence_id, clip.first_index)
+        for name, sign in _RANKED_BY:
+            if name in found.figures:
+                badness = sign * found.figures[name]
+                for kept, merit in ((self._worst, badness), (self._best, -badness)):
+                    kept.offer(place, merit, lambda: clip_exhibit(found, self._label_set))
+                break
+        names = self._edit_names.get(clip.sequence_id, {})
+        for edit, pixels in edit_pixels(clip).items():
+
+            def show(edit: int = edit) -> Exhibit:
+                return edit_exhibit(found, edit, names.get(edit, f"edit {edit}"), self._label_set)
+
+            self._edits.offer((clip.sequence_id, edit), pixels, show)
+
+    @property
+    def worst(self) -> list[Exhibit]:
+        """Worst first."""
+        return list(self._worst.in_order().values())
+
+    @property
+    def best(self) -> list[Exhibit]:
+        """Best first; none that is among the worst."""
+        worst = self._worst.in_order()
+        others = [clip for place, clip in self._best.in_order().items() if place not in worst]
+        return others[: self._worst.size]
+
+    @property
+    def edits(self) -> list[Exhibit]:
+        """Largest edits first, each once."""
+        return list(self._edits.in_order().values())
+
+
+class _Best:
+    """The exhibits of most merit, one for each place; of equals the first."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: dict[tuple[str, int], tuple[float, Exhibit]] = {}
+
+    def offer(self, place: tuple[str, int], merit: float, show: Callable[[], Exhibit]) -> None:
+        """Keep what is shown if its merit suffices; drawn only then."""
+        known = self._kept.get(place)
+        if self.size == 0 or (known is not None and merit <= known[0]):
+            return
+        if known is None and len(self._kept) == self.size:
+            weakest = min(reversed(self._kept), key=lambda key: self._kept[key][0])
+            if merit <= self._kept[weakest][0]:
+                return
+            del self._kept[weakest]
+        self._kept[place] = (merit, show())
+
+    def in_order(self) -> dict[tuple[str, int], Exhibit]:
+        """Return the exhibits by place, most merit first."""
+        ranked = sorted(self._kept.items(), key=lambda item: -item[1][0])
+        return {place: exhibit for place, (_, exhibit) in ranked}
+
+
+def edit_names(reader: StoreReader) -> dict[str, dict[int, str]]:
+    """Return what edits are called, by sequence and edit index.
+
+    Raises:
+        CorruptShardError: If the bytes of a table are not those that were written.
+    """
+    names = {}
+    for sequence_id in sidecar_ids(reader.path, EDITS):
+        path = sidecar_path(reader.path, EDITS, sequence_id, EDITS_FILE)
+        rows = pq.read_table(path, columns=["edit_index", "edit_id"]).to_pylist()
+        names[sequence_id] = {row["edit_index"]: row["edit_id"] for row in rows}
+    return names

@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from svsdata.editing.edit_text import load_preset, parse_edits
+from svsdata.editing.operations import apply_plan
+from svsdata.editing.placement import RoadPath, ego_poses, seen_from
+from svsdata.editing.planning import plan_edits
+from svsdata.editing.roadside import RoadsideMemory, RoadView
+from svsdata.geometry.camera import ground_points
+from svsdata.labels import CITYSCAPES, NO_LABEL
+
+ROAD, SIDEWALK, CAR, BUILDING = (
+    CITYSCAPES.label(name).id for name in ("road", "sidewalk", "car", "building")
+)
+KERB_M, HOUSES_M = -5.0, -8.0
+STEP_M = 1.0
+
+
+@pytest.fixture
+def street(road_frame, paint, camera):
+    """A street whose right sidewalk a row of parked cars hides, with and without the cars."""
+
+    def frame(index: int, *, cars: bool):
+        bare = road_frame(index)
+        height, width = bare.semantic.shape
+        pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+        _, y, _ = np.moveaxis(ground_points(camera, pixels.astype(float)), -1, 0)
+        with np.errstate(invalid="ignore"):
+            bare.semantic[(y < KERB_M)] = SIDEWALK
+            bare.semantic[(y < HOUSES_M)] = BUILDING
+        bare.instance[:] = bare.semantic
+        if cars:
+            for place in np.arange(44.0, 24.0, -0.5):
+                board = {"ahead_m": place - index * STEP_M, "left_m": -3.9}
+                paint(
+                    (bare.semantic, bare.instance), CAR, 26_001, **board, width_m=1.8, height_m=1.5
+                )
+        return bare
+
+    return frame
+
+
+def test_a_kerb_goes_on_behind_a_row_of_parked_cars(road_scene, street):
+    scene = replace(road_scene(16), used_ids=frozenset({26_001}))
+    frames = [street(k, cars=True) for k in range(16)]
+    right = {}
+    for fill in ("temporal", "columns"):
+        text = (
+            f"version: 1\nedits:\n  - {{id: a, op: remove, target: {{class: car}}, fill: {fill}, "
+        )
+        plan = plan_edits(parse_edits(text + "enter: reference}", "test").edits, scene, 1)
+        hidden = kept = 0
+        for frame in apply_plan(plan, frames):
+            truth = street(frame.frame_index, cars=False).semantic
+            filled = frame.provenance == 251
+            ground = filled & (truth == ROAD)
+            assert (frame.semantic[ground] == ROAD).mean() > 0.9
+            hidden += (filled & (truth == SIDEWALK)).sum()
+            kept += (frame.semantic[filled & (truth == SIDEWALK)] == SIDEWALK).sum()
+        assert hidden > 300
+        right[fill] = kept / hidden
+    assert right["temporal"] > 0.7
+    assert right["columns"] < 0.5
+
+
+def test_what_is_seen_along_the_road_is_continued_and_nothing_else(road_scene, street):
+    scene = road_scene(16)
+    plan = plan_edits(load_preset("remove_cars").edits, scene, 1)
+    memory = RoadsideMemory(plan, CITYSCAPES)
+    roadside = memory.around(tuple(street(k, cars=True) for k in range(16)))
+    along = np.array([30.0, 34.0, 40.0, 30.0, 30.0, 1000.0])
+    left = np.array([-6.5, -6.5, -6.5, 0.0, -9.9, 0.0])
+    found = roadside.ground(along, left).tolist()
+    assert found == [SIDEWALK] * 3 + [ROAD, NO_LABEL, NO_LABEL]
+    np.testing.assert_allclose(roadside.wall(along[:3], left[:3]), -HOUSES_M, atol=0.7)
+    assert np.isinf(roadside.wall(along[:1], -left[:1])).all()
+
+
+def test_the_road_is_seen_where_it_is(turning_motions):
+    ego = ego_poses(turning_motions, 10.0)
+    path = RoadPath.of(ego)
+    rng = np.random.default_rng(0)
+    for index in (0, 40, 90):
+        here = path.at_frame_m[index]
+        along, left = here + rng.uniform(2, 35, 50), rng.uniform(-9, 9, 50)
+        poses = path.poses(along, left)
+        places = seen_from(poses, np.broadcast_to(ego[index], poses.shape))[:, :2]
+        again = RoadView.of(path, ego[index], here).coordinates(places)
+        np.testing.assert_allclose(again[0], along, atol=0.6)
+        np.testing.assert_allclose(again[1], left, atol=0.1)

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+import torch
+
+from svsdata.evaluation.features import fid_extractor, lpips_distance
+from svsdata.nets.features.inception import Inception
+from svsdata.nets.features.lpips import Lpips
+
+
+def test_bf16_moves_a_distance_a_little_and_is_told():
+    torch.manual_seed(0)
+    network = Lpips().eval()
+    for head in network.heads:
+        head.weight.data.abs_()
+    images, others = np.random.default_rng(0).integers(0, 256, (2, 3, 33, 40, 3), dtype=np.uint8)
+    exact, rough = (
+        lpips_distance(network, device="cpu", dtype=dtype)(images, others)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert exact.dtype == rough.dtype == np.float32
+    np.testing.assert_allclose(rough, exact, rtol=0.02)
+    assert not np.array_equal(rough, exact)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "told"), [(torch.float32, "ddof 1"), (torch.bfloat16, "ddof 1, network in bf16")]
+)
+def test_the_protocol_tells_the_precision(dtype, told):
+    with torch.device("meta"):
+        network = Inception()
+    extractor = fid_extractor(network, "w", variant="pytorch-fid", device="cpu", dtype=dtype)
+    assert extractor.protocol.endswith(told)
