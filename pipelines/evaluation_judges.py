@@ -83,8 +83,11 @@ def build_judges(
 
 
 def _is_chosen(name: Metric, config: EvaluateConfig) -> bool:
-    """Tell whether somebody chose who judges; then it is no measure to be left out."""
-    if name == "miou":
+    """Tell whether somebody chose who judges; then it is no measure to be left out.
+
+    ``drn`` is a name like those of the other weights: one may not have them yet.
+    """
+    if name == "miou" and config.judge != "drn":
         return config.judge is not None
     return _WEIGHTS_FIELDS[name] in config.weights.model_fields_set
 

@@ -48,5 +48,5 @@ def test_a_dry_run_writes_nothing(store: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_told_with_those_there_are(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'format'.*'cityscapes' or 'video', got \"coco\""):
+    with pytest.raises(ConfigError, match=r"'format'.*'webdataset' or 'video', got \"coco\""):
         invoke(store, "coco", tmp_path / "out")
