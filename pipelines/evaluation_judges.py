@@ -32,7 +32,7 @@ from svsdata.synthesis.compute import chosen_device, chosen_dtype
 _SMALLEST_SIDE: dict[str, int] = {"lpips": 32, "ssim": WINDOW}
 
 _WEIGHTS_FIELDS: dict[Metric, str] = {
-    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips"
+    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips", "miou": "drn",
 }  # fmt: skip
 
 Loaded = TypeVar("Loaded")
