@@ -23,7 +23,7 @@ from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.labels import CITYSCAPES
 from svsdata.records import INSTANCE_BASE, Frame
-from svsdata.street_world.scene import StreetFrame, StreetWorld
+from svsdata.street_world.scene import StreetWorld
 
 SIZE_HW = (512, 1024)
 FPS = 10.0
@@ -39,9 +39,9 @@ OBJECTS = (
 )
 
 
-def street_frame(street: StreetFrame, index: int) -> Frame:
-    """Turn a rendered frame into the base of an edit."""
-    return Frame(index, index * 100_000, semantic=street.semantic, instance=street.instance)
+def street_frame(world: StreetWorld, index: int) -> Frame:
+    """Render the base of an edit, labels alone."""
+    return replace(world.frame(index, image=False), flow=None, occlusion=None)
 
 
 def placed(world: StreetWorld, num_frames: int) -> EditPlan:
@@ -86,7 +86,7 @@ def spent_time(num_frames: int) -> None:
     """Print processor time a frame at 1024x512, the least of some runs: others use the cores."""
     cv2.setNumThreads(1)
     world = StreetWorld(SEED, size_hw=SIZE_HW, fps=FPS)
-    frames = [street_frame(world.render(k, image=False), k) for k in range(num_frames)]
+    frames = [street_frame(world, index) for index in range(num_frames)]
     for name, plan in cases(placed(world, num_frames)).items():
         spent = []
         for _ in range(RUNS):
@@ -114,11 +114,11 @@ def peak(num_frames: int) -> None:
     """Apply a plan to a stream of frames that repeat, and print the peak memory in MiB."""
     world = StreetWorld(SEED, size_hw=(128, 256), fps=FPS)
     plan = placed(world, num_frames)
-    some = [world.render(index, image=False) for index in range(20)]
+    some = [street_frame(world, index) for index in range(20)]
 
     def frames() -> Iterator[Frame]:
-        for index, street in enumerate(islice(cycle(some), num_frames)):
-            yield street_frame(street, index)
+        for index, frame in enumerate(islice(cycle(some), num_frames)):
+            yield replace(frame, frame_index=index)
 
     for _ in apply_plan(plan, frames()):
         pass

@@ -45,22 +45,7 @@ _LABELS = np.array([label.name for label in CITYSCAPES.labels])
 
 def frames_of(world: StreetWorld, num_frames: int) -> list[Frame]:
     """Render the base of an edit, flow and all."""
-    frames = []
-    for index in range(num_frames):
-        street = world.render(index, image=False)
-        frames.append(
-            Frame(
-                index,
-                index * 100_000,
-                semantic=street.semantic,
-                instance=street.instance,
-                camera=world.camera,
-                ego=street.ego,
-                flow=street.flow if index else None,
-                occlusion=street.occlusion if index else None,
-            )
-        )
-    return frames
+    return [world.frame(index, image=False) for index in range(num_frames)]
 
 
 def planned(presets: tuple[str, ...], frames: list[Frame], seed: int) -> EditPlan:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,6 @@ from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.progress import Silent
-from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
@@ -46,18 +46,7 @@ def make_inputs(folder: Path) -> tuple[Path, Path]:
     source = f"street:seed=7,frames=40,fps=10,size={SIZE_HW[1]}x{SIZE_HW[0]}"
     with StoreWriter(folder / "store", info).sequence("street-7", source=source, fps=10.0) as rows:
         for index in range(40):
-            street = world.render(index)
-            rows.append(
-                Frame(
-                    index,
-                    index * 100_000,
-                    image=street.image,
-                    semantic=street.semantic,
-                    instance=street.instance,
-                    camera=world.camera,
-                    ego=street.ego,
-                )
-            )
+            rows.append(replace(world.frame(index), flow=None, occlusion=None))
         rows.commit(instance_scope="sequence")
     torch.manual_seed(1)
     generator = Generator(generator_config("demo", CITYSCAPES.num_classes, edges=True))

@@ -29,6 +29,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_folder
 from svsdata.store.writer import StoreWriter
 from svsdata.synthesis.label_stream import LabelStream
+from svsdata.whole_files import whole_file
 
 DELTAS = "deltas"
 _ROWS_PER_GROUP = 8
@@ -222,11 +223,13 @@ def _make_folder(out: Path, *, overwrite: bool) -> None:
 
 
 def _write_rows(path: Path, rows: Iterator[dict[str, Any]], progress: Progress) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     held: list[dict[str, Any]] = []
-    with pq.ParquetWriter(
-        partial, DELTA_SCHEMA, compression="zstd", write_page_checksum=True
-    ) as file:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(
+            partial, DELTA_SCHEMA, compression="zstd", write_page_checksum=True
+        ) as file,
+    ):
         for row in rows:
             held.append(row)
             if len(held) == _ROWS_PER_GROUP:
@@ -235,7 +238,6 @@ def _write_rows(path: Path, rows: Iterator[dict[str, Any]], progress: Progress) 
             progress.advance()
         if held:
             file.write_table(pa.Table.from_pylist(held, schema=DELTA_SCHEMA))
-    partial.replace(path)
 
 
 def _read_rows(path: Path, first: int, num_frames: int) -> Iterator[dict[str, Any]]:

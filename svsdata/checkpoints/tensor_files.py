@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from svsdata.errors import CheckpointError, WeightsError
+from svsdata.whole_files import whole_file
 
 
 def load_tensors(
@@ -68,12 +69,11 @@ def misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file under a temporary name, flush it, and rename it."""
-    partial = path.with_name(f".{path.name}.partial")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, partial, metadata)
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file(contiguous, partial, metadata)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -19,6 +19,7 @@ from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts
 from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.errors import EditPlanError
 from svsdata.records import Camera
+from svsdata.whole_files import whole_file
 
 FORMAT_VERSION = 1
 
@@ -91,9 +92,8 @@ def write_plan(path: Path, plan: EditPlan) -> None:
     schema = _SCHEMA.with_metadata({_KEY: json.dumps(shared).encode()})
     table = pa.Table.from_pylist([_columns(row) for row in plan.rows], schema=schema)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
 
 def read_plan(path: Path) -> EditPlan:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from svsdata.errors import EditPlanError, SourceError
 from svsdata.images import decode_map
+from svsdata.whole_files import whole_file
 
 FORMAT_VERSION = 1
 _VERSION_KEY = b"svsdata_shape_library"
@@ -104,14 +105,9 @@ def write_library(path: Path, library: ShapeLibrary) -> None:
     schema = pa.schema(list(_COLUMNS.items()), metadata={_VERSION_KEY: str(FORMAT_VERSION)})
     rows = [row for track in library.tracks for row in _rows(track)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(
-        pa.Table.from_pylist(rows, schema=schema),
-        partial,
-        compression="zstd",
-        write_page_checksum=True,
-    )
-    partial.replace(path)
+    table = pa.Table.from_pylist(rows, schema=schema)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
 
 def read_library(path: Path) -> ShapeLibrary:

@@ -16,15 +16,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from svsdata.errors import ExportError
 from svsdata.export.exporter import MAP_LEVEL, marked_picture, numbered, written
-from svsdata.export.label_conversion import absorb_license_plates, instance_table
+from svsdata.export.label_conversion import LabelConversion
 from svsdata.geometry.camera import camera_centre, yaw_pitch_roll
 from svsdata.images import encode_png
-from svsdata.labels import CITYSCAPES, LabelSet, conversion_table
+from svsdata.labels import CITYSCAPES, LabelSet
 from svsdata.records import Camera, EgoMotion, Frame, Sequence
 
 _OFFICIAL_ID = re.compile(r"([A-Za-z-]+)_(\d{6})(?:_(\d{6}))?(.*)")
@@ -104,17 +101,13 @@ class CityscapesExporter:
 
     def _write_frame(self, name: CityscapesName, frame: Frame) -> None:
         city, stem = name.city, name.stem(frame)
-        if frame.semantic is None:
-            raise ExportError(f"'{stem}': has no semantic map; label the store first")
+        semantic, instance = self._conversion.maps(frame, f"'{stem}'")
         image = marked_picture(frame, f"'{stem}'")
         self._put(self.image_folder, city, f"{stem}_leftImg8bit.png", image)
-        semantic, instance = absorb_license_plates(
-            frame.semantic, frame.instance, label_set=self.label_set
-        )
-        label_ids = encode_png(self._label_table[semantic], MAP_LEVEL)
+        label_ids = encode_png(semantic, MAP_LEVEL)
         self._put("gtFine", city, f"{stem}_gtFine_labelIds.png", label_ids)
         if instance is not None:
-            instance_ids = encode_png(self._instance_table[instance], MAP_LEVEL)
+            instance_ids = encode_png(instance, MAP_LEVEL)
             self._put("gtFine", city, f"{stem}_gtFine_instanceIds.png", instance_ids)
         if frame.provenance is not None:
             provenance = encode_png(frame.provenance, MAP_LEVEL)
@@ -132,12 +125,8 @@ class CityscapesExporter:
         (folder / file_name).write_bytes(data)
 
     @cached_property
-    def _label_table(self) -> NDArray[np.uint8]:
-        return conversion_table(self.label_set, CITYSCAPES)
-
-    @cached_property
-    def _instance_table(self) -> NDArray[np.uint16]:
-        return instance_table(CITYSCAPES, self._label_table)
+    def _conversion(self) -> LabelConversion:
+        return LabelConversion(self.label_set, CITYSCAPES)
 
 
 def camera_json(camera: Camera) -> bytes:

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from svsdata.errors import ExportError
 from svsdata.export.exporter import MAP_LEVEL, picture_file, written
-from svsdata.export.label_conversion import absorb_license_plates, instance_table
+from svsdata.export.label_conversion import LabelConversion
 from svsdata.images import encode_png
-from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, LabelSet, conversion_table
+from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, LabelSet
 from svsdata.records import INSTANCE_BASE, Frame, Image, InstanceMap, Sequence
+from svsdata.whole_files import whole_file
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,24 @@ class CocoPanopticExporter:
         return CITYSCAPES if self.label_set == CITYSCAPES_TRAIN else self.label_set
 
     @cached_property
-    def _segment_ids(self) -> InstanceMap:
-        """(65536,) lookup from the store's instance ids to segment ids, 0 for what is void."""
-        ids = instance_table(self._target, conversion_table(self.label_set, self._target))
-        labels = np.where(ids >= INSTANCE_BASE, ids // INSTANCE_BASE, ids)
-        evaluated = [label.id for label in self._target.labels if label.evaluated]
-        return np.where(np.isin(labels, evaluated), ids, 0).astype(np.uint16)
+    def _conversion(self) -> LabelConversion:
+        return LabelConversion(self.label_set, self._target)
+
+    @cached_property
+    def _is_void(self) -> NDArray[np.bool_]:
+        """(256,) by label id of the target."""
+        is_void = np.ones(256, bool)
+        is_void[[label.id for label in self._target.labels if label.evaluated]] = False
+        return is_void
 
     def _write_frame(self, sequence: Sequence, frame: Frame) -> dict[str, Any]:
         """Return what the annotations say of the frame, but for the image's number."""
         stem = f"{sequence.sequence_id}_{frame.frame_index:06d}"
-        if frame.semantic is None:
-            raise ExportError(f"'{stem}': has no semantic map; label the store first")
+        semantic, instance = self._conversion.maps(frame, f"'{stem}'")
         suffix, data = picture_file(frame, f"'{stem}'")
         (self.folder / self.split / f"{stem}{suffix}").write_bytes(data)
-        semantic, instance = absorb_license_plates(
-            frame.semantic, frame.instance, label_set=self.label_set
-        )
-        segments = self._segment_ids[semantic if instance is None else instance]
+        ids = semantic.astype(np.uint16) if instance is None else instance
+        segments = np.where(self._is_void[semantic], 0, ids).astype(np.uint16)
         (self._panoptic / f"{stem}.png").write_bytes(encode_png(_colors(segments), MAP_LEVEL))
         height, width = segments.shape
         return {
@@ -155,7 +156,5 @@ def _colors(segments: InstanceMap) -> Image:
 
 
 def _write_whole(path: Path, texts: Iterable[str]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.writelines(texts)
-    partial.replace(path)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from svsdata.errors import ExportError
 from svsdata.export.exporter import MAP_LEVEL, marked_picture, numbered, written
-from svsdata.export.label_conversion import absorb_license_plates, instance_table
+from svsdata.export.label_conversion import LabelConversion
 from svsdata.geometry.kitti360 import IMU_HEIGHT_M, ground_below_imu
 from svsdata.images import encode_png
-from svsdata.labels import KITTI360, LabelSet, conversion_table
+from svsdata.labels import KITTI360, LabelSet
 from svsdata.records import INSTANCE_BASE, Camera, Frame, InstanceMap, Sequence
 
 _EPOCH = np.datetime64(0, "us")
@@ -80,17 +80,13 @@ class Kitti360Exporter:
         number = frame.frame_index if frame.source_frame is None else frame.source_frame
         drive = sequence.sequence_id
         where = f"'{drive}' frame {number}"
-        if frame.semantic is None:
-            raise ExportError(f"{where}: has no semantic map; label the store first")
+        semantic, instance = self._conversion.maps(frame, where)
         name = f"{number:010d}.png"
         image = marked_picture(frame, where)
         self._put(f"data_2d_raw/{drive}/image_00/data_rect/{name}", image)
-        semantic, instance = absorb_license_plates(
-            frame.semantic, frame.instance, label_set=self.label_set
-        )
         maps: dict[str, NDArray[np.uint8] | NDArray[np.uint16] | None] = {
-            "semantic": self._label_table[semantic],
-            "instance": None if instance is None else self._instances(instance, where),
+            "semantic": semantic,
+            "instance": None if instance is None else _counted_from_one(instance, where),
             "confidence": None
             if frame.confidence is None
             else frame.confidence.astype(np.uint16) * 257,
@@ -103,16 +99,6 @@ class Kitti360Exporter:
                     encode_png(values, MAP_LEVEL),
                 )
         return number, frame
-
-    def _instances(self, instance: InstanceMap, where: str) -> InstanceMap:
-        """Convert ids: number 0 means "none" in KITTI-360, so that our indices count from 1."""
-        ours = self._instance_table[instance]
-        if (ours % INSTANCE_BASE == INSTANCE_BASE - 1).any():
-            raise ExportError(
-                f"{where}: index {INSTANCE_BASE - 1} of a class has no number in KITTI-360's maps; "
-                "export to cityscapes"
-            )
-        return np.where(ours >= INSTANCE_BASE, ours + 1, ours * INSTANCE_BASE).astype(np.uint16)
 
     def _one_camera(
         self, sequence: Sequence, camera: Camera | None, found: Camera | None
@@ -141,12 +127,20 @@ class Kitti360Exporter:
         path.write_bytes(data)
 
     @cached_property
-    def _label_table(self) -> NDArray[np.uint8]:
-        return conversion_table(self.label_set, KITTI360)
+    def _conversion(self) -> LabelConversion:
+        return LabelConversion(self.label_set, KITTI360)
 
-    @cached_property
-    def _instance_table(self) -> NDArray[np.uint16]:
-        return instance_table(KITTI360, self._label_table)
+
+def _counted_from_one(instance: InstanceMap, where: str) -> InstanceMap:
+    """Count indices from 1, for number 0 means "none" in KITTI-360; ids alone get that number."""
+    if (instance % INSTANCE_BASE == INSTANCE_BASE - 1).any():
+        raise ExportError(
+            f"{where}: index {INSTANCE_BASE - 1} of a class has no number in KITTI-360's maps; "
+            "export to cityscapes"
+        )
+    return np.where(instance >= INSTANCE_BASE, instance + 1, instance * INSTANCE_BASE).astype(
+        np.uint16
+    )
 
 
 def _calibration(camera: Camera) -> dict[str, str]:

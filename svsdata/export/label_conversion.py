@@ -1,13 +1,47 @@
-"""Maps as Cityscapes' files hold them: no license plates, instance ids of its own labels."""
+"""Maps as files of other label sets hold them: no license plates, ids of their own labels."""
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.labels import LabelSet
-from svsdata.records import INSTANCE_BASE, InstanceMap, SemanticMap
+from svsdata.errors import ExportError
+from svsdata.labels import LabelSet, conversion_table
+from svsdata.records import INSTANCE_BASE, Frame, InstanceMap, SemanticMap
 
 _PLATE = "license plate"
+
+
+@dataclass(frozen=True)
+class LabelConversion:
+    """From the ids of a store to those of an export."""
+
+    source: LabelSet
+    target: LabelSet
+
+    def maps(self, frame: Frame, where: str) -> tuple[SemanticMap, InstanceMap | None]:
+        """Return a frame's semantic and instance map without plates, in the target's ids.
+
+        Raises:
+            ExportError: If it has no semantic map.
+        """
+        if frame.semantic is None:
+            raise ExportError(f"{where}: has no semantic map; label the store first")
+        semantic, instance = absorb_license_plates(
+            frame.semantic, frame.instance, label_set=self.source
+        )
+        instances = None if instance is None else self._instance_table[instance]
+        return self._label_table[semantic], instances
+
+    @cached_property
+    def _label_table(self) -> NDArray[np.uint8]:
+        return conversion_table(self.source, self.target)
+
+    @cached_property
+    def _instance_table(self) -> NDArray[np.uint16]:
+        return instance_table(self.target, self._label_table)
 
 
 def absorb_license_plates(

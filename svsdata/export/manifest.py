@@ -14,6 +14,7 @@ from svsdata.errors import ExportError
 from svsdata.export.digital_source import VOCABULARY, SourceType
 from svsdata.records import Sequence
 from svsdata.store.format import StoreInfo
+from svsdata.whole_files import whole_file
 
 _EXPORT_FILE = "export.json"
 
@@ -128,6 +129,5 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1, default=dict) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, default=dict) + "\n", encoding="utf-8")

@@ -25,6 +25,7 @@ from svsdata.flow_codec import encode_flow
 from svsdata.images import encode_png
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Sequence
+from svsdata.whole_files import whole_file
 
 FRAMES_PER_SHARD = 500
 """About 300 MB at 1024x512, twice that with flow."""
@@ -116,10 +117,11 @@ def _key(sequence: Sequence) -> str:
 
 
 def _write_shard(path: Path, samples: Iterable[dict[str, bytes]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with (
+        whole_file(path) as partial,
+        tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
         for name, data in chain.from_iterable(sample.items() for sample in samples):
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    partial.replace(path)

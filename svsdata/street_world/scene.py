@@ -14,6 +14,7 @@ from svsdata.records import (
     Camera,
     EgoMotion,
     Flow,
+    Frame,
     Image,
     InstanceMap,
     Mask,
@@ -142,6 +143,30 @@ class StreetWorld:
             )
         return StreetFrame(
             picture, moment.semantic.copy(), moment.instance.copy(), depth, flow, occlusion, ego
+        )
+
+    def frame(self, frame_index: int, *, image: bool = True) -> Frame:
+        """Render one frame as what follows takes it: frame 0, which has no previous, has no flow.
+
+        Args:
+            frame_index: From 0, endless.
+            image: Whether to paint the picture.
+
+        Raises:
+            ValueError: If the index is negative.
+        """
+        street = self.render(frame_index, image=image)
+        return Frame(
+            frame_index,
+            round(frame_index * 1e6 / self.fps),
+            image=street.image,
+            semantic=street.semantic,
+            instance=street.instance,
+            flow=street.flow if frame_index else None,
+            occlusion=street.occlusion if frame_index else None,
+            camera=self.camera,
+            ego=street.ego,
+            source_frame=frame_index,
         )
 
     def ego_motion(self, frame_index: int) -> EgoMotion:

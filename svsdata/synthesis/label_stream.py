@@ -2,7 +2,7 @@
 
 from collections import abc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svsdata.records import Frame, Sequence
 from svsdata.store.reader import StoreReader, resize_frame
@@ -70,22 +70,16 @@ class LabelStream:
 
     def _rendered(self, index: int) -> Frame:
         assert self.world is not None
-        street = self.world.render(index, image="image" in self.layers)
-        frame = Frame(
-            frame_index=index,
+        rendered = self.world.frame(index, image="image" in self.layers)
+        unasked = {"instance", "flow", "occlusion"} - set(self.layers)
+        frame = replace(
+            rendered,
             timestamp_us=self._timestamp_us(index),
-            image=street.image,
-            semantic=street.semantic,
-            instance=street.instance if "instance" in self.layers else None,
-            flow=street.flow if index and "flow" in self.layers else None,
-            occlusion=street.occlusion if index and "occlusion" in self.layers else None,
-            camera=self.world.camera,
-            ego=street.ego,
             source=self.sequence.source,
-            source_frame=index,
+            **dict.fromkeys(unasked),  # type: ignore[arg-type]
         )
-        world_hw, store_hw = street.semantic.shape, self.sequence.size_hw
-        in_store = resize_frame(frame, (world_hw[0], world_hw[1]), store_hw)
+        world_hw, store_hw = self.world.camera.size_hw, self.sequence.size_hw
+        in_store = resize_frame(frame, world_hw, store_hw)
         return resize_frame(in_store, store_hw, self.size_hw)
 
     def _timestamp_us(self, index: int) -> int:

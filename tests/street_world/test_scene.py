@@ -254,3 +254,13 @@ def test_far_frames_are_as_exact_as_near_ones(world):
     assert visible.mean() > 0.85
     warped = warp(before.semantic, now.flow, nearest=True)
     assert (warped == now.semantic)[visible].mean() > 0.995
+
+
+def test_a_frame_holds_what_was_rendered_and_the_first_has_no_flow():
+    world = StreetWorld(3, size_hw=(32, 64), fps=8.0)
+    first, later = world.frame(0), world.frame(5, image=False)
+    street = world.render(5)
+    assert (first.flow, first.occlusion) == (None, None)
+    assert (later.image, later.timestamp_us, later.source_frame) == (None, 625_000, 5)
+    for layer in ("semantic", "instance", "flow", "occlusion"):
+        np.testing.assert_array_equal(getattr(later, layer), getattr(street, layer))

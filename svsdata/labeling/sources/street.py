@@ -1,7 +1,7 @@
 """The street world as a recording with exact labels: ``street:seed=7,frames=1000``."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svsdata.errors import SourceError
 from svsdata.labeling.sources.recording import BadFrame
@@ -51,20 +51,7 @@ class StreetRecording:
         world = self._world()
 
         def rendered(index: int) -> Frame:
-            street = world.render(index)
-            return Frame(
-                frame_index=index,
-                timestamp_us=round(index * 1e6 / self.fps),
-                image=street.image,
-                semantic=street.semantic,
-                instance=street.instance,
-                flow=street.flow if index else None,
-                occlusion=street.occlusion if index else None,
-                camera=world.camera,
-                ego=street.ego,
-                source=self.source,
-                source_frame=index,
-            )
+            return replace(world.frame(index), source=self.source)
 
         return ahead(
             rendered, range(start, self.num_frames), workers=RENDERERS, capacity=RENDERED_AHEAD
