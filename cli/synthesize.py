@@ -80,7 +80,8 @@ def synthesize(
         place.fields("synthesize"),
         {
             "store": place.require("store", store),
-            "checkpoint": place.require("run", checkpoint),
+            # A name, not a path: the bundled generator, unless a run here is called so.
+            "checkpoint": checkpoint if checkpoint == "demo" else place.require("run", checkpoint),
             "out": place.require("out", out),
             "frames": frames,
             "presets": edit,
