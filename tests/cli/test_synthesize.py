@@ -4,6 +4,10 @@ from typer.testing import CliRunner
 
 from svsdata.cli.synthesize import synthesize
 from svsdata.errors import ConfigError, StoreFormatError
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.label import run_label
+from svsdata.progress import Silent
+from svsdata.store.reader import StoreReader
 
 app = Typer()
 app.command()(synthesize)
@@ -33,3 +37,10 @@ def test_paths_come_from_the_workspace(tmp_path, monkeypatch) -> None:
 def test_a_misspelt_field_is_told_with_the_one_that_was_meant() -> None:
     with pytest.raises(ConfigError, match="'chunk_lenght'; did you mean 'chunk_length'"):
         invoke("a", "b", "c", "--set", "chunk_lenght=4")
+
+
+def test_demo_is_the_name_of_the_bundled_generator(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_label(LabelConfig(source="street:seed=3,frames=2", store="store"), Silent())
+    invoke("store", "demo", "out", "--frames", "2", "--quiet")
+    assert StoreReader("out").sequence("street-3").num_frames == 2
