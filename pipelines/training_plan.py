@@ -148,6 +148,11 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             raise ConfigError(
                 f"a phase has fade_in, which model {config.model} has not; leave it out"
             )
-        if phase.new_blocks_only and not phase.extra_blocks:
-            raise ConfigError("a phase has new_blocks_only and no extra_blocks to train")
+        if phase.learns == "new_blocks" and not phase.extra_blocks:
+            raise ConfigError("a phase learns new_blocks and has no extra_blocks to train")
+        if phase.learns == "motion" and config.model in ("A", "B"):
+            raise ConfigError(
+                f"a phase learns motion, which model {config.model} reads off pictures too; "
+                "leave that phase out, or train C, D, E, fast or demo"
+            )
         most = phase.extra_blocks

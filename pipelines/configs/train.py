@@ -48,7 +48,7 @@ def _doubled_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
     """The same lengths over 8 epochs at twice the size, the new block alone in the first."""
     height, width = size_hw
     full = (2 * height, 2 * width)
-    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, new_blocks_only=True)
+    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, learns="new_blocks")
     rest = [
         Phase(2 - (frames == _LENGTHS[0]), frames, full, 1e-4, extra_blocks=1)
         for frames in _LENGTHS

@@ -112,6 +112,16 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             detail: How far the newest extra block takes part, 0 to 1; while it fades in.
         """
 
+    def motion_of(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Return flow and occlusion mask, as in ``GeneratorOutput``, where labels decide them.
+
+        Raises:
+            ValueError: If the network reads them off the past frames too.
+        """
+        raise ValueError(
+            f"{type(features).__name__} hold no motion: it is read off past frames too"
+        )
+
     def newest_modules(self) -> list[nn.Module]:
         """Return what the last extra block brought: all that a network of half the size lacks.
 

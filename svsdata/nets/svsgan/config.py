@@ -26,6 +26,9 @@ class MotionConfig:
     head_kernel: int = 7
     skips: bool = False
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
+    sees_position: bool = False
+    """Two more input channels tell each pixel's column and row: what lies low in a frame is near,
+    and moves far."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
     occlude_outside: bool = True
@@ -142,6 +145,7 @@ _DEMO_MOTION = MotionConfig(
     stem_stride=4,
     head_kernel=3,
     skips=True,
+    sees_position=True,
 )
 
 MODELS = ("C", "D", "E", "fast", "demo")
@@ -216,6 +220,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             correct_warp=True,
+            interpolation="bicubic",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 

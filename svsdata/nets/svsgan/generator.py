@@ -198,6 +198,12 @@ class Generator(VideoGenerator[LabelFeatures]):
         assert image is not None
         return image
 
+    def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
+        """Return flow and occlusion mask of the full size."""
+        height, width = features.backward_flow.shape[2:]
+        full = (height * self.config.base_scale, width * self.config.base_scale)
+        return resize_flow(features.backward_flow, full), resize(features.occlusion_mask, full)
+
     def cast(self, dtype: torch.dtype) -> None:
         """Set the type of weights and features; the heads of flow and occlusion stay float32."""
         head = copy.deepcopy(self.motion.head)
