@@ -114,8 +114,14 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
             start, stop = _frames_of(step, round_, config)
             if step == round_.first_step:
                 past = reference(clips)[:, :start]
-            seen = learner.average.config.context_frames
-            chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges, context_frames=seen)
+            chunk = chunk_of(
+                clips,
+                start,
+                stop,
+                with_edges=plan.uses_edges,
+                context_frames=learner.average.config.context_frames,
+                gives_motion=_gives_motion(round_, config),
+            )
             detail = detail_share(plan.spans, round_, step)
             figures_of_step, past = train_step(learner, chunk, past, step, config, detail=detail)
             means.add(figures_of_step)
@@ -218,6 +224,12 @@ def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]
     start = first + (step - round_.first_step) * config.backprop_frames
     stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
     return start, stop
+
+
+def _gives_motion(round_: Round, config: TrainConfig) -> bool:
+    """Tell whether a round's clips follow the store's flow."""
+    draws = generator(config.seed, "motion", round_.first_clip)
+    return round_.phase.learns != "motion" and draws.random() < config.given_motion
 
 
 def _preview(learner: Learner, plan: TrainingPlan, phase: Phase) -> Preview:

@@ -94,6 +94,9 @@ class TrainConfig(StageConfig):
     """Probability that a step's previous frame is disturbed, so that drift is pulled back."""
     reference_free: float = Field(0.1, ge=0, le=1)
     """Probability that a clip starts without a reference frame."""
+    given_motion: float = Field(0.0, ge=0, le=1)
+    """Probability that a clip is warped by the store's flow instead of the network's own; above 0,
+    synthesis can follow the flow of the store that it takes its labels from."""
     discriminator_rate: float = Field(1.0, gt=0)
     """Learning rate of the discriminators over the generator's."""
     ema_decay: float = Field(0.999, ge=0, lt=1)

@@ -38,6 +38,20 @@ class GeneratorOutput:
         return GeneratorOutput(**changed)
 
 
+@dataclass(frozen=True)
+class Motion:
+    """How the pixels of a frame moved, where that is known and not left to the network."""
+
+    backward_flow: Tensor
+    """(B, 2, H, W) float32, pixels."""
+    occlusion_mask: Tensor
+    """(B, 1, H, W) float32, 1 = the previous frame does not show the pixel."""
+
+    def map(self, change: Any) -> "Motion":
+        """Apply a function to both tensors."""
+        return Motion(change(self.backward_flow), change(self.occlusion_mask))
+
+
 class LabelFeatures(Protocol):
     """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
 
@@ -46,6 +60,13 @@ class LabelFeatures(Protocol):
 
     def occluded(self, where: Tensor) -> Self:
         """Have pixels generated anew, whatever the labels say: (B, 1, H, W) bool."""
+
+    def moved(self, motion: Motion) -> Self:
+        """Follow a known motion of full-size frames instead of what the network makes of labels.
+
+        Raises:
+            ValueError: If the network reads motion off the past frames.
+        """
 
 
 class GeneratorShape(Protocol):

@@ -89,6 +89,8 @@ def generate(
         Fields with N rows.
     """
     features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
+    if chunk.motion is not None:
+        features = features.moved(chunk.motion)
     rows = len(past)
     outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):
@@ -189,6 +191,8 @@ def generator_terms(
             ]
         ).sum()
     weighted = {name: weights[name] * term for name, term in terms.items() if weights[name]}
+    if chunk.motion is not None:
+        return weighted  # motion was given: nothing to learn
     motion = motion_terms(chunk, output.backward_flow, output.occlusion_mask, objective=objective)
     return weighted | motion
 

@@ -1,4 +1,4 @@
-"""Phases that train motion alone, before pictures are drawn."""
+"""Motion in training: learned alone before pictures are drawn, and given by the store."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
+from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.train import estimate_train, run_train
@@ -116,3 +117,34 @@ def test_the_estimate_tells_motion_from_the_rest(store, tmp_path):
     motion, rest = estimate_train(config(store, tmp_path / "run"), Silent()).phases
     assert (motion.first_step, motion.steps) == (0, 2)
     assert (rest.first_step, rest.steps) == (2, 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_clips_follow_the_flow_of_the_store_as_often_as_told(store, tmp_path, share):
+    phases = (Phase(1, 3, SIZE, 2e-4),)
+    told = config(store, tmp_path / "run", phases=phases, steps=2, given_motion=share)
+    run_train(told, Silent())
+    for figures in figures_of(told.run):
+        assert ("loss/flow" in figures) == (share == 0)
+        assert "loss/pixel" not in figures or figures["loss/pixel"] > 0
+    _, info = load_generator(told.run)
+    assert info.given_motion == (share > 0)
+
+
+def test_a_motion_phase_learns_even_where_motion_is_given_later(store, tmp_path):
+    run_train(config(store, tmp_path / "run", given_motion=1.0), Silent())
+    first, second, third = figures_of(tmp_path / "run")
+    assert "loss/flow" in first
+    assert "loss/flow" in second
+    assert "loss/flow" not in third
+
+
+def test_motion_cannot_be_given_without_flow_nor_to_vid2vid(store, tmp_path, sliding_store):
+    bare = sliding_store(tmp_path / "bare", lengths=(3,), modalities=("image", "semantic"))
+    phases = (Phase(1, 2, SIZE, 2e-4),)
+    with pytest.raises(ConfigError, match=r"given_motion is 0.5, and store .*bare' has no flow"):
+        run_train(config(bare, tmp_path / "run", phases=phases, given_motion=0.5), Silent())
+    vid2vid = config(store, tmp_path / "run", model="B", phases=phases, given_motion=0.5)
+    with pytest.raises(ConfigError, match="model B draws its flow together with the frame"):
+        run_train(vid2vid, Silent())
+    assert not (tmp_path / "run").exists()

@@ -210,6 +210,18 @@ def test_the_occlusion_mask_is_pulled_to_what_the_store_says_whatever_was_genera
     torch.testing.assert_close(told[0], expected, atol=1e-5, rtol=0)
 
 
+def test_a_given_motion_is_followed_and_teaches_the_motion_network_nothing(networks, batch):
+    chunk = chunk_of(batch, 3, 5, with_edges=False, gives_motion=True)
+    output = generate(networks.generator, chunk, chunk.past_real[:, -1])
+    torch.testing.assert_close(output.backward_flow, chunk.motion.backward_flow)
+    torch.testing.assert_close(output.occlusion_mask, chunk.motion.occlusion_mask)
+    _, terms = all_terms(networks, chunk, chunk.past_real, Objective(WEIGHTS))
+    assert not {"flow", "warp", "occlusion"} & set(terms)
+    sum(terms.values()).backward()
+    assert all(parameter.grad is None for parameter in networks.generator.motion.parameters())
+    assert networks.generator.heads[0].weight.grad.abs().max() > 0
+
+
 def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(networks, batch):
     chunk = replace(chunk_of(batch, 3, 4, with_edges=False), flow=None)
     _, terms = all_terms(networks, chunk, chunk.past_real, Objective(WEIGHTS))

@@ -21,7 +21,7 @@ from svsdata.nets.svsgan.blocks import (
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.motion import MotionNet
 from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid
-from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator
+from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
 
@@ -51,6 +51,15 @@ class LabelFeatures:
         if where.shape[2] > height:  # labels of the full size, a mask of the base size
             where = resize(where.float(), (height, width)) > 0
         return replace(self, occlusion_mask=self.occlusion_mask.masked_fill(where, 1.0))
+
+    def moved(self, motion: Motion) -> "LabelFeatures":
+        """Follow a known motion of full-size frames instead of what the labels suggest."""
+        base_hw = (self.backward_flow.shape[2], self.backward_flow.shape[3])
+        return replace(
+            self,
+            backward_flow=resize_flow(motion.backward_flow, base_hw),
+            occlusion_mask=resize(motion.occlusion_mask, base_hw),
+        )
 
 
 class Generator(VideoGenerator[LabelFeatures]):

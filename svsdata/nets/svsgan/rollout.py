@@ -15,6 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from svsdata.nets.video_generator import (
     Features,
     GeneratorOutput,
+    Motion,
     VideoGenerator,
     without_previous,
 )
@@ -28,6 +29,8 @@ class LabelMaps:
     """(B, H, W) integer ids."""
     edges: Tensor | None = None
     """(B, 1, H, W), for generators that take edges."""
+    motion: Motion | None = None
+    """How the frame came from the one before, where that is known; None: the generator's guess."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def step(
     seen = generator.config.context_frames
     context = state.context(seen)
     features = _label_features(generator, [frame.labels for frame in context], [labels])
-    output = _render(generator, _images(context), features)
+    output = _render(generator, _images(context), _moved(features, labels, generator))
     return state.then(output.image, labels, num_frames=seen), output
 
 
@@ -128,6 +131,7 @@ def rollout(
         batch = state.image.shape[0]
         for index, maps in enumerate(current):
             rows = batched.rows(index * batch, (index + 1) * batch)
+            rows = _moved(rows, maps, generator)
             output = _render(generator, _images(state.context(seen)), rows)
             state = state.then(output.image, maps, num_frames=seen)
             yield output
@@ -171,6 +175,15 @@ def _label_features(
         previous_edges=torch.cat(known, dim=1) if known else None,
         edges=_batch_edges(current, multiple),
     )
+
+
+def _moved(features: Features, labels: LabelMaps, generator: VideoGenerator[Features]) -> Features:
+    """Let a frame follow its motion, where that is known."""
+    if labels.motion is None:
+        return features
+    height, width = labels.semantic.shape[1:]
+    padding = _padding(height, width, generator.config.size_multiple)
+    return features.moved(labels.motion.map(lambda it: F.pad(it, padding, mode="replicate")))
 
 
 def _images(context: list[RolloutState]) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.motion import ResidualBlock, full_precision
 from svsdata.nets.vid2vid.config import Vid2VidConfig
-from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator
+from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import one_hot, warp
 
 _HEAD_KERNEL = 7
@@ -45,6 +45,10 @@ class Vid2VidFeatures:
     def occluded(self, where: Tensor) -> "Vid2VidFeatures":
         """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
         return replace(self, anew=self.anew.masked_fill(where, 1.0))
+
+    def moved(self, motion: Motion) -> "Vid2VidFeatures":
+        """Refuse: its flow is drawn together with the frame."""
+        raise ValueError(f"vid2vid cannot follow a given motion of {motion.backward_flow.shape}")
 
 
 class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):

@@ -310,7 +310,7 @@ def test_motion_sees_where_a_pixel_lies_if_told_so():
     seen = []
     for sees_position in (False, True):
         net = MotionNet(3, MotionConfig((4, 6), (4,), 1, sees_position=sees_position))
-        net.stem[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+        net.stem[0].register_forward_hook(lambda *call: seen.append(call[1][0]))
         net(torch.full((2, 3, 16, 32), 7.0))
     plain, placed = seen
     assert plain.shape[1] == 3
