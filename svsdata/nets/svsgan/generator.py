@@ -189,11 +189,12 @@ class Generator(VideoGenerator[LabelFeatures]):
         for index, (block, modulator, condition) in enumerate(
             zip(self.blocks, self.semantic_modulators, features.conditions, strict=True)
         ):
-            if index:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             if 0 < index < len(pyramid):
-                mask = resize(features.occlusion_mask, (x.shape[2], x.shape[3])).to(x.dtype)
-                x = self.fusions[index - 1](x, pyramid[-1 - index], mask)
+                skip = pyramid[-1 - index]
+                mask = resize(features.occlusion_mask, (skip.shape[2], skip.shape[3])).to(x.dtype)
+                x = self.fusions[index - 1](x, skip, mask)
+            elif index:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             modulations = modulator(condition)
             if index < len(self.style_modulators):
                 styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
