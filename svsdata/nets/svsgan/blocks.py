@@ -35,7 +35,8 @@ def _around_one(conv: nn.Conv2d, x: Tensor, parts: list[int]) -> Tensor:
     """Convolve to scales and shifts in turn, so many channels each; scales get their one here."""
     assert conv.bias is not None
     ones = [float(index % 2 == 0) for index, width in enumerate(parts) for _ in range(width)]
-    return conv._conv_forward(x, conv.weight, conv.bias + conv.bias.new_tensor(ones))
+    out: Tensor = conv._conv_forward(x, conv.weight, conv.bias + conv.bias.new_tensor(ones))
+    return out
 
 
 class InstanceNorm(nn.GroupNorm):
@@ -116,8 +117,9 @@ class StyleModulator(nn.Module):
         hidden = F.relu(coarse + self.from_skip(skip)).chunk(len(self.heads), dim=1)
         modulations = []
         for head, part in zip(self.heads, hidden, strict=True):
-            width = head.out_channels // 2
-            modulations.append(Modulation(*_around_one(head, part, [width] * 2).chunk(2, dim=1)))
+            assert isinstance(head, nn.Conv2d)
+            maps = _around_one(head, part, [head.out_channels // 2] * 2)
+            modulations.append(Modulation(*maps.chunk(2, dim=1)))
         return modulations
 
 
