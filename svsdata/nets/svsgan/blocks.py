@@ -89,7 +89,7 @@ class SemanticModulator(nn.Module):
 
     def forward(self, condition: Tensor) -> list[Modulation]:
         """Map (B, condition, H, W) to one modulation per SPADE."""
-        maps = _around_one(self.conv, condition, self.splits).split(self.splits, dim=1)
+        maps = torch.split(_around_one(self.conv, condition, self.splits), self.splits, dim=1)
         return [Modulation(*pair) for pair in zip(maps[::2], maps[1::2], strict=True)]
 
 
