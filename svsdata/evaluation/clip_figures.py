@@ -126,26 +126,31 @@ class StoreFigures:
             measures["warping_error"] = warping_error
         if self.judges.flow is not None:
             measures["flow_epe"] = partial(_flow_error, self.judges.flow)
-        for name, measure in measures.items():
-            errors = []
-            previous = clip.before
-            for frame, original in _with_originals(clip):
-                errors.append(_motion_error(measure, previous, frame, original))
-                previous = frame
-            if not np.isnan(errors).all():
-                figures[name] = errors
+        if not measures:
+            return
+        errors = np.full((len(measures), len(clip.frames)), np.nan)
+        previous = clip.before
+        for place, (frame, original) in enumerate(_with_originals(clip)):
+            motion = None if previous is None else _motion(frame, original)
+            if motion is not None:
+                pair = image_of(previous), image_of(frame)
+                errors[:, place] = [measure(*pair, *motion) for measure in measures.values()]
+            previous = frame
+        for name, values in zip(measures, errors, strict=True):
+            if not np.isnan(values).all():
+                figures[name] = values.tolist()
 
     def _judge_looks(self, clip: Clip) -> None:
         if self._sequence_id != clip.sequence_id:
             self.identity.forget(self._sequence_id)
             self._sequence_id = clip.sequence_id
         for frame in clip.frames:
-            image, semantic = image_of(frame), semantic_of(frame)
+            image = image_of(frame)
             if "drift" in self.judges.wanted and self.usual_colors is None:
-                self.colors.add(image, semantic)
+                self.colors.add(image, semantic_of(frame))
             elif "drift" in self.judges.wanted and self.usual_colors is not None:
                 curve = self.curves.setdefault("color_distance", Curve(self.bin_frames))
-                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic))
+                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic_of(frame)))
             if "identity" in self.judges.wanted and frame.instance is not None:
                 self.identity.add(clip.sequence_id, frame.frame_index, image, frame.instance)
 
@@ -189,17 +194,15 @@ def semantic_of(frame: Frame) -> SemanticMap:
     return frame.semantic
 
 
-def _motion_error(
-    measure: MotionMeasure, previous: Frame | None, frame: Frame, original: Frame | None
-) -> float:
-    """Measure by the frame's own flow, else, off the edits, by that of the frame it came from."""
+def _motion(frame: Frame, original: Frame | None) -> tuple[Flow, Mask] | None:
+    """Return a frame's own flow, else, off the edits, that of the one it came from; and where."""
     flowing = frame if frame.flow is not None else original
-    if previous is None or flowing is None or flowing.flow is None:
-        return float("nan")
+    if flowing is None or flowing.flow is None:
+        return None
     visible = visible_pixels(flowing.flow, flowing.flow_validity, flowing.occlusion)
     if flowing is original and frame.provenance is not None:
         visible *= frame.provenance == 0
-    return measure(image_of(previous), image_of(frame), flowing.flow, visible)
+    return flowing.flow, visible
 
 
 def _flow_error(

@@ -82,7 +82,7 @@ class ClassColors:
 def _by_class(
     image: Image, semantic: SemanticMap, num_classes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    labels = semantic.ravel()
+    labels = semantic.ravel().astype(np.intp)  # as bincount takes them, which is called four times
     sums = [
         np.bincount(labels, image[..., channel].ravel(), minlength=num_classes)
         for channel in range(3)
