@@ -1,6 +1,6 @@
 """What is measured of one store, clip after clip, in constant memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +32,16 @@ class Judges:
     segmenter: Segmenter | None = None
     flow: FlowEstimator | None = None
     wanted: frozenset[str] = frozenset()
+
+    def only(self, metrics: Collection[str]) -> "Judges":
+        """Return those who judge for some measures, by their names in the config."""
+        return Judges(
+            tuple(extractor for extractor in self.extractors if extractor.name in metrics),
+            self.lpips if "lpips" in metrics else None,
+            self.segmenter if "miou" in metrics else None,
+            self.flow if "flow_epe" in metrics else None,
+            self.wanted & frozenset(metrics),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,13 +91,12 @@ class StoreFigures:
         self.colors = ClassColors.empty(self.label_set.num_classes)
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
-        self.num_frames = self.num_clips = 0
+        self.num_frames = 0
         self._sequence_id = ""
 
     def add(self, clip: Clip) -> ClipFigures:
         """Take in a clip; clips of a sequence come in order."""
         self.num_frames += len(clip.frames)
-        self.num_clips += clip.is_whole
         images = np.stack([image_of(frame) for frame in clip.frames])
         for extractor in self.judges.extractors:
             if clip.is_whole or not extractor.of_clips:
