@@ -18,6 +18,7 @@ from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluation_clips import clips
 from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
+from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.pipelines.evaluation_report import make_report
 from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.progress import Progress
@@ -36,6 +37,8 @@ class EvaluateResult(BaseModel):
     page: Path
     measures: dict[str, float]
     not_measured: dict[str, str]
+    kept: tuple[str, ...]
+    """Measures whose figures of the real store came from an earlier evaluation."""
     warnings: tuple[str, ...]
 
 
@@ -56,7 +59,7 @@ def run_evaluate(
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
     judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
-    open_run_dir(config.out, config, overwrite=overwrite)
+    open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures",))
     basis = _basis((real, synthetic), judges, not_measured)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
         earlier = _read_report(config.out / _REPORT)
@@ -68,9 +71,12 @@ def run_evaluate(
         progress.note(f"not measured: {', '.join(not_measured)}; the result says why")
 
     # Real first, whose colours the synthetic one is compared with
-    of_real = StoreFigures(real.info.label_set, judges, config.curve_frames)
-    for clip in clips(real, None, config, progress):
-        of_real.add(clip)
+    of_real, kept = measure_real(real, judges, config, progress)
+    if kept:
+        progress.note(
+            f"taken up from '{config.kept_figures}': {', '.join(kept)} of the real store; "
+            "'--set kept_figures=none' measures them again"
+        )
     of_synthetic = StoreFigures(
         synthetic.info.label_set, judges, config.curve_frames, usual_colors=of_real.colors
     )
@@ -80,7 +86,9 @@ def run_evaluate(
 
     # Tell
     report = replace(
-        make_report(config, judges, of_real, of_synthetic, not_measured, gallery), basis=basis
+        make_report(config, judges, of_real, of_synthetic, not_measured, gallery),
+        basis=basis,
+        kept=kept,
     )
     page = render_page(
         report,
@@ -138,5 +146,6 @@ def _result(config: EvaluateConfig, report: Report) -> EvaluateResult:
         page=config.out / _PAGE,
         measures={name: measure.value for name, measure in report.measures.items()},
         not_measured=dict(report.not_measured),
+        kept=report.kept,
         warnings=report.warnings,
     )

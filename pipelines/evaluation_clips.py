@@ -1,16 +1,14 @@
 """The clips of an evaluation: read once, in order, with what they were made from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from svsdata.errors import ConfigError
 from svsdata.evaluation.clip_figures import Clip
 from svsdata.overlap import in_background
-from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.configs.evaluate import EvaluateConfig, Metric
 from svsdata.progress import Progress
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
-
-_LAYERS = ("image", "semantic", "instance", "flow", "occlusion", "provenance")
 
 
 def clips(
@@ -27,7 +25,7 @@ def clips(
     Raises:
         ConfigError: If no frame counts.
     """
-    layers = tuple(layer for layer in _LAYERS if layer in reader.info.modalities)
+    layers = _layers(reader, originals, config.metrics)
     lengths = {name: reader.sequence(name).num_frames for name in reader.sequence_ids}
     counted = {name: _stop(length, config) for name, length in lengths.items()}
     total = sum(max(stop - config.first_frame, 0) for stop in counted.values())
@@ -51,6 +49,29 @@ def clips(
                 yield _clip(name, held, before, config)
                 progress.advance(len(held))
                 before, held = held[-1][0], []
+
+
+def _layers(
+    reader: StoreReader, originals: StoreReader | None, metrics: Collection[Metric]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which layers count: of a store's own frames, and of those that they came from.
+
+    A synthetic store is shown as well as measured. Where it has flow, nobody else's is read.
+    """
+    motion = {"flow", "occlusion"} if {"warping_error", "flow_epe"} & set(metrics) else set()
+    own = {"image"} | motion
+    if originals is not None:
+        own |= {"semantic", "provenance"}
+    if {"miou", "drift"} & set(metrics):
+        own.add("semantic")
+    if "identity" in metrics:
+        own.add("instance")
+    theirs = {"image", "semantic"} | (set() if "flow" in reader.info.modalities else motion)
+    return _held(reader, own), () if originals is None else _held(originals, theirs)
+
+
+def _held(reader: StoreReader, wanted: Collection[str]) -> tuple[str, ...]:
+    return tuple(layer for layer in reader.info.modalities if layer in wanted)
 
 
 def _stop(num_frames: int, config: EvaluateConfig) -> int:
@@ -81,15 +102,14 @@ def _pairs(
     originals: StoreReader | None,
     name: str,
     stop: int,
-    layers: tuple[str, ...],
+    layers: tuple[tuple[str, ...], tuple[str, ...]],
 ) -> Iterator[tuple[Frame, Frame | None]]:
     """Yield frames with the recorded ones that their labels come from, while there are any."""
     recorded: Iterator[Frame] = iter(())
     if originals is not None:
         base = reader.sequence(name).details.get("base_sequence", name)
         if base in originals.sequence_ids:
-            theirs = tuple(layer for layer in _LAYERS if layer in originals.info.modalities)
             end = min(stop, originals.sequence(base).num_frames)
-            recorded = originals.read(base, 0, end, layers=theirs)
-    for frame in reader.read(name, 0, stop, layers=layers):
+            recorded = originals.read(base, 0, end, layers=layers[1])
+    for frame in reader.read(name, 0, stop, layers=layers[0]):
         yield frame, next(recorded, None)

@@ -1,6 +1,7 @@
 """The clips and edits worth looking at; a few are held, whatever the length of the store."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import pyarrow.parquet as pq
 
@@ -36,11 +37,16 @@ class Gallery:
         """Keep a clip, or an edit in it, if it is worth it."""
         clip = found.clip
         place = (clip.sequence_id, clip.first_index)
+
+        @cache
+        def drawn() -> Exhibit:
+            return clip_exhibit(found, self._label_set)
+
         for name, sign in _RANKED_BY:
             if name in found.figures:
                 badness = sign * found.figures[name]
                 for kept, merit in ((self._worst, badness), (self._best, -badness)):
-                    kept.offer(place, merit, lambda: clip_exhibit(found, self._label_set))
+                    kept.offer(place, merit, drawn)
                 break
         names = self._edit_names.get(clip.sequence_id, {})
         for edit, pixels in edit_pixels(clip).items():

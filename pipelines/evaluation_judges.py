@@ -115,6 +115,7 @@ def dtype_of(metric: Metric, config: EvaluateConfig) -> torch.dtype:
 
 def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(Inception(), config.weights.inception, config.weights_folder)
+    network.fold_norms()
     return fid_extractor(
         _placed(network, device),
         weights,

@@ -80,7 +80,7 @@ class LabelSet:
 
     def colorize(self, semantic_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Paint a (H, W) map of this set as (H, W, 3) uint8 RGB, for people to look at."""
-        return self.palette[semantic_map]
+        return self.palette.take(semantic_map, axis=0)
 
     def check(self, semantic_map: NDArray[np.uint8], where: str) -> None:
         """Refuse ids outside the set.

@@ -63,6 +63,10 @@ class EvaluateConfig(StageConfig):
     """Where the networks' weights are."""
     weights_folder: Path = Path("~/.cache/svsdata/weights")
     """Where weights are kept that go by name."""
+    kept_figures: Path | None = Path("~/.cache/svsdata/figures")
+    """Folder of what was measured of real stores, so that the next evaluation beside the same
+    recordings takes it up instead of measuring it again. None, ``none`` in words, keeps nothing
+    and takes nothing up."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of the networks of FID, FVD and LPIPS. ``auto``: float32; for LPIPS with AlexNet, which it
     moves by less than 0.1 %, bf16 where the processor computes in it."""

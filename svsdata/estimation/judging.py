@@ -59,7 +59,7 @@ def judgements(
     of_written = probabilities.gather(1, places.unsqueeze(1)).squeeze(1)
     losses = -of_written.float().clamp_min(_LEAST_PROBABILITY).log().cpu()
     losses[~known[written]] = torch.nan
-    found = ids[probabilities.argmax(dim=1).cpu()].to(torch.uint8)
+    found = ids[probabilities.max(dim=1).indices.cpu()].to(torch.uint8)
     return [
         Judgement(semantic.numpy(), loss.numpy())
         for semantic, loss in zip(found, losses, strict=True)

@@ -1,6 +1,6 @@
 """What is measured of one store, clip after clip, in constant memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +32,16 @@ class Judges:
     segmenter: Segmenter | None = None
     flow: FlowEstimator | None = None
     wanted: frozenset[str] = frozenset()
+
+    def only(self, metrics: Collection[str]) -> "Judges":
+        """Return those who judge for some measures, by their names in the config."""
+        return Judges(
+            tuple(extractor for extractor in self.extractors if extractor.name in metrics),
+            self.lpips if "lpips" in metrics else None,
+            self.segmenter if "miou" in metrics else None,
+            self.flow if "flow_epe" in metrics else None,
+            self.wanted & frozenset(metrics),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,13 +91,12 @@ class StoreFigures:
         self.colors = ClassColors.empty(self.label_set.num_classes)
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
-        self.num_frames = self.num_clips = 0
+        self.num_frames = 0
         self._sequence_id = ""
 
     def add(self, clip: Clip) -> ClipFigures:
         """Take in a clip; clips of a sequence come in order."""
         self.num_frames += len(clip.frames)
-        self.num_clips += clip.is_whole
         images = np.stack([image_of(frame) for frame in clip.frames])
         for extractor in self.judges.extractors:
             if clip.is_whole or not extractor.of_clips:
@@ -126,26 +135,31 @@ class StoreFigures:
             measures["warping_error"] = warping_error
         if self.judges.flow is not None:
             measures["flow_epe"] = partial(_flow_error, self.judges.flow)
-        for name, measure in measures.items():
-            errors = []
-            previous = clip.before
-            for frame, original in _with_originals(clip):
-                errors.append(_motion_error(measure, previous, frame, original))
-                previous = frame
-            if not np.isnan(errors).all():
-                figures[name] = errors
+        if not measures:
+            return
+        errors = np.full((len(measures), len(clip.frames)), np.nan)
+        previous = clip.before
+        for place, (frame, original) in enumerate(_with_originals(clip)):
+            motion = None if previous is None else _motion(frame, original)
+            if motion is not None:
+                pair = image_of(previous), image_of(frame)
+                errors[:, place] = [measure(*pair, *motion) for measure in measures.values()]
+            previous = frame
+        for name, values in zip(measures, errors, strict=True):
+            if not np.isnan(values).all():
+                figures[name] = values.tolist()
 
     def _judge_looks(self, clip: Clip) -> None:
         if self._sequence_id != clip.sequence_id:
             self.identity.forget(self._sequence_id)
             self._sequence_id = clip.sequence_id
         for frame in clip.frames:
-            image, semantic = image_of(frame), semantic_of(frame)
+            image = image_of(frame)
             if "drift" in self.judges.wanted and self.usual_colors is None:
-                self.colors.add(image, semantic)
+                self.colors.add(image, semantic_of(frame))
             elif "drift" in self.judges.wanted and self.usual_colors is not None:
                 curve = self.curves.setdefault("color_distance", Curve(self.bin_frames))
-                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic))
+                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic_of(frame)))
             if "identity" in self.judges.wanted and frame.instance is not None:
                 self.identity.add(clip.sequence_id, frame.frame_index, image, frame.instance)
 
@@ -189,17 +203,15 @@ def semantic_of(frame: Frame) -> SemanticMap:
     return frame.semantic
 
 
-def _motion_error(
-    measure: MotionMeasure, previous: Frame | None, frame: Frame, original: Frame | None
-) -> float:
-    """Measure by the frame's own flow, else, off the edits, by that of the frame it came from."""
+def _motion(frame: Frame, original: Frame | None) -> tuple[Flow, Mask] | None:
+    """Return a frame's own flow, else, off the edits, that of the one it came from; and where."""
     flowing = frame if frame.flow is not None else original
-    if previous is None or flowing is None or flowing.flow is None:
-        return float("nan")
+    if flowing is None or flowing.flow is None:
+        return None
     visible = visible_pixels(flowing.flow, flowing.flow_validity, flowing.occlusion)
     if flowing is original and frame.provenance is not None:
         visible *= frame.provenance == 0
-    return measure(image_of(previous), image_of(frame), flowing.flow, visible)
+    return flowing.flow, visible
 
 
 def _flow_error(

@@ -1,6 +1,8 @@
 """Measures over the frame index: what drifts in a long video shows here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,21 @@ class Curve:
     def mean(self) -> float:
         """Mean over all frames; NaN without any."""
         return sum(self._sums.values()) / self.count if self.count else float("nan")
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it but the width of its bins, to be kept."""
+        return {
+            "places": np.array(list(self._sums), np.int64),
+            "sums": np.array(list(self._sums.values()), np.float64),
+            "counts": np.array(list(self._counts.values()), np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, bin_frames: int, arrays: Mapping[str, NDArray[Any]]) -> "Curve":
+        """Return what ``to_arrays`` was called of, equal bit for bit."""
+        places = arrays["places"].tolist()
+        sums = dict(zip(places, arrays["sums"].tolist(), strict=True))
+        return cls(bin_frames, sums, dict(zip(places, arrays["counts"].tolist(), strict=True)))
 
     def points(self) -> list[tuple[int, float]]:
         """Return (first index of a bin, mean over it), in order."""
@@ -82,7 +99,7 @@ class ClassColors:
 def _by_class(
     image: Image, semantic: SemanticMap, num_classes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    labels = semantic.ravel()
+    labels = semantic.ravel().astype(np.intp)  # as bincount takes them, which is called four times
     sums = [
         np.bincount(labels, image[..., channel].ravel(), minlength=num_classes)
         for channel in range(3)

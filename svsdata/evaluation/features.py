@@ -17,7 +17,8 @@ from svsdata.tensors import image_to_tensor
 PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 """(T, H, W, 3) images and others to (T,) distances."""
 
-_IMAGES_AT_ONCE = 8
+_AT_ONCE = 4
+"""Images, or pairs, that a network takes: what passes between its layers stays in the caches."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ def fid_extractor(
     """Return FID's: 2048 features of every frame."""
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = np.array_split(frames, -(-len(frames) // _IMAGES_AT_ONCE))
-        return np.concatenate([of_part(part) for part in parts])
+        return np.concatenate([of_part(frames[part]) for part in _parts(len(frames))])
 
     def of_part(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         images = _placed(frames, device).permute(0, 3, 1, 2)
@@ -114,8 +114,10 @@ def lpips_distance(network: Lpips, *, device: str, dtype: torch.dtype) -> PairDi
     """Return LPIPS's: one distance of every pair of images."""
 
     def distances(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pairs = (image_to_tensor(side).to(device) for side in (images, others))
-        return _run(network, *pairs, dtype=dtype)
+        return np.concatenate([of_part(images[part], others[part]) for part in _parts(len(images))])
+
+    def of_part(*sides: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return _run(network, *(image_to_tensor(it).to(device) for it in sides), dtype=dtype)
 
     return distances
 
@@ -123,6 +125,10 @@ def lpips_distance(network: Lpips, *, device: str, dtype: torch.dtype) -> PairDi
 def told_precision(dtype: torch.dtype) -> str:
     """Return what a protocol says of the precision; float32 goes without saying."""
     return "" if dtype == torch.float32 else ", network in bf16"
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(first, first + _AT_ONCE) for first in range(0, count, _AT_ONCE)]
 
 
 def _placed(frames: NDArray[np.uint8], device: str) -> Tensor:

@@ -3,6 +3,7 @@
 FID and FVD are this distance; they differ in the network and in the protocol.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,21 @@ class FeatureStatistics:
         self._products += other._products + cross + cross.T + other.count * np.outer(shift, shift)
         self._sum += other._sum + other.count * shift
         self.count += other.count
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all of it, to be kept."""
+        return {
+            "shape": np.array([self.count, self.dimensions]),
+            "pivot": self.pivot,
+            "sum": self._sum,
+            "products": self._products,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "FeatureStatistics":
+        """Return what ``to_arrays`` was called of, equal bit for bit."""
+        count, dimensions = arrays["shape"].tolist()
+        return cls(dimensions, count, arrays["pivot"], arrays["sum"], arrays["products"])
 
     @property
     def mean(self) -> Vector:

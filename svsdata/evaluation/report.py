@@ -74,6 +74,9 @@ class Report:
     """By measure, by store ("synthetic", "real"): (first frame of a bin, mean)."""
     basis: str = ""
     """Hash of the frames and weights that it was taken of."""
+    kept: tuple[str, ...] = ()
+    """Measures, as the config names them, whose figures of the real store an earlier evaluation
+    had kept."""
     class_share: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Share of the evaluated pixels by labelled class: synthetic, real."""
     clips: tuple[tuple[str, int, Mapping[str, Figure]], ...] = ()

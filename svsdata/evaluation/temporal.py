@@ -1,5 +1,6 @@
 """Measures of motion: flow errors, and how well a video follows the motion of its labels."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,12 +51,12 @@ def warping_error(previous: Image, current: Image, flow: Flow, visible: Mask) ->
     Returns:
         The mean over visible pixels and channels of images in [0, 1]; NaN if nothing is visible.
     """
-    counted = visible == 1
-    if not counted.any():
+    counted = cv2.countNonZero(visible)
+    if counted == 0:
         return float("nan")
-    warped = warp((previous / np.float32(255)).astype(np.float32), flow)
-    difference = current[counted] / np.float32(255) - warped[counted]
-    return float(np.mean(np.square(difference)))
+    warped = warp(previous.astype(np.float32), flow)
+    levels = cv2.norm(current.astype(np.float32), warped, cv2.NORM_L2SQR, visible)
+    return levels / (3 * counted * 255**2)
 
 
 def visible_pixels(flow: Flow, validity: Mask | None, occlusion: Mask | None) -> Mask:

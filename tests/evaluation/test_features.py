@@ -22,6 +22,20 @@ def test_bf16_moves_a_distance_a_little_and_is_told():
     assert not np.array_equal(rough, exact)
 
 
+def test_features_and_distances_of_many_frames_are_those_of_each():
+    torch.manual_seed(0)
+    images, others = np.random.default_rng(0).integers(0, 256, (2, 6, 33, 40, 3), dtype=np.uint8)
+    distances = lpips_distance(Lpips().eval(), device="cpu", dtype=torch.float32)
+    one_by_one = [distances(images[[i]], others[[i]]) for i in range(6)]
+    np.testing.assert_allclose(distances(images, others), np.concatenate(one_by_one), rtol=1e-5)
+    extract = fid_extractor(
+        Inception().eval(), "w", variant="pytorch-fid", device="cpu", dtype=torch.float32
+    ).extract
+    last = extract(images[4:])
+    assert last.shape == (2, 2048)
+    np.testing.assert_allclose(extract(images[1:])[3:], last, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("dtype", "told"), [(torch.float32, "ddof 1"), (torch.bfloat16, "ddof 1, network in bf16")]
 )

@@ -11,7 +11,7 @@ import torch
 from svsdata.errors import ConfigError, StoreError, WeightsError
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.nets.features.lpips import Lpips
-from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.configs.evaluate import ALL_METRICS, EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
 from svsdata.pipelines.evaluation_judges import dtype_of
 from svsdata.progress import Silent
@@ -53,7 +53,9 @@ def synthesized(frame: Frame, *, tint: int = 0, plan: str | None = None) -> Fram
 
 
 def write(path, sequences, *, label_set=CITYSCAPES, size=SIZE, base=None):
-    info = StoreInfo(label_set, size, 10.0, LAYERS)
+    flows = any(frame.flow is not None for frames in sequences.values() for frame in frames)
+    layers = tuple(layer for layer in LAYERS if flows or layer != "flow")
+    info = StoreInfo(label_set, size, 10.0, layers)
     writer = StoreWriter(path, info)
     for name, frames in sequences.items():
         with writer.sequence(name, source="test", fps=10.0) as sequence:
@@ -75,7 +77,8 @@ def stores(tmp_path):
 
 
 def config_for(stores, tmp_path, **fields):
-    fields = {"weights_folder": tmp_path / "no-weights", "out": tmp_path / "report", **fields}
+    usual = {"weights_folder": tmp_path / "no-weights", "kept_figures": None}
+    fields = usual | {"out": tmp_path / "report"} | fields
     return EvaluateConfig(real=stores[0], synthetic=stores[1], **fields)
 
 
@@ -95,6 +98,37 @@ def test_a_tinted_copy_has_the_figures_of_its_tint(stores, tmp_path):
     warped = report["measures"]["warping_error"]
     # a tint moves with the picture; the real store holds another texture besides
     assert warped["value"] == pytest.approx(warped["real"], rel=0.02)
+
+
+def test_a_synthetic_store_with_flow_is_judged_by_its_own(stores, tmp_path):
+    real, without, made = stores
+    still = [
+        replace(frame, flow=np.zeros((*SIZE, 2), np.float32) if index else None)
+        for index, frame in enumerate(made["a"])
+    ]
+    own = write(tmp_path / "own", {"a": still})
+    found = [
+        run_evaluate(
+            config_for(
+                (real, store), tmp_path, metrics=("warping_error",), out=tmp_path / f"by-{name}"
+            ),
+            Silent(),
+        ).measures["warping_error"]
+        for store, name in ((without, "theirs"), (own, "own"))
+    ]
+    assert found[1] > 3 * found[0] > 0
+
+
+@pytest.mark.parametrize(
+    "metric", sorted(set(ALL_METRICS) - {"fid", "fvd_i3d", "fvd_cd", "lpips", "miou"})
+)
+def test_a_measure_alone_is_what_it_is_beside_the_others(stores, tmp_path, metric):
+    together = run_evaluate(
+        config_for(stores, tmp_path, out=tmp_path / "all", gallery_clips=0), Silent()
+    )
+    alone = run_evaluate(config_for(stores, tmp_path, metrics=(metric,), gallery_clips=0), Silent())
+    assert alone.measures
+    assert alone.measures.items() <= together.measures.items()
 
 
 def test_the_same_command_again_measures_nothing_and_another_one_is_refused(stores, tmp_path):

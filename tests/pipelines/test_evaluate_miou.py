@@ -43,7 +43,13 @@ def store(tmp_path_factory, frames) -> Path:
 
 def report(store: Path, out: Path, **fields):
     config = EvaluateConfig(
-        real=store, synthetic=store, out=out, metrics=("miou",), first_frame=0, **fields
+        real=store,
+        synthetic=store,
+        out=out,
+        metrics=("miou",),
+        first_frame=0,
+        kept_figures=None,
+        **fields,
     )
     result = run_evaluate(config, Silent())
     assert result.not_measured == {}
@@ -94,7 +100,7 @@ def test_drn_judges_at_the_height_that_is_asked_for(store, tmp_path):
 def test_without_its_weights_the_judge_is_missed_and_the_rest_measured(store, tmp_path):
     config = EvaluateConfig(
         real=store, synthetic=store, out=tmp_path / "out", metrics=("miou", "psnr", "drift"),
-        first_frame=0, judge="drn", weights_folder=tmp_path / "none",
+        first_frame=0, judge="drn", weights_folder=tmp_path / "none", kept_figures=None,
     )  # fmt: skip
     result = run_evaluate(config, Silent())
     assert set(result.not_measured) == {"miou"}
