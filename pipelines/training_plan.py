@@ -81,7 +81,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     if config.given_motion and not uses_flow:
         raise ConfigError(
             f"given_motion is {config.given_motion:g}, and store '{config.store}' has no flow to "
-            "give; label it with flow, or leave given_motion at 0"
+            "give; label it with flow, or --set given_motion=0"
         )
     if not uses_flow and (config.loss_weights.flow or config.loss_weights.consistency):
         progress.note("the store has no flow: motion is learned from the photometric loss alone")
