@@ -99,7 +99,9 @@ def _motion_step(
     began = time.monotonic()
     generator, share = learner.networks.generator, learner.share
     with learner.autocast():
-        features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
+        features = generator.label_features(
+            chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=None
+        )
         flow, occlusion_mask = generator.motion_of(features)
         terms = motion_terms(chunk, flow, occlusion_mask, objective=learner.objective)
     values = check_finite(share.averaged(terms), step)

@@ -47,10 +47,6 @@ class Motion:
     occlusion_mask: Tensor
     """(B, 1, H, W) float32, 1 = the previous frame does not show the pixel."""
 
-    def map(self, change: Any) -> "Motion":
-        """Apply a function to both tensors."""
-        return Motion(change(self.backward_flow), change(self.occlusion_mask))
-
 
 class LabelFeatures(Protocol):
     """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
@@ -60,13 +56,6 @@ class LabelFeatures(Protocol):
 
     def occluded(self, where: Tensor) -> Self:
         """Have pixels generated anew, whatever the labels say: (B, 1, H, W) bool."""
-
-    def moved(self, motion: Motion) -> Self:
-        """Follow a known motion of full-size frames instead of what the network makes of labels.
-
-        Raises:
-            ValueError: If the network reads motion off the past frames.
-        """
 
 
 class GeneratorShape(Protocol):
@@ -111,6 +100,7 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> Features:
         """Compute everything that depends on labels only.
 
@@ -119,6 +109,10 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            motion: Followed instead of what the network makes of labels.
+
+        Raises:
+            ValueError: If motion is given to a network that reads it off the past frames.
         """
 
     @abstractmethod

@@ -88,9 +88,9 @@ def generate(
     Returns:
         Fields with N rows.
     """
-    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
-    if chunk.motion is not None:
-        features = features.moved(chunk.motion)
+    features = generator.label_features(
+        chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=chunk.motion
+    )
     rows = len(past)
     outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):

@@ -52,15 +52,6 @@ class LabelFeatures:
             where = resize(where.float(), (height, width)) > 0
         return replace(self, occlusion_mask=self.occlusion_mask.masked_fill(where, 1.0))
 
-    def moved(self, motion: Motion) -> "LabelFeatures":
-        """Follow a known motion of full-size frames instead of what the labels suggest."""
-        base_hw = (self.backward_flow.shape[2], self.backward_flow.shape[3])
-        return replace(
-            self,
-            backward_flow=resize_flow(motion.backward_flow, base_hw),
-            occlusion_mask=resize(motion.occlusion_mask, base_hw),
-        )
-
 
 class Generator(VideoGenerator[LabelFeatures]):
     """Generator of svs-gan 3.1; docs/paper-notes.md#generator lists what the paper leaves open."""
@@ -130,6 +121,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> LabelFeatures:
         """Compute everything that depends on labels only; batch it over time where they are known.
 
@@ -139,16 +131,22 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
                 the config says ``edges``.
             edges: The same at t.
+            motion: Of full-size frames, followed instead of what the motion network would tell.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
             ValueError: If edges are missing or not wanted, or the size does not fit.
         """
         self._check_size(semantic)
-        previous_semantic = previous_semantic.view_as(semantic)
-        previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
-        flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        if motion is None:
+            previous_semantic = previous_semantic.view_as(semantic)
+            previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
+            flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        else:
+            base_hw = (labels[0].shape[2], labels[0].shape[3])
+            flow = resize_flow(motion.backward_flow, base_hw)
+            occlusion_mask = resize(motion.occlusion_mask, base_hw)
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 

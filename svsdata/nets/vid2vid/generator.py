@@ -46,10 +46,6 @@ class Vid2VidFeatures:
         """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
         return replace(self, anew=self.anew.masked_fill(where, 1.0))
 
-    def moved(self, motion: Motion) -> "Vid2VidFeatures":
-        """Refuse: its flow is drawn together with the frame."""
-        raise ValueError(f"vid2vid cannot follow a given motion of {motion.backward_flow.shape}")
-
 
 class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
     """Blend a drawn image and the warped previous one by an occlusion mask (vid2vid eq. 4 to 6).
@@ -106,6 +102,7 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> Vid2VidFeatures:
         """Encode the labels, and draw the foreground.
 
@@ -114,11 +111,15 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, 2, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            motion: Refused: flow is drawn together with the frame.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
-            ValueError: If edges are missing or not wanted, or the size does not fit.
+            ValueError: If motion is given, edges are missing or not wanted, or the size does not
+                fit.
         """
+        if motion is not None:
+            raise ValueError("vid2vid draws its flow together with the frame: it follows no other")
         self._check(semantic, previous_edges, edges)
         labels = [*previous_semantic.unbind(dim=1), semantic]
         maps = [one_hot(one, self.config.num_classes) for one in labels]
