@@ -70,6 +70,9 @@ class GeneratorConfig:
     """Extra blocks see the previous image at their own size; else only what the base keeps."""
     correct_warp: bool = False
     """The decoder corrects the visible part of the warped image instead of replacing it."""
+    correction: float = 1.0
+    """Factor of what it adds there, at most this far from what was carried over: what pulls a
+    little in every frame pulls far in a hundred."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -220,6 +223,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             correct_warp=True,
+            correction=0.3,
             interpolation="bicubic",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")

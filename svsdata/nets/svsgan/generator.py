@@ -174,7 +174,8 @@ class Generator(VideoGenerator[LabelFeatures]):
         image = torch.tanh(self._decode(pyramid, features, detail))
         occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
         if config.correct_warp:
-            image = (warped * (1 - occlusion_mask) + image).clamp(-1, 1)
+            share = occlusion_mask.lerp(torch.ones_like(occlusion_mask), config.correction)
+            image = (warped * (1 - occlusion_mask) + image * share).clamp(-1, 1)
         return GeneratorOutput(image, warped, flow, occlusion_mask)
 
     def _decode(

@@ -15,7 +15,7 @@ from svsdata.nets.svsgan.motion import MotionNet
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.nets.vid2vid.config import Vid2VidConfig
 from svsdata.nets.vid2vid.generator import Vid2VidGenerator
-from svsdata.nets.video_generator import without_previous
+from svsdata.nets.video_generator import Motion, without_previous
 from svsdata.tensors import warp
 
 MODELS = ["C", "D", "E", "fast", "demo"]
@@ -245,6 +245,23 @@ def test_correcting_nothing_copies_visible_pixels(make_generator, make_labels):
     torch.nn.init.zeros_(generator.motion.head.weight)
     previous = torch.rand(1, 3, 64, 64) * 2 - 1
     torch.testing.assert_close(generator(previous, labels, labels).image, previous)
+
+
+@pytest.mark.parametrize("occluded", [0.0, 0.25, 1.0])
+def test_what_is_kept_is_corrected_by_a_share_and_the_rest_is_drawn(
+    make_generator, make_labels, occluded
+):
+    generator = make_generator("demo", correction=0.3)
+    for head in generator.heads:
+        torch.nn.init.zeros_(head.weight), torch.nn.init.constant_(head.bias, 0.5)
+    labels = make_labels(1, (64, 64))
+    motion = Motion(torch.zeros(1, 2, 64, 64), torch.full((1, 1, 64, 64), occluded))
+    features = generator.label_features(labels, labels, motion=motion)
+    previous = torch.rand(1, 3, 64, 64) - 0.7
+    share = occluded + 0.3 * (1 - occluded)
+    expected = (1 - occluded) * previous + share * torch.tensor(0.5).tanh()
+    image = generator.render(previous, features).image
+    torch.testing.assert_close(image, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_without_previous_depends_on_labels_only_and_only_where_asked(make_generator, make_labels):
