@@ -7,13 +7,14 @@ it no motion, then the phases of motion and of the full size of this one. The ju
 first half of the streets.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
 import torch
 
+from svsdata.checkpoints.tensor_files import read_tensors, write_tensors
 from svsdata.checkpoints.training_state import GENERATOR_FILE
+from svsdata.checkpoints.weights import BUNDLED_GENERATOR
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.train import TrainConfig, train_preset
@@ -66,7 +67,9 @@ def make_demo_assets(folder: Path, progress: Progress) -> Path:
 
     bundled = folder / "bundled"
     save_segmenter(judge, bundled / "demo-segmenter")
-    shutil.copyfile(trained.checkpoint / GENERATOR_FILE, bundled / "demo-generator.safetensors")
+    tensors, header = read_tensors(trained.checkpoint / GENERATOR_FILE)
+    halves = {name: tensor.half() for name, tensor in tensors.items()}  # all are weights
+    write_tensors(bundled / BUNDLED_GENERATOR.name, halves, header)
     return bundled
 
 

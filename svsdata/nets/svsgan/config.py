@@ -224,7 +224,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             decoder_norm="group",
             correct_warp=True,
             correction=0.3,
-            interpolation="bicubic",
+            interpolation="balanced",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 
