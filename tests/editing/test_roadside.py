@@ -87,6 +87,6 @@ def test_the_road_is_seen_where_it_is(turning_motions):
         along, left = here + rng.uniform(2, 35, 50), rng.uniform(-9, 9, 50)
         poses = path.poses(along, left)
         places = seen_from(poses, np.broadcast_to(ego[index], poses.shape))[:, :2]
-        again = RoadView.of(path, ego[index], here).coordinates(places)
+        again = RoadView.of(path, ego[index], here).coordinates(*places.T)
         np.testing.assert_allclose(again[0], along, atol=0.6)
         np.testing.assert_allclose(again[1], left, atol=0.1)
