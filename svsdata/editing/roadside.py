@@ -196,10 +196,7 @@ class RoadsideMemory:
         count = int((_FARTHEST_M - _NEAREST_M) / _ALONG_M)
         along = (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
         poses = self.path.poses(along, np.zeros(count))
-        poses = self.path.poses(along, np.zeros(count))
         poses = seen_from(poses, np.broadcast_to(self.plan.ego[frame.frame_index], poses.shape))
-        poses = seen_from(poses, np.broadcast_to(self.plan.ego[frame.frame_index], poses.shape))
-        # Cells across the road lie on a line, which the picture shows as one.
         # Cells across the road lie on a line, which the picture shows as one.
         homography = ground_homography(self.plan.camera_at(frame.frame_index))
         x, y, heading = poses.T
