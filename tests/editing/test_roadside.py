@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits
+from svsdata.editing.fill import MapWindow, fill_hole
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.placement import RoadPath, ego_poses, seen_from
 from svsdata.editing.plan import EditPlan
@@ -118,3 +119,21 @@ def test_cells_beside_a_bend_show_the_ground_that_the_picture_shows_there(turnin
         assert seen.sum() > 3000
         found = roadside.ground(along[seen], left[seen])
         np.testing.assert_array_equal(found, semantic[v[seen], u[seen]])
+
+
+def test_what_one_near_frame_hides_and_one_is_past_is_looked_up_in_the_next(road_scene, street):
+    plan = plan_edits(load_preset("remove_cars").edits, road_scene(16), 1)
+    frames = {index: street(index, cars=False) for index in (0, 4, 8, 12)}
+    wall = CITYSCAPES.label("wall").id
+    for index, label in ((0, wall), (4, CAR)):
+        semantic = frames[index].semantic
+        semantic[semantic == BUILDING] = label
+    hole = np.zeros(frames[8].semantic.shape, bool)
+    hole[46:54, 168:] = True
+    filled = frames[8].semantic.copy()
+    assert (filled[hole] == BUILDING).all()
+    window = MapWindow(frames[8], (frames[0], frames[4]), (frames[12],))
+    memory = RoadsideMemory(plan, CITYSCAPES)
+    fill_hole(filled, hole, window, memory, columns_only=False)
+    assert (filled[hole] == wall).all()
+    np.testing.assert_array_equal(filled[~hole], frames[8].semantic[~hole])
