@@ -90,10 +90,6 @@ class Layer(IntEnum):
     UPRIGHT = 4
 
 
-# Plain numbers: looking a member up takes as long as comparing a few hundred runs with it.
-_FLAT, _OPEN, _BORDER, _THIN, _UPRIGHT = map(int, Layer)
-
-
 def layers_of(label_set: LabelSet) -> NDArray[np.uint8]:
     """Return the (256,) ``Layer`` of every class id."""
     return _tables(label_set)[0]
@@ -137,6 +133,7 @@ class Standing:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
         self._layers, self._keys = _tables(label_set)
+        self._thing_depths: dict[int, float] = {}
 
     @cached_property
     def feet(self) -> Mapping[int, tuple[float, int]]:
@@ -148,17 +145,6 @@ class Standing:
                 things.instance_id.tolist(), things.foot.tolist(), strict=True
             )
         }
-
-    @cached_property
-    def _thing_depths(self) -> NDArray[np.float32]:
-        """(65536,) depth by id of where every thing of the frame stands."""
-        ids = list(self.feet)
-        feet = [self._standing_foot(instance_id) for instance_id in ids]
-        depths = np.zeros(np.iinfo(np.uint16).max + 1, np.float32)
-        if ids:
-            columns, rows = np.array(feet).T
-            depths[ids] = self._ground.at(columns, rows + 0.5)
-        return depths
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -172,16 +158,17 @@ class Standing:
         below = (slice(rect.y0, height), slice(x0, x1))
         num_rows = rect.y1 - rect.y0
         runs = self._runs(self._semantic[below], self._instance[below], num_rows)
-        stands = (runs.layer_below == _FLAT) | (runs.layer_below == _BORDER)
+        stands = (runs.layer_below == Layer.FLAT) | (runs.layer_below == Layer.BORDER)
         stands |= runs.foot == height - rect.y0 - 1
         foot_depth = self._ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
         depth = np.where(stands, foot_depth, np.float32(np.nan))
-        things = np.flatnonzero(runs.key >= INSTANCE_BASE)
-        depth[things] = self._thing_depths.take(runs.key.take(things))
+        is_thing = runs.key >= INSTANCE_BASE
+        ids, which = np.unique(runs.key[is_thing], return_inverse=True)
+        depth[is_thing] = np.array([self._thing_depth(int(one)) for one in ids], np.float32)[which]
         self._settle_thin(depth, runs, self._semantic[below][:num_rows])
         _settle_upright(depth, runs)
-        depth[(runs.layer == _FLAT) | (runs.layer == _OPEN)] = np.inf
-        depth[runs.layer == _BORDER] = 0.0
+        depth[(runs.layer == Layer.FLAT) | (runs.layer == Layer.OPEN)] = np.inf
+        depth[runs.layer == Layer.BORDER] = 0.0
         left = rect.x0 - x0
         asked = slice(*np.searchsorted(runs.column, (left, left + rect.x1 - rect.x0)))
         return DepthRuns(num_rows, runs.column[asked] - left, runs.num_rows[asked], depth[asked])
@@ -204,24 +191,26 @@ class Standing:
         shown = np.minimum(foot, num_rows - 1) - top + 1
         return _Runs(column, top, foot, shown, keys.ravel()[starts[asked]], layer[asked], below)
 
-    def _standing_foot(self, instance_id: int) -> tuple[float, int]:
-        """Column and row where a thing stands; a rider where his vehicle does."""
-        column, row = self.feet[instance_id]
-        name = self._labels[instance_id // INSTANCE_BASE].name
-        if name == "rider" and row + 1 < len(self._instance):
-            under = int(self._instance[row + 1, int(column)])
-            if self._labels[under // INSTANCE_BASE].name in ("bicycle", "motorcycle"):
-                return self.feet[under]
-        return column, row
+    def _thing_depth(self, instance_id: int) -> float:
+        """Depth of a thing's foot; a rider's is his vehicle's."""
+        if instance_id not in self._thing_depths:
+            column, row = self.feet[instance_id]
+            name = self._labels[instance_id // INSTANCE_BASE].name
+            if name == "rider" and row + 1 < len(self._instance):
+                under = int(self._instance[row + 1, int(column)])
+                if self._labels[under // INSTANCE_BASE].name in ("bicycle", "motorcycle"):
+                    column, row = self.feet[under]
+            self._thing_depths[instance_id] = float(self._ground.at(column, row + 0.5))
+        return self._thing_depths[instance_id]
 
     def _settle_thin(
         self, depth: NDArray[np.float32], runs: "_Runs", semantic: SemanticMap
     ) -> None:
         """Give poles with their signs and lights the depth of their foot, else of their size."""
-        is_thin = runs.layer == _THIN
+        is_thin = runs.layer == Layer.THIN
         if not is_thin.any():
             return
-        mask = np.asarray(cv2.LUT(semantic, (self._layers == _THIN).astype(np.uint8)))
+        mask = np.asarray(cv2.LUT(semantic, (self._layers == Layer.THIN).astype(np.uint8)))
         x, y, width, height = cv2.boundingRect(mask)
         count, pieces = cv2.connectedComponents(mask[y : y + height, x : x + width])
         piece = pieces[runs.top[is_thin] - y, runs.column[is_thin] - x]
@@ -280,16 +269,15 @@ class _Runs:
 
 def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:
     """Give runs whose contact is hidden that of the same class in the columns beside."""
-    upright = np.flatnonzero(runs.layer == _UPRIGHT)
-    is_hidden, keys = np.isnan(depth.take(upright)), runs.key.take(upright)
+    is_hidden = np.isnan(depth)
     inverse = np.zeros(int(runs.column[-1]) + 1)
-    for class_key in np.flatnonzero(np.bincount(keys[is_hidden])):
-        is_class = keys == class_key
-        known, hidden = upright[is_class & ~is_hidden], upright[is_class & is_hidden]
-        if not len(known):
+    for class_key in np.unique(runs.key[is_hidden & (runs.layer == Layer.UPRIGHT)]):
+        is_class = runs.key == class_key
+        known, hidden = is_class & ~is_hidden, is_class & is_hidden
+        if not known.any():
             depth[hidden] = np.inf
             continue
         inverse[:] = 0.0
-        np.maximum.at(inverse, runs.column.take(known), 1.0 / depth.take(known))
+        np.maximum.at(inverse, runs.column[known], 1.0 / depth[known])
         columns = np.flatnonzero(inverse)
-        depth[hidden] = 1.0 / np.interp(runs.column.take(hidden), columns, inverse[columns])
+        depth[hidden] = 1.0 / np.interp(runs.column[hidden], columns, inverse[columns])

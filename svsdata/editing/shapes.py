@@ -112,15 +112,13 @@ def _projected_hulls(
     seen = project(camera, points)
     pixels, depth = seen[:, :2].astype(np.float32), seen[:, 2]
     hulls: list[NDArray[np.float32] | None] = []
-    stops = np.cumsum([len(part.points) for part in parts])
-    starts = np.concatenate([[0], stops[:-1]])
-    nearest, farthest = np.minimum.reduceat(depth, starts), np.maximum.reduceat(depth, starts)
-    bounds = zip(starts.tolist(), stops.tolist(), nearest.tolist(), farthest.tolist(), strict=True)
-    for start, stop, near, far in bounds:
-        own = slice(start, stop)
-        if near > _NEAR_M:
+    first = 0
+    for part in parts:
+        own = slice(first, first + len(part.points))
+        first = own.stop
+        if depth[own].min() > _NEAR_M:
             hulls.append(_hull(pixels[own]))
-        elif far > _NEAR_M:
+        elif depth[own].max() > _NEAR_M:
             hulls.append(_hull(project(camera, _cut(points[own], depth[own]))[:, :2]))
         else:
             hulls.append(None)
