@@ -4,7 +4,8 @@
 
 ``overfit`` trains SVS-GAN on the first sequence alone and draws it from its first frame;
 ``unseen`` trains SVS-GAN and vid2vid (``--models C A``) on all sequences but the last and draws
-that one; ``drift`` draws a long street with the bundled network, and does not read the sample.
+that one, by labels alone, and by the recording's motion where the model learned to follow it;
+``drift`` draws a long street with the bundled network, and does not read the sample.
 Everything computes in one thread; run again, it goes on where it stopped. Perceptual loss and LPIPS
 need ``svsdata weights fetch vgg16`` and ``lpips-alex``. Nothing of the sample may be passed on, so
 WORK_FOLDER belongs outside the repository.
@@ -64,12 +65,27 @@ TRAINING = {
 }
 """The paper's losses and weights at an eighth of its width; clips and frames grow."""
 
+_MOTION_FIRST = (
+    Phase(0.15 * 4, 2, _HALF_HW, 1e-3, 3e-4, batch_size=4, learns="motion"),
+    Phase(0.08 / 5, 6, _HALF_HW, 4e-4),
+    Phase(0.08 / 11, 12, _HALF_HW, 4e-4),
+    Phase(0.10 * 4, 2, SIZE_HW, 5e-4, 2e-4, batch_size=4, learns="motion"),
+    Phase(0.14 / 11, 12, SIZE_HW, 4e-4),
+    Phase(0.45 / 29, 30, SIZE_HW, 4e-4, 4e-5),
+)
 VARIANTS: dict[str, dict[str, object]] = {
     "C": {"model": "C"},
     "A": {"model": "A"},
     "C-mask": {"model": "C", "loss_weights": {"occlusion": 10.0}},
+    "C-motion": {
+        "model": "C",
+        "loss_weights": {"occlusion": 10.0},
+        "phases": _MOTION_FIRST,
+        "given_motion": 0.5,
+    },
 }
-"""What ``unseen`` compares: SVS-GAN, vid2vid, and SVS-GAN whose occlusion mask is taught more."""
+"""What ``unseen`` compares: SVS-GAN, vid2vid, SVS-GAN whose occlusion mask is taught more, and
+SVS-GAN that learns motion first and is given the recording's in half of the clips."""
 
 STREET = "street:seed=7,frames=1000"
 SWITCHES: dict[str, dict[str, object]] = {
@@ -126,9 +142,11 @@ def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
     for model in models:
         run = work / f"unseen-{model}"
         checkpoint = trained(run, {"store": learned, **VARIANTS[model]}, at, progress)
-        out = work / f"{run.name}-{checkpoint.name}"
-        drawn = synthesize(kept_back, checkpoint, out, {}, progress)
-        measure(f"model {model}, {checkpoint.name}", kept_back, drawn, progress)
+        for motion in ("labels", "store") if "given_motion" in VARIANTS[model] else ("labels",):
+            out = work / f"{run.name}-{checkpoint.name}-{motion}"
+            drawn = synthesize(kept_back, checkpoint, out, {"motion": motion}, progress)
+            told = f"model {model}, {checkpoint.name}, motion of the {motion}"
+            measure(told, kept_back, drawn, progress)
 
 
 def drift(work: Path) -> None:

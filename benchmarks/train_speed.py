@@ -18,8 +18,9 @@ from torch.profiler import ProfilerActivity, profile
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.label import run_label
-from svsdata.pipelines.training_learner import build_learner, train_step
+from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_plan import plan_training
+from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
 from svsdata.training.chunks import chunk_of
 from svsdata.training.clips import load_clips

@@ -7,7 +7,7 @@ from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_gen
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.errors import CheckpointError, EditPlanError
+from svsdata.errors import CheckpointError, ConfigError, EditPlanError
 from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
@@ -45,11 +45,11 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     reader = StoreReader(config.store)
     edits = chosen_edits(config)
     plans = {file.stem: plan for path in config.plans for file, plan in plans_at(path)}
-    video_maker, checkpoint = _video_maker(config, reader)
+    motion = motion_of(reader) if config.flow else ()
+    video_maker, checkpoint = _video_maker(config, reader, has_flow="flow" in motion)
     drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
-    motion = motion_of(reader) if config.flow else ()
     layers = (*motion, *("image",) * (config.cut_below > 0))
     facts = _facts(config, video_maker)
     if plans:
@@ -104,8 +104,10 @@ def _check_sizes(plans: Mapping[str, EditPlan], size_hw: tuple[int, int]) -> Non
             )
 
 
-def _video_maker(config: SynthesizeConfig, reader: StoreReader) -> tuple[LongVideo, CheckpointInfo]:
-    """Load the generator and make sure that it fits the store."""
+def _video_maker(
+    config: SynthesizeConfig, reader: StoreReader, *, has_flow: bool
+) -> tuple[LongVideo, CheckpointInfo]:
+    """Load the generator and make sure that it fits the store and the motion that is asked for."""
     generator, checkpoint = load_generator(config.checkpoint)
     where = f"store '{config.store}'"
     checkpoint.require(reader.info.label_set, reader.info.size_hw, where)
@@ -114,15 +116,35 @@ def _video_maker(config: SynthesizeConfig, reader: StoreReader) -> tuple[LongVid
             f"the checkpoint takes instance borders, {where} has no instance maps; label it with "
             "instances or train with instance_edges = false"
         )
+    if config.motion == "store":
+        _check_motion(checkpoint, where, has_flow=has_flow)
+    follows_flow = config.motion == "store" or (
+        config.motion == "auto" and has_flow and checkpoint.given_motion
+    )
     device = chosen_device(config.device)
     if not config.redraw_outside:
         generator = trusting_its_mask(generator)
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
-        LongVideo(fast, name, config.chunk_length, config.cut_below, config.colour_pull),
+        LongVideo(
+            fast, name, config.chunk_length, config.cut_below, config.colour_pull, follows_flow
+        ),
         checkpoint,
     )
+
+
+def _check_motion(checkpoint: CheckpointInfo, where: str, *, has_flow: bool) -> None:
+    if not has_flow:
+        raise ConfigError(
+            f"motion=store, but {where} has no flow, or flow=false leaves it out; label it with "
+            "flow, or let the labels tell motion: --set motion=labels"
+        )
+    if not checkpoint.given_motion:
+        raise CheckpointError(
+            f"motion=store, but this {checkpoint.model} was not trained to follow a given flow; "
+            "train with --set given_motion=0.5, or --set motion=labels"
+        )
 
 
 def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object]:
@@ -136,6 +158,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "part_frames": config.part_frames,
         "cut_below": config.cut_below,
         "flow": config.flow,
+        "follows_flow": video_maker.follows_flow,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
     }

@@ -3,7 +3,7 @@
 A run is rounds of clips; a clip is trained chunk by chunk from its reference frame on, each chunk
 going on from what the generator made of the one before. Where a run stands is its step, its
 networks and optimisers, and the frames last generated; everything else is a function of the step.
-``training_learner.train_step`` tells the story of one step.
+``training_step`` tells the story of one step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,9 +20,10 @@ from svsdata.pipelines.interrupts import interrupt_held
 from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.training_counts import class_pixels
 from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
-from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume, train_step
+from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_networks import torch_device
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
+from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.training.chunks import chunk_of, reference, to_device
@@ -113,8 +114,14 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
             start, stop = _frames_of(step, round_, config)
             if step == round_.first_step:
                 past = reference(clips)[:, :start]
-            seen = learner.average.config.context_frames
-            chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges, context_frames=seen)
+            chunk = chunk_of(
+                clips,
+                start,
+                stop,
+                with_edges=plan.uses_edges,
+                context_frames=learner.average.config.context_frames,
+                gives_motion=_gives_motion(round_, config),
+            )
             detail = detail_share(plan.spans, round_, step)
             figures_of_step, past = train_step(learner, chunk, past, step, config, detail=detail)
             means.add(figures_of_step)
@@ -208,13 +215,21 @@ def _steps(
 def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]:
     """Return the chunk of a step: start and stop in the clip.
 
-    A clip's first frame is the reference, or, in some rounds, generated like the others.
+    A clip's first frame is the reference, or, in some rounds, generated like the others; motion
+    is learned from the second on.
     """
     draws = generator(config.seed, "reference", round_.first_clip)
-    first = 0 if draws.random() < config.reference_free else 1
+    has_reference = round_.phase.learns == "motion" or draws.random() >= config.reference_free
+    first = 1 if has_reference else 0
     start = first + (step - round_.first_step) * config.backprop_frames
     stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
     return start, stop
+
+
+def _gives_motion(round_: Round, config: TrainConfig) -> bool:
+    """Tell whether a round's clips follow the store's flow."""
+    draws = generator(config.seed, "motion", round_.first_clip)
+    return round_.phase.learns != "motion" and draws.random() < config.given_motion
 
 
 def _preview(learner: Learner, plan: TrainingPlan, phase: Phase) -> Preview:

@@ -14,7 +14,7 @@ from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.training.chunks import to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips
-from svsdata.training.schedules import Phase, Span
+from svsdata.training.schedules import Learns, Phase, Span
 
 
 class PhaseEstimate(BaseModel):
@@ -111,12 +111,12 @@ def estimate_training(
     )
 
 
-_Kind: TypeAlias = tuple[tuple[int, int], int, int, bool]
+_Kind: TypeAlias = tuple[tuple[int, int], int, int, Learns]
 
 
 def _kind(phase: Phase) -> _Kind:
     """Return what the time of a step depends on."""
-    return phase.size_hw, phase.batch_size, phase.extra_blocks, phase.new_blocks_only
+    return phase.size_hw, phase.batch_size, phase.extra_blocks, phase.learns
 
 
 def _phase_estimate(span: Span, seconds: dict[_Kind, float]) -> PhaseEstimate:

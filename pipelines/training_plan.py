@@ -78,6 +78,11 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     ]
     sampler = ClipSampler(recordings, longest=longest, seed=config.seed)
     uses_flow = "flow" in reader.info.modalities
+    if config.given_motion and not uses_flow:
+        raise ConfigError(
+            f"given_motion is {config.given_motion:g}, and store '{config.store}' has no flow to "
+            "give; label it with flow, or --set given_motion=0"
+        )
     if not uses_flow and (config.loss_weights.flow or config.loss_weights.consistency):
         progress.note("the store has no flow: motion is learned from the photometric loss alone")
     spans = timetable(
@@ -111,6 +116,7 @@ def checkpoint_info(
         pixel_counts=pixel_counts,
         step=step,
         reference_free=config.reference_free > 0,
+        given_motion=config.given_motion > 0,
         uses_instances=plan.uses_edges,
         store_id=plan.store_id,
     )
@@ -148,6 +154,16 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             raise ConfigError(
                 f"a phase has fade_in, which model {config.model} has not; leave it out"
             )
-        if phase.new_blocks_only and not phase.extra_blocks:
-            raise ConfigError("a phase has new_blocks_only and no extra_blocks to train")
+        if phase.learns == "new_blocks" and not phase.extra_blocks:
+            raise ConfigError("a phase learns new_blocks and has no extra_blocks to train")
+        if config.given_motion and config.model in ("A", "B"):
+            raise ConfigError(
+                f"given_motion is {config.given_motion:g}, and model {config.model} draws its flow "
+                "together with the frame; leave it at 0, or train C, D, E, fast or demo"
+            )
+        if phase.learns == "motion" and config.model in ("A", "B"):
+            raise ConfigError(
+                f"a phase learns motion, which model {config.model} reads off pictures too; "
+                "leave that phase out, or train C, D, E, fast or demo"
+            )
         most = phase.extra_blocks

@@ -8,6 +8,7 @@ from svsdata.tensors import (
     check_ids,
     compose_flow,
     edges,
+    hidden_mask,
     image_to_tensor,
     leaves_frame,
     one_hot,
@@ -104,6 +105,18 @@ def test_leaving_the_frame_agrees_with_numpy():
     flow = np.random.default_rng(2).normal(0, 4, (9, 6, 2)).astype(np.float32)
     actual = leaves_frame(torch.from_numpy(flow).movedim(-1, 0)[None])
     np.testing.assert_array_equal(actual[0, 0].numpy(), numpy_flow.leaves_frame(flow))
+
+
+def test_pixels_are_hidden_where_flow_is_unknown_occluded_or_points_outside():
+    flow = constant_flow(2, 0, (1, 6))
+    assert hidden_mask(flow, None, None).flatten().tolist() == [0, 0, 0, 0, 1, 1]
+    validity = torch.tensor([0, 1, 1, 1, 1, 0], dtype=torch.uint8).view(1, 1, 1, 6)
+    occlusion = torch.tensor([0, 1, 0, 0, 0, 0], dtype=torch.uint8).view(1, 1, 1, 6)
+    assert hidden_mask(flow, validity, None).flatten().tolist() == [1, 0, 0, 0, 1, 1]
+    assert hidden_mask(flow, None, occlusion).flatten().tolist() == [0, 1, 0, 0, 1, 1]
+    hidden = hidden_mask(flow, validity, occlusion)
+    assert hidden.flatten().tolist() == [1, 1, 0, 0, 1, 1]
+    assert hidden.dtype == torch.float32
 
 
 def test_a_flow_of_another_size_is_refused():

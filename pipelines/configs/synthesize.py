@@ -26,6 +26,10 @@ class SynthesizeConfig(EditChoices):
     flow: bool = True
     """Keep the flow of the labels, edits and all, where the base has flow; a frame of 512x256 then
     takes about 0.2 MB more."""
+    motion: Literal["auto", "labels", "store"] = "auto"
+    """What each frame is warped by. ``store``: the flow of the base, which edits keep true; needs
+    ``flow``. ``labels``: what the checkpoint tells from labels alone, as in the paper. ``auto``:
+    the store's, where the base has flow and the checkpoint learned to follow a given one."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

@@ -48,7 +48,7 @@ def _doubled_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
     """The same lengths over 8 epochs at twice the size, the new block alone in the first."""
     height, width = size_hw
     full = (2 * height, 2 * width)
-    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, new_blocks_only=True)
+    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, learns="new_blocks")
     rest = [
         Phase(2 - (frames == _LENGTHS[0]), frames, full, 1e-4, extra_blocks=1)
         for frames in _LENGTHS
@@ -94,6 +94,9 @@ class TrainConfig(StageConfig):
     """Probability that a step's previous frame is disturbed, so that drift is pulled back."""
     reference_free: float = Field(0.1, ge=0, le=1)
     """Probability that a clip starts without a reference frame."""
+    given_motion: float = Field(0.0, ge=0, le=1)
+    """Probability that a clip is warped by the store's flow instead of the network's own; above 0,
+    synthesis can follow the flow of the store that it takes its labels from."""
     discriminator_rate: float = Field(1.0, gt=0)
     """Learning rate of the discriminators over the generator's."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
@@ -151,29 +154,34 @@ def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
 
 
 def _demo() -> dict[str, object]:
-    """About two hours on two cores: half size first, clips that grow, then full size."""
+    """Motion first, then everything, on clips that grow; at half size, then at full size."""
     half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(0.35, 44, 1), 44, full, 2e-4, 1e-5),
+            Phase(_epochs(0.28, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
+            Phase(_epochs(0.14, 8, 2), 8, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.14, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.08, 2, 4), 2, full, 5e-4, 2e-4, batch_size=4, learns="motion"),
+            Phase(_epochs(0.14, 16, 1), 16, full, 4e-4, 2e-4),
+            Phase(_epochs(0.22, 32, 1), 32, full, 2e-4, 1e-5),
         ),
-        "steps": 4000,
+        "steps": 4200,
         "loss_weights": LossWeights(
             image_adversarial=0.5,
             video_adversarial=0.1,
             feature_matching=5.0,
             perceptual=0.0,
             pixel=20.0,
-            occlusion=0.0,
+            occlusion=5.0,
         ),
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
-        "reference_free": 0.2,
+        "reference_free": 0.1,
+        "given_motion": 0.6,
         "discriminator_rate": 0.5,
+        "ema_decay": 0.995,
+        "ema_start": 100,
     }
 
 

@@ -48,6 +48,8 @@ class CheckpointInfo:
     """Trained with instance edges."""
     store_id: str
     """What identifies the training store's content: the hash over its sequence records."""
+    given_motion: bool = False
+    """Trained to follow a given flow too."""
 
     @property
     def known_classes(self) -> tuple[str, ...]:

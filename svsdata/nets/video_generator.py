@@ -38,6 +38,16 @@ class GeneratorOutput:
         return GeneratorOutput(**changed)
 
 
+@dataclass(frozen=True)
+class Motion:
+    """How the pixels of a frame moved, where that is known and not left to the network."""
+
+    backward_flow: Tensor
+    """(B, 2, H, W) float32, pixels."""
+    occlusion_mask: Tensor
+    """(B, 1, H, W) float32, 1 = the previous frame does not show the pixel."""
+
+
 class LabelFeatures(Protocol):
     """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
 
@@ -90,6 +100,7 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> Features:
         """Compute everything that depends on labels only.
 
@@ -98,6 +109,10 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            motion: Followed instead of what the network makes of labels.
+
+        Raises:
+            ValueError: If motion is given to a network that reads it off the past frames.
         """
 
     @abstractmethod
@@ -111,6 +126,16 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             features: From ``label_features``, same batch and size.
             detail: How far the newest extra block takes part, 0 to 1; while it fades in.
         """
+
+    def motion_of(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Return flow and occlusion mask, as in ``GeneratorOutput``, where labels decide them.
+
+        Raises:
+            ValueError: If the network reads them off the past frames too.
+        """
+        raise ValueError(
+            f"{type(features).__name__} hold no motion: it is read off past frames too"
+        )
 
     def newest_modules(self) -> list[nn.Module]:
         """Return what the last extra block brought: all that a network of half the size lacks.

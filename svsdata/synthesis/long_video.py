@@ -15,11 +15,11 @@ from torch import Tensor
 
 from svsdata.errors import StoreError
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
-from svsdata.nets.video_generator import VideoGenerator
+from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
 from svsdata.synthesis.repair import repaired
-from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+from svsdata.tensors import edges, hidden_mask, image_to_tensor, tensor_to_image
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,9 @@ class LongVideo:
     """Label agreement under which a frame begins a new scene; 0 = never looked at."""
     colour_pull: float = 0.0
     """How far the colours of a chunk's last frame go back to the reference's; 0 = off."""
+    follows_flow: bool = False
+    """Frames that bring their flow are warped by it; otherwise the generator tells motion from
+    labels."""
 
     def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
         """Generate the images of a stream of labelled frames.
@@ -144,7 +147,10 @@ class LongVideo:
 
     def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
         begin = self._rollout_state(state)
-        labels = [self._labels(_semantic(frame), frame.instance) for frame in chunk]
+        labels = [
+            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame))
+            for frame in chunk
+        ]
         outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
         for frame, output in zip(chunk, outputs, strict=True):
             drawn = self._drawn(frame, tensor_to_image(output.image[0]))
@@ -174,7 +180,9 @@ class LongVideo:
         return self._drawn(replace(frame, provenance=provenance), image)
 
     def _drawn(self, frame: Frame, image: Image) -> Frame:
-        models = {**frame.models, "image": self.name}
+        is_followed = self.follows_flow and frame.flow is not None
+        motion = frame.models.get("flow", "store") if is_followed else self.name
+        models = {**frame.models, "image": self.name, "motion": motion}
         return replace(frame, image=image, models=models, is_synthetic=True)
 
     def _state_of(self, reference: Frame) -> VideoState:
@@ -200,6 +208,16 @@ class LongVideo:
                 raise ValueError("the generator takes instance borders, a frame has no instances")
             borders = edges(self._tensor(instance.astype(np.int32))[None])
         return LabelMaps(self._tensor(semantic)[None], borders)
+
+    def _motion(self, frame: Frame) -> Motion | None:
+        if not self.follows_flow or frame.flow is None:
+            return None
+        flow = self._tensor(np.ascontiguousarray(frame.flow.transpose(2, 0, 1)))[None]
+        validity, occlusion = (
+            None if mask is None else self._tensor(mask)[None, None]
+            for mask in (frame.flow_validity, frame.occlusion)
+        )
+        return Motion(flow, hidden_mask(flow, validity, occlusion))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from svsdata.nets.svsgan.losses import class_counts, flow_validity
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
-from svsdata.tensors import edges
+from svsdata.nets.video_generator import Motion
+from svsdata.tensors import edges, hidden_mask
 from svsdata.training.clips import ClipBatch
 from svsdata.training.processes import WHOLE, Share
 
@@ -45,6 +46,8 @@ class Chunk:
     """(B, P + K, 2, H, W): the same, past frames included."""
     reliable: Tensor
     """(N, 1, H, W) float32: 1 where warping the previous real frame must give the real frame."""
+    motion: Motion | None
+    """What the generator is to follow, of the store's flow; None leaves motion to it."""
 
 
 def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
@@ -54,7 +57,13 @@ def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
 
 
 def chunk_of(
-    batch: ClipBatch, start: int, stop: int, *, with_edges: bool, context_frames: int = 1
+    batch: ClipBatch,
+    start: int,
+    stop: int,
+    *,
+    with_edges: bool,
+    context_frames: int = 1,
+    gives_motion: bool = False,
 ) -> Chunk:
     """Cut frames ``start ... stop - 1`` out of a batch of clips.
 
@@ -64,6 +73,7 @@ def chunk_of(
         stop: End of the chunk.
         with_edges: Whether the networks see instance borders.
         context_frames: Past frames that the generator sees.
+        gives_motion: Whether the generator is to follow the store's flow; needs one.
     """
     # by how far a frame lies back: where its past frames are
     windows = [
@@ -95,6 +105,7 @@ def chunk_of(
         flow=None if batch.flow is None else _rows(batch.flow[:, start:stop]),
         flows=None if batch.flow is None else batch.flow[:, stretch],
         reliable=_rows(_reliable(batch, slice(start, stop), previous_real, real)),
+        motion=_motion(batch, slice(start, stop)) if gives_motion else None,
     )
 
 
@@ -154,6 +165,15 @@ def by_clip(rows: Tensor, num_clips: int) -> Tensor:
 def _images(levels: Tensor) -> Tensor:
     """Turn uint8 levels into float32 in [-1, 1]."""
     return levels.float() / 127.5 - 1
+
+
+def _motion(batch: ClipBatch, frames: slice) -> Motion:
+    """Return what the store tells of N frames' motion without a look at their pictures."""
+    assert batch.flow is not None
+    assert batch.flow_validity is not None
+    flow, validity = _rows(batch.flow[:, frames]), _rows(batch.flow_validity[:, frames])
+    occlusion = None if batch.occlusion is None else _rows(batch.occlusion[:, frames])
+    return Motion(flow, hidden_mask(flow, validity, occlusion))
 
 
 def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tensor) -> Tensor:

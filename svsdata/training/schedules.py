@@ -7,6 +7,9 @@ from their first frame to their last, chunk after chunk.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal, TypeAlias
+
+Learns: TypeAlias = Literal["all", "motion", "new_blocks"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,10 @@ class Phase:
     extra_blocks: int = 0
     """SPADE blocks beyond the base network; each doubles the size. Where a phase has more than the
     one before, the generator grows and keeps what it has learned."""
-    new_blocks_only: bool = False
-    """Train what the last extra block brought, and leave the rest of the generator as it is."""
+    learns: Learns = "all"
+    """``motion``: flow and occlusion mask alone, from pairs of recorded frames, without a picture
+    being drawn. ``new_blocks``: what the last extra block brought; the rest of the generator stays
+    as it is."""
     fade_in: bool = False
     """Let the last extra block's share of the image grow from 0 to 1 over the phase."""
 

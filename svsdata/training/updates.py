@@ -88,7 +88,9 @@ def generate(
     Returns:
         Fields with N rows.
     """
-    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.edges)
+    features = generator.label_features(
+        chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=chunk.motion
+    )
     rows = len(past)
     outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):
@@ -172,17 +174,11 @@ def generator_terms(
     weights = objective.weights
     terms = _adversarial_terms(networks, chunk, output, past_generated, real_features, objective)
     terms["pixel"] = losses.pixel_loss(output.image, chunk.real).mean()
-    terms["occlusion"] = _occlusion_loss(chunk, output)
-    terms["warp"] = losses.warp_loss(
-        chunk.previous_real, output.backward_flow, chunk.real, chunk.reliable
-    ).mean()
-    if chunk.flow is not None:
-        terms["flow"] = losses.flow_loss(output.backward_flow, chunk.flow, chunk.reliable).mean()
-        if weights["consistency"]:
-            previous = _previous_generated(output.image, past_generated)
-            terms["consistency"] = losses.consistency_loss(
-                output.image, previous, chunk.flow, chunk.reliable
-            ).mean()
+    if chunk.flow is not None and weights["consistency"]:
+        previous = _previous_generated(output.image, past_generated)
+        terms["consistency"] = losses.consistency_loss(
+            output.image, previous, chunk.flow, chunk.reliable
+        ).mean()
     if objective.perceptual_net is not None:
         with torch.no_grad():
             real_maps = objective.perceptual_net(chunk.real)
@@ -194,16 +190,39 @@ def generator_terms(
                 for picture in _pictures(output)
             ]
         ).sum()
-    return {name: weights[name] * term for name, term in terms.items() if weights[name]}
+    weighted = {name: weights[name] * term for name, term in terms.items() if weights[name]}
+    if chunk.motion is not None:
+        return weighted  # motion was given: nothing to learn
+    motion = motion_terms(chunk, output.backward_flow, output.occlusion_mask, objective=objective)
+    return weighted | motion
 
 
-def _occlusion_loss(chunk: Chunk, output: GeneratorOutput) -> Tensor:
-    """Judge the mask by real frames: seeing labels only it cannot know what was generated."""
-    confidence = chunk.reliable
+def motion_terms(
+    chunk: Chunk, backward_flow: Tensor, occlusion_mask: Tensor, *, objective: Objective
+) -> dict[str, Tensor]:
+    """Judge flow and occlusion mask by real frames (svs-gan eq. 6).
+
+    The mask too: a network that sees labels only cannot know what was generated.
+
+    Args:
+        chunk: Real frames, reference flow.
+        backward_flow: (N, 2, H, W) in pixels.
+        occlusion_mask: (N, 1, H, W), 1 = occluded.
+        objective: Of the run.
+
+    Returns:
+        Weighted scalars to be summed.
+    """
+    previous, real, reliable = chunk.previous_real, chunk.real, chunk.reliable
+    terms = {"warp": losses.warp_loss(previous, backward_flow, real, reliable).mean()}
+    confidence = reliable
     if chunk.flow is None:
-        warped = warp(chunk.previous_real, output.backward_flow)
-        confidence = losses.warp_confidence(warped, chunk.real)
-    return losses.occlusion_loss(output.occlusion_mask, confidence).mean()
+        confidence = losses.warp_confidence(warp(previous, backward_flow), real)
+    else:
+        terms["flow"] = losses.flow_loss(backward_flow, chunk.flow, reliable).mean()
+    terms["occlusion"] = losses.occlusion_loss(occlusion_mask, confidence).mean()
+    weights = objective.weights
+    return {name: weights[name] * term for name, term in terms.items() if weights[name]}
 
 
 def _adversarial_terms(

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +104,38 @@ def write_checkpoint(path: Path, **changes: object) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "generator.safetensors")
+
+
+def write_carrier(path: Path, **changes: object) -> Path:
+    """A generator that draws nothing: what it does not carry over stays grey."""
+    torch.manual_seed(3)
+    config = GeneratorConfig(
+        CITYSCAPES.num_classes,
+        motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
+        image_widths=(4, 8, 8),
+        semantic_stem=(4, 4),
+        decoder_widths=(8, 4, 4),
+        modulation_kernels=(3, 1, 1),
+        correct_warp=True,
+    )
+    generator = Generator(config)
+    generator.motion.head.bias.data[2] = -30.0
+    for head in generator.heads:
+        torch.nn.init.zeros_(head.weight)
+    info = CheckpointInfo(
+        model="carrier",
+        label_set=CITYSCAPES,
+        size_hw=STORE_HW,
+        fps=10.0,
+        pixel_counts={label.name: 100 for label in CITYSCAPES.labels},
+        step=0,
+        reference_free=False,
+        uses_instances=False,
+        store_id="made in this test",
+        given_motion=True,
+    )
+    save_generator(path, generator, replace(info, **changes))  # type: ignore[arg-type]
+    return path
 
 
 class StoppedError(Exception):
@@ -472,3 +504,85 @@ def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
     config = configured(base, checkpoint, tmp_path / "out", redraw_outside=redraw)
     generator = prepare(config).video_maker.generator
     assert generator.config.motion.occlude_outside == redraw
+
+
+SHIFT_PX = 3
+"""Of the sliding store, a frame."""
+
+
+@pytest.fixture(scope="module")
+def sliding(tmp_path_factory: pytest.TempPathFactory, sliding_store: Callable[..., Path]) -> Path:
+    return sliding_store(tmp_path_factory.mktemp("sliding") / "store", size_hw=STORE_HW)
+
+
+def test_the_flow_of_the_store_carries_the_picture_to_where_its_pixels_went(
+    sliding: Path, tmp_path: Path
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    _, made = synthesize(sliding, carrier, tmp_path / "out", chunk_length=3)
+    recorded = list(StoreReader(sliding).read("s0", layers=("image",)))
+    drawn = rows(made, "s0")
+    for t, (mine, theirs) in enumerate(zip(drawn, recorded, strict=True)):
+        shown = STORE_HW[1] - SHIFT_PX * t
+        assert mine.image is not None
+        assert theirs.image is not None
+        np.testing.assert_array_equal(mine.image[:, :shown], theirs.image[:, :shown])
+        assert (mine.image[:, shown:] == 128).all()  # what comes into view is drawn: grey
+    assert drawn[3].models["motion"] == "store"
+    assert "motion" not in drawn[0].models
+
+
+def test_by_labels_alone_the_same_network_stands_still(sliding: Path, tmp_path: Path) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    result, made = synthesize(sliding, carrier, tmp_path / "out", motion="labels")
+    drawn = rows(made, "s0")
+    np.testing.assert_array_equal(drawn[5].image, drawn[0].image)
+    assert drawn[5].models["motion"] == drawn[5].models["image"]
+    assert result.num_frames == 18
+
+
+def test_auto_follows_the_store_only_if_the_checkpoint_learned_to(
+    sliding: Path, tmp_path: Path
+) -> None:
+    learned = write_carrier(tmp_path / "learned.safetensors")
+    untaught = write_carrier(tmp_path / "untaught.safetensors", given_motion=False)
+    for checkpoint, settings, follows in (
+        (learned, {}, True),
+        (untaught, {}, False),
+        (learned, {"flow": False}, False),
+    ):
+        config = configured(sliding, checkpoint, tmp_path / "out", **settings)
+        assert prepare(config).video_maker.follows_flow == follows
+
+
+def test_following_the_store_needs_its_flow_and_a_checkpoint_that_learned_it(
+    sliding: Path, tmp_path: Path
+) -> None:
+    learned = write_carrier(tmp_path / "learned.safetensors")
+    untaught = write_carrier(tmp_path / "untaught.safetensors", given_motion=False)
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match=r"motion=store, but .* has no flow, or flow=false"):
+        synthesize(sliding, learned, out, motion="store", flow=False)
+    with pytest.raises(CheckpointError, match="this carrier was not trained to follow"):
+        synthesize(sliding, untaught, out, motion="store")
+    assert not out.exists()
+
+
+def test_another_motion_is_another_synthesis(sliding: Path, tmp_path: Path) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    synthesize(sliding, carrier, tmp_path / "out")
+    with pytest.raises(StoreError):
+        synthesize(sliding, carrier, tmp_path / "out", motion="labels")
+
+
+def test_a_stopped_video_that_follows_the_store_goes_on_bit_for_bit(
+    sliding: Path, tmp_path: Path
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    settings = {"chunk_length": 2, "part_frames": 4}
+    synthesize(sliding, carrier, tmp_path / "whole", **settings)
+    config = configured(sliding, carrier, tmp_path / "stopped", **settings)
+    with pytest.raises(StoppedError):
+        run_synthesize(config, StopAfter(7))
+    run_synthesize(config, Silent())
+    assert shards(tmp_path / "stopped") == shards(tmp_path / "whole")

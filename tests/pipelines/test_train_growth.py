@@ -21,7 +21,7 @@ BASE, FULL = (64, 128), (128, 256)
 def config(store, run, **changes):
     phases = [
         Phase(1, 3, BASE, 2e-4),
-        Phase(1, 3, FULL, 1e-4, extra_blocks=1, new_blocks_only=True, fade_in=True),
+        Phase(1, 3, FULL, 1e-4, extra_blocks=1, learns="new_blocks", fade_in=True),
         Phase(1, 3, FULL, 1e-4, extra_blocks=1),
     ]
     fields = {
@@ -82,7 +82,7 @@ def test_new_blocks_learn_first_and_then_all(whole):
 def test_vid2vid_grows_by_an_enhancer_that_learns_first(store, tmp_path):
     phases = [
         Phase(1, 3, BASE, 2e-4),
-        Phase(1, 3, FULL, 1e-4, extra_blocks=1, new_blocks_only=True),
+        Phase(1, 3, FULL, 1e-4, extra_blocks=1, learns="new_blocks"),
     ]
     changes = {"model": "A", "width": 0.04, "phases": phases, "steps": 4}
     run_train(config(store, tmp_path / "run", **changes), Silent())
@@ -108,7 +108,7 @@ def test_a_run_stopped_around_the_switch_goes_on_bit_for_bit(whole, store, tmp_p
     ("phases", "message"),
     [
         ([Phase(1, 3, FULL, 1e-4, extra_blocks=1), Phase(1, 3, BASE, 1e-4)], "only grow"),
-        ([Phase(1, 3, BASE, 1e-4, new_blocks_only=True)], "no extra_blocks to train"),
+        ([Phase(1, 3, BASE, 1e-4, learns="new_blocks")], "no extra_blocks to train"),
         ([Phase(1, 3, (64, 128), 1e-4, extra_blocks=2)], "multiples of 128"),
     ],
 )
@@ -135,7 +135,7 @@ def test_the_papers_presets_end_at_twice_the_size():
         for phase in last:
             by_length[phase.clip_frames] = by_length.get(phase.clip_frames, 0) + phase.epochs
         assert by_length == {6: 2, 12: 2, 24: 2, 30: 2}
-        assert [phase.new_blocks_only for phase in last] == [True, False, False, False, False]
+        assert [phase.learns for phase in last] == ["new_blocks", "all", "all", "all", "all"]
 
 
 def test_a_fading_block_ends_whole_and_others_are_whole_at_once():

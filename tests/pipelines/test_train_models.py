@@ -22,8 +22,9 @@ from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
-from svsdata.pipelines.training_learner import build_learner, train_step
+from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_plan import plan_training
+from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from svsdata.store.reader import StoreReader
-from svsdata.tensors import edges, warp
+from svsdata.tensors import edges, leaves_frame, warp
 from svsdata.training.chunks import by_clip, chunk_of, images_before, perturb, reference
 from svsdata.training.clips import Clip, load_clips
 from svsdata.training.processes import WHOLE, Share
@@ -51,6 +51,19 @@ def test_without_an_occlusion_layer_the_images_tell_where_the_flow_is_wrong(batc
     reliable = chunk_of(blind, 4, 5, with_edges=False).reliable
     assert (reliable[..., 32:] == 1).all()
     assert reliable[..., :32].mean() < 0.3
+
+
+def test_a_chunk_gives_the_motion_that_the_store_tells_without_its_pictures(batch):
+    assert chunk_of(batch, 4, 6, with_edges=False).motion is None
+    chunk = chunk_of(batch, 4, 6, with_edges=False, gives_motion=True)
+    assert torch.equal(chunk.motion.backward_flow, chunk.flow)
+    assert torch.equal(chunk.motion.occlusion_mask[1], batch.occlusion[1, 4].float())
+    changed = replace(batch, occlusion=None, image=batch.image * 0)
+    motion = chunk_of(changed, 4, 6, with_edges=False, gives_motion=True).motion
+    assert torch.equal(motion.occlusion_mask, leaves_frame(chunk.flow))
+    unknown = replace(changed, flow_validity=batch.flow_validity * 0)
+    motion = chunk_of(unknown, 4, 6, with_edges=False, gives_motion=True).motion
+    assert (motion.occlusion_mask == 1).all()
 
 
 def test_without_flow_every_pixel_counts_as_reliable(batch):

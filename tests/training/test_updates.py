@@ -206,14 +206,28 @@ def test_the_occlusion_mask_is_pulled_to_what_the_store_says_whatever_was_genera
     mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
     hidden = 1 - chunk.reliable
     assert 0 < hidden.mean() < 1
-    torch.testing.assert_close(told[0], (mask - hidden).abs().mean(), atol=1e-5, rtol=0)
+    expected = -torch.where(hidden > 0, mask, 1 - mask).log().mean()
+    torch.testing.assert_close(told[0], expected, atol=1e-5, rtol=0)
+
+
+def test_a_given_motion_is_followed_and_teaches_the_motion_network_nothing(networks, batch):
+    chunk = chunk_of(batch, 3, 5, with_edges=False, gives_motion=True)
+    output = generate(networks.generator, chunk, chunk.past_real[:, -1])
+    torch.testing.assert_close(output.backward_flow, chunk.motion.backward_flow)
+    torch.testing.assert_close(output.occlusion_mask, chunk.motion.occlusion_mask)
+    _, terms = all_terms(networks, chunk, chunk.past_real, Objective(WEIGHTS))
+    assert not {"flow", "warp", "occlusion"} & set(terms)
+    sum(terms.values()).backward()
+    assert all(parameter.grad is None for parameter in networks.generator.motion.parameters())
+    assert networks.generator.heads[0].weight.grad.abs().max() > 0
 
 
 def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(networks, batch):
     chunk = replace(chunk_of(batch, 3, 4, with_edges=False), flow=None)
     _, terms = all_terms(networks, chunk, chunk.past_real, Objective(WEIGHTS))
     assert "flow" not in terms
-    still = (chunk.previous_real - chunk.real).abs().sum(dim=1, keepdim=True).clamp(max=1)
+    # the flow of a new network is zero, so its warp is the frame before
+    changed = (chunk.previous_real - chunk.real).abs().sum(dim=1, keepdim=True).clamp(max=1)
     mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
-    expected = mask * (1 - still) + (1 - mask) * still  # the flow of a new network is zero
-    torch.testing.assert_close(terms["occlusion"], expected.mean(), atol=1e-5, rtol=0)
+    expected = torch.nn.functional.binary_cross_entropy(mask, changed)
+    torch.testing.assert_close(terms["occlusion"], expected, atol=1e-5, rtol=0)

@@ -17,19 +17,26 @@ GROUP_WIDTH = 16
 
 
 class Modulation(NamedTuple):
-    """What a SPADE does to normalised features: ``x * (1 + gamma) + beta``."""
+    """What a SPADE does to normalised features; ``scale`` is its 1 + gamma, ``shift`` its beta."""
 
-    gamma: Tensor
-    beta: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def apply(self, normalized: Tensor) -> Tensor:
         """Scale and shift (B, C, H, W)."""
-        return self.beta.addcmul(normalized, self.gamma + 1)
+        return self.shift.addcmul(normalized, self.scale)
 
     def then(self, second: "Modulation") -> "Modulation":
         """Return the one modulation that equals this one followed by ``second``."""
-        scale = second.gamma + 1
-        return Modulation(self.gamma * scale + second.gamma, self.beta * scale + second.beta)
+        return Modulation(self.scale * second.scale, second.apply(self.shift))
+
+
+def _around_one(conv: nn.Conv2d, x: Tensor, parts: list[int]) -> Tensor:
+    """Convolve to scales and shifts in turn, so many channels each; scales get their one here."""
+    assert conv.bias is not None
+    ones = [float(index % 2 == 0) for index, width in enumerate(parts) for _ in range(width)]
+    out: Tensor = conv._conv_forward(x, conv.weight, conv.bias + conv.bias.new_tensor(ones))
+    return out
 
 
 class InstanceNorm(nn.GroupNorm):
@@ -59,9 +66,9 @@ class SpadeBlock(nn.Module):
     def forward(self, x: Tensor, modulations: list[Modulation]) -> Tensor:
         """Map (B, fin, H, W) to (B, fout, H, W); one modulation per entry of ``spade_widths``."""
         normalized = self._normalize(x)
-        hidden = self.conv_0(F.leaky_relu(modulations[0].apply(normalized), 0.2))
+        hidden = self.conv_0(F.leaky_relu_(modulations[0].apply(normalized), 0.2))
         hidden = self._normalize(hidden)
-        hidden = self.conv_1(F.leaky_relu(modulations[1].apply(hidden), 0.2))
+        hidden = self.conv_1(F.leaky_relu_(modulations[1].apply(hidden), 0.2))
         if self.shortcut is None:
             return x + hidden
         return self.shortcut(modulations[2].apply(normalized)) + hidden
@@ -77,12 +84,12 @@ class SemanticModulator(nn.Module):
 
     def __init__(self, condition: int, spade_widths: tuple[int, ...], *, kernel: int) -> None:
         super().__init__()
-        self.splits = [width for width in spade_widths for _ in ("gamma", "beta")]
+        self.splits = [width for width in spade_widths for _ in Modulation._fields]
         self.conv = nn.Conv2d(condition, sum(self.splits), kernel, padding=kernel // 2)
 
     def forward(self, condition: Tensor) -> list[Modulation]:
         """Map (B, condition, H, W) to one modulation per SPADE."""
-        maps = self.conv(condition).split(self.splits, dim=1)
+        maps = torch.split(_around_one(self.conv, condition, self.splits), self.splits, dim=1)
         return [Modulation(*pair) for pair in zip(maps[::2], maps[1::2], strict=True)]
 
 
@@ -108,10 +115,12 @@ class StyleModulator(nn.Module):
         """Map both feature maps to one modulation per SPADE, on the grid of ``skip``."""
         coarse = F.interpolate(self.from_bottleneck(bottleneck), skip.shape[2:], mode="nearest")
         hidden = F.relu(coarse + self.from_skip(skip)).chunk(len(self.heads), dim=1)
-        return [
-            Modulation(*head(part).chunk(2, dim=1))
-            for head, part in zip(self.heads, hidden, strict=True)
-        ]
+        modulations = []
+        for head, part in zip(self.heads, hidden, strict=True):
+            assert isinstance(head, nn.Conv2d)
+            maps = _around_one(head, part, [head.out_channels // 2] * 2)
+            modulations.append(Modulation(*maps.chunk(2, dim=1)))
+        return modulations
 
 
 class OcclusionFusion(nn.Module):
@@ -124,6 +133,22 @@ class OcclusionFusion(nn.Module):
         self.proj.weight.data.copy_(torch.eye(width).repeat(1, 2)[..., None, None])
 
     def forward(self, generated: Tensor, skip: Tensor, occlusion_mask: Tensor) -> Tensor:
-        """Fuse (B, C, H, W) twice; mask (B, 1, H, W): 1 = take what is generated."""
-        kept = skip * (1 - occlusion_mask)
-        return self.proj(torch.cat([generated * occlusion_mask, kept], dim=1))
+        """Fuse what is generated, doubled in size, with what is carried over.
+
+        The literal form is ``proj(cat(mask * doubled, (1 - mask) * skip))``. A 1x1 convolution may
+        as well come before doubling and weighing: then it has a quarter of the pixels to do.
+
+        Args:
+            generated: (B, C, H / 2, W / 2).
+            skip: (B, C, H, W).
+            occlusion_mask: (B, 1, H, W), 1 = take what is generated.
+
+        Returns:
+            (B, C, H, W).
+        """
+        of_generated, of_skip = self.proj.weight.chunk(2, dim=1)
+        # the mask's weights sum to one, so both may bring the whole bias
+        drawn = F.conv2d(generated, of_generated, self.proj.bias)
+        doubled = F.interpolate(drawn, scale_factor=2.0, mode="nearest")
+        kept = F.conv2d(skip, of_skip, self.proj.bias)
+        return kept.lerp(doubled, occlusion_mask)

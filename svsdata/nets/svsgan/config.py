@@ -26,6 +26,9 @@ class MotionConfig:
     head_kernel: int = 7
     skips: bool = False
     """Add encoder features to decoder features of the same stride: sharp motion borders."""
+    sees_position: bool = False
+    """Two more input channels tell each pixel's column and row: what lies low in a frame is near,
+    and moves far."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
     occlude_outside: bool = True
@@ -67,6 +70,9 @@ class GeneratorConfig:
     """Extra blocks see the previous image at their own size; else only what the base keeps."""
     correct_warp: bool = False
     """The decoder corrects the visible part of the warped image instead of replacing it."""
+    correction: float = 1.0
+    """Factor of what it adds there, at most this far from what was carried over: what pulls a
+    little in every frame pulls far in a hundred."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -142,6 +148,7 @@ _DEMO_MOTION = MotionConfig(
     stem_stride=4,
     head_kernel=3,
     skips=True,
+    sees_position=True,
 )
 
 MODELS = ("C", "D", "E", "fast", "demo")
@@ -216,6 +223,8 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             correct_warp=True,
+            correction=0.3,
+            interpolation="bicubic",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 

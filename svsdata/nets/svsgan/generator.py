@@ -21,7 +21,7 @@ from svsdata.nets.svsgan.blocks import (
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.motion import MotionNet
 from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid
-from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator
+from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
 
@@ -121,6 +121,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> LabelFeatures:
         """Compute everything that depends on labels only; batch it over time where they are known.
 
@@ -130,16 +131,22 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
                 the config says ``edges``.
             edges: The same at t.
+            motion: Of full-size frames, followed instead of what the motion network would tell.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
             ValueError: If edges are missing or not wanted, or the size does not fit.
         """
         self._check_size(semantic)
-        previous_semantic = previous_semantic.view_as(semantic)
-        previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
-        flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        if motion is None:
+            previous_semantic = previous_semantic.view_as(semantic)
+            previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
+            flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
+        else:
+            base_hw = (labels[0].shape[2], labels[0].shape[3])
+            flow = resize_flow(motion.backward_flow, base_hw)
+            occlusion_mask = resize(motion.occlusion_mask, base_hw)
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
@@ -167,7 +174,8 @@ class Generator(VideoGenerator[LabelFeatures]):
         image = torch.tanh(self._decode(pyramid, features, detail))
         occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
         if config.correct_warp:
-            image = (warped * (1 - occlusion_mask) + image).clamp(-1, 1)
+            share = occlusion_mask.lerp(torch.ones_like(occlusion_mask), config.correction)
+            image = (warped * (1 - occlusion_mask) + image * share).clamp(-1, 1)
         return GeneratorOutput(image, warped, flow, occlusion_mask)
 
     def _decode(
@@ -180,11 +188,12 @@ class Generator(VideoGenerator[LabelFeatures]):
         for index, (block, modulator, condition) in enumerate(
             zip(self.blocks, self.semantic_modulators, features.conditions, strict=True)
         ):
-            if index:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             if 0 < index < len(pyramid):
-                mask = resize(features.occlusion_mask, (x.shape[2], x.shape[3])).to(x.dtype)
-                x = self.fusions[index - 1](x, pyramid[-1 - index], mask)
+                skip = pyramid[-1 - index]
+                mask = resize(features.occlusion_mask, (skip.shape[2], skip.shape[3])).to(x.dtype)
+                x = self.fusions[index - 1](x, skip, mask)
+            elif index:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             modulations = modulator(condition)
             if index < len(self.style_modulators):
                 styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
@@ -197,6 +206,12 @@ class Generator(VideoGenerator[LabelFeatures]):
                 image = drawn if image is None else share * drawn + _double(image)
         assert image is not None
         return image
+
+    def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
+        """Return flow and occlusion mask of the full size."""
+        height, width = features.backward_flow.shape[2:]
+        full = (height * self.config.base_scale, width * self.config.base_scale)
+        return resize_flow(features.backward_flow, full), resize(features.occlusion_mask, full)
 
     def cast(self, dtype: torch.dtype) -> None:
         """Set the type of weights and features; the heads of flow and occlusion stay float32."""

@@ -183,16 +183,20 @@ def warp_confidence(warped: Tensor, current: Tensor) -> Tensor:
 
 
 def occlusion_loss(occlusion_mask: Tensor, confidence: Tensor) -> Tensor:
-    """Pull the mask to 0 where the warp fits and to 1 elsewhere (imaginaire; not in svs-gan).
+    """Pull the mask to 0 where the warp fits and to 1 elsewhere; not in svs-gan.
+
+    The cross entropy: its best mask is the probability of being occluded. imaginaire's L1 has its
+    best mask at 0 wherever that is below one half, which is nearly everywhere.
 
     Args:
         occlusion_mask: (B, 1, H, W), 1 = occluded.
         confidence: (B, 1, H, W) from ``warp_confidence``, or 1 minus a known occlusion.
 
     Returns:
-        (B, 1, H, W).
+        (B, 1, H, W); at most 9.2, where the mask is sure and wrong.
     """
-    return occlusion_mask * confidence + (1 - occlusion_mask) * (1 - confidence)
+    mask = occlusion_mask.float().clamp(1e-4, 1 - 1e-4)
+    return -(confidence * (1 - mask).log() + (1 - confidence) * mask.log())
 
 
 def pixel_loss(generated: Tensor, real: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class MotionNet(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
+        in_channels += 2 * config.sees_position
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0], 7, config.stem_stride, 3, padding_mode="reflect"),
             InstanceNorm(widths[0]),
@@ -54,7 +55,10 @@ class MotionNet(nn.Module):
             Backward flow (B, 2, H, W) float32 in pixels, and occlusion mask (B, 1, H, W) float32 in
             [0, 1], 1 = occluded; exactly 1 where the flow leaves the frame, if ``occlude_outside``.
         """
-        x = self.stem(label_pair)
+        x = label_pair
+        if self.config.sees_position:
+            x = torch.cat([x, _positions(x)], dim=1)
+        x = self.stem(x)
         encoded = []
         for down in self.downs:
             encoded.append(x)
@@ -73,6 +77,15 @@ class MotionNet(nn.Module):
             if self.config.occlude_outside:
                 occlusion_mask = torch.maximum(occlusion_mask, leaves_frame(flow))
         return flow, occlusion_mask
+
+
+def _positions(like: Tensor) -> Tensor:
+    """Return column and row of each pixel of (B, C, H, W), -1 to 1: (B, 2, H, W)."""
+    batch, _, height, width = like.shape
+    columns = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
+    rows = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
+    grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)])
+    return grid.expand(batch, 2, height, width)
 
 
 def full_precision(device_type: str) -> torch.autocast:

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 from svsdata.nets.video_generator import (
     Features,
     GeneratorOutput,
+    Motion,
     VideoGenerator,
     without_previous,
 )
@@ -28,6 +29,8 @@ class LabelMaps:
     """(B, H, W) integer ids."""
     edges: Tensor | None = None
     """(B, 1, H, W), for generators that take edges."""
+    motion: Motion | None = None
+    """How the frame came from the one before, where that is known; None: the generator's guess."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,8 @@ def rollout(
         chunk: Frames whose label features are computed together; results do not depend on it
             beyond rounding.
     """
-    upcoming = iter(labels)
     seen = generator.config.context_frames
-    while current := list(islice(upcoming, chunk)):
+    for current in _batches(labels, chunk):
         known = [frame.labels for frame in state.context(seen)]
         batched = _label_features(generator, known, current)
         batch = state.image.shape[0]
@@ -148,6 +150,14 @@ def is_cut(previous: Tensor, current: Tensor, *, threshold: float = 0.25) -> boo
     return bool(torch.stack(overlaps).mean() < threshold)
 
 
+def _batches(labels: Iterable[LabelMaps], chunk: int) -> Iterator[list[LabelMaps]]:
+    """Split into runs of up to ``chunk`` frames whose motion is known of all or of none."""
+    upcoming = iter(labels)
+    while current := list(islice(upcoming, chunk)):
+        for _, alike in groupby(current, lambda maps: maps.motion is None):
+            yield list(alike)
+
+
 def _label_features(
     generator: VideoGenerator[Features], past: list[LabelMaps], current: list[LabelMaps]
 ) -> Features:
@@ -156,7 +166,7 @@ def _label_features(
     Args:
         generator: Sees as many past frames as ``past`` has.
         past: Labels of the frames before the first of ``current``, oldest first.
-        current: Labels of the frames to make.
+        current: Labels of the frames to make; the motion of all or of none is known.
     """
     multiple, count = generator.config.size_multiple, len(current)
     line = [*past, *current]
@@ -165,11 +175,13 @@ def _label_features(
     semantic = [_batch([maps.semantic for maps in window], multiple) for window in windows]
     borders = [_batch_edges(window, multiple) for window in windows]
     known = [border for border in borders if border is not None]
+    motions = [maps.motion for maps in current if maps.motion is not None]
     return generator.label_features(
         torch.stack(semantic, dim=1),
         _batch([maps.semantic for maps in current], multiple),
         previous_edges=torch.cat(known, dim=1) if known else None,
         edges=_batch_edges(current, multiple),
+        motion=_batch_motion(motions, multiple) if motions else None,
     )
 
 
@@ -199,6 +211,18 @@ def _batch(maps: list[Tensor], multiple: int) -> Tensor:
 def _batch_edges(maps: list[LabelMaps], multiple: int) -> Tensor | None:
     edges = [entry.edges.squeeze(1) for entry in maps if entry.edges is not None]
     return _batch(edges, multiple).unsqueeze(1) if edges else None
+
+
+def _batch_motion(motions: list[Motion], multiple: int) -> Motion:
+    def batch(fields: list[Tensor]) -> Tensor:
+        joined = torch.cat(fields)
+        padding = _padding(joined.shape[2], joined.shape[3], multiple)
+        return F.pad(joined, padding, mode="replicate")
+
+    return Motion(
+        batch([motion.backward_flow for motion in motions]),
+        batch([motion.occlusion_mask for motion in motions]),
+    )
 
 
 def _padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:

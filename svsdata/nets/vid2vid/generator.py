@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.motion import ResidualBlock, full_precision
 from svsdata.nets.vid2vid.config import Vid2VidConfig
-from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator
+from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import one_hot, warp
 
 _HEAD_KERNEL = 7
@@ -102,6 +102,7 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        motion: Motion | None = None,
     ) -> Vid2VidFeatures:
         """Encode the labels, and draw the foreground.
 
@@ -110,11 +111,15 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, 2, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            motion: Refused: flow is drawn together with the frame.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
-            ValueError: If edges are missing or not wanted, or the size does not fit.
+            ValueError: If motion is given, edges are missing or not wanted, or the size does not
+                fit.
         """
+        if motion is not None:
+            raise ValueError("vid2vid draws its flow together with the frame: it follows no other")
         self._check(semantic, previous_edges, edges)
         labels = [*previous_semantic.unbind(dim=1), semantic]
         maps = [one_hot(one, self.config.num_classes) for one in labels]

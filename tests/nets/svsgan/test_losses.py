@@ -202,13 +202,21 @@ def test_confidence_falls_with_the_distance_to_the_warped_image():
 
 def test_occlusion_loss_pulls_the_mask_to_what_the_warp_misses():
     confidence = torch.tensor([1.0, 0.0, 0.25])
-    mask = torch.tensor([0.5, 0.5, 0.5], requires_grad=True)
+    mask = torch.tensor([0.5, 0.2, 0.4], requires_grad=True)
     loss = losses.occlusion_loss(mask, confidence)
     assert loss.tolist() == pytest.approx(
-        [abs(0.5) * c + abs(0.5 - 1) * (1 - c) for c in (1, 0, 0.25)]
+        [-math.log(0.5), -math.log(0.2), -0.25 * math.log(0.6) - 0.75 * math.log(0.4)]
     )
     (gradient,) = torch.autograd.grad(loss.sum(), mask)
-    assert gradient.tolist() == pytest.approx([1, -1, -0.5])
+    assert gradient.tolist() == pytest.approx([2, -5, 0.25 / 0.6 - 0.75 / 0.4])
+
+
+def test_occlusion_loss_is_least_at_the_probability_of_being_occluded():
+    masks = torch.linspace(0, 1, 101)
+    for occluded in (0.0, 0.1, 0.3, 1.0):
+        loss = losses.occlusion_loss(masks, torch.full_like(masks, 1 - occluded))
+        assert loss.isfinite().all()
+        assert masks[loss.argmin()].item() == pytest.approx(occluded)
 
 
 def test_pixel_loss_is_the_absolute_difference():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,7 +13,8 @@ from svsdata.nets.svsgan.rollout import (
     rollout,
     step,
 )
-from svsdata.nets.video_generator import without_previous
+from svsdata.nets.video_generator import Motion, without_previous
+from svsdata.tensors import leaves_frame
 
 
 def sequence(make_labels, length: int, size_hw=(64, 96)) -> tuple[RolloutState, list[LabelMaps]]:
@@ -54,6 +57,29 @@ def test_steps_equal_the_rollout_and_leave_their_state_alone(make_generator, mak
             assert torch.equal(output.image, image)
             assert later.image is output.image
     assert torch.equal(state.image, first)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_a_frame_whose_motion_is_known_follows_it_and_the_others_their_labels(
+    make_generator, make_labels, chunk
+):
+    generator = make_generator("demo").eval()
+    for head in generator.heads:
+        torch.nn.init.zeros_(head.weight), torch.nn.init.zeros_(head.bias)  # only warps
+    generator.motion.head.bias.data[2] = -30.0
+    torch.nn.init.zeros_(generator.motion.head.weight)  # labels say: nothing moves
+    state, labels = sequence(make_labels, 3, size_hw=(50, 70))  # no multiple of the net's stride
+    flow = torch.zeros(1, 2, 50, 70)
+    flow[:, 0] = 2.0
+    hidden = leaves_frame(flow)
+    labels[1] = replace(labels[1], motion=Motion(flow, hidden))
+    first, second, third = (it.image for it in rollout(generator, state, labels, chunk=chunk))
+    torch.testing.assert_close(first, state.image)
+    torch.testing.assert_close(second[..., :68], state.image[..., 2:], atol=1e-5, rtol=0)
+    assert (second[..., 68:] == 0).all()  # occluded, and nothing is drawn
+    torch.testing.assert_close(third, second)
+    later, _ = step(generator, state, labels[1])
+    torch.testing.assert_close(later.image, second)
 
 
 def test_an_empty_rollout_yields_nothing(make_generator, make_labels):

@@ -18,7 +18,7 @@ from svsdata.nets.svsgan.rollout import (
 from svsdata.nets.vid2vid.config import PatchImageConfig, Vid2VidConfig
 from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
-from svsdata.nets.video_generator import without_previous
+from svsdata.nets.video_generator import Motion, without_previous
 from svsdata.tensors import warp
 
 CLASSES, SIZE = 6, (16, 24)
@@ -220,6 +220,13 @@ def grown(generator):
 
 def drawn(generator, maps, past):
     return generator.render(past, generator.label_features(maps[:, :2], maps[:, 2]))
+
+
+def test_a_given_motion_is_refused(generator):
+    maps = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    motion = Motion(torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64))
+    with pytest.raises(ValueError, match="follows no other"):
+        generator.label_features(maps[:, None].repeat(1, 2, 1, 1), maps, motion=motion)
 
 
 def test_an_enhancer_sees_what_the_base_averages_away(grown):
