@@ -15,7 +15,7 @@ from svsdata.editing.columns import continued_columns
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, layers_of
 from svsdata.editing.placement import pose_step
 from svsdata.editing.roadside import Roadside, RoadsideMemory
-from svsdata.geometry.camera import ground_points, project
+from svsdata.geometry.camera import ground_points
 from svsdata.labels import NO_LABEL
 from svsdata.records import Camera, Frame, SemanticMap
 
@@ -77,7 +77,7 @@ def fill_hole(
     on_ground = np.column_stack([points[near, :2], np.zeros(np.count_nonzero(near))])
     found[below[near]] = _elsewhere(on_ground, window, memory, memory.is_flat)
     roadside = memory.around((*window.before, window.frame, *window.after))
-    along, left = memory.view(window.frame.frame_index).coordinates(points[:, :2])
+    along, left = memory.view(window.frame.frame_index).coordinates(points[:, 0], points[:, 1])
     stands = np.ones(len(found), bool)
     stands[below] = ~is_ground[below] | (np.abs(left) > roadside.wall(along, left))
     hidden = (found[below] == NO_LABEL) & near & ~stands[below]
@@ -151,10 +151,14 @@ def _elsewhere(
         (P,) labels, ``NO_LABEL`` where no frame shows a wanted one.
     """
     found = np.full(len(points), NO_LABEL, np.uint8)
+    left, places = np.arange(len(points)), np.vstack([points.T, np.ones(len(points))])
     for frame in _others(window):
-        left = np.flatnonzero(found == NO_LABEL)
-        shown = _shown(points[left], frame, window, memory)
-        found[left] = np.where(is_wanted[shown], shown, NO_LABEL)
+        shown = _shown(places, frame, window, memory)
+        is_found = is_wanted.take(shown) & (shown != NO_LABEL)
+        found[left[is_found]] = shown[is_found]
+        rest = np.flatnonzero(~is_found)
+        if len(rest) < len(left):
+            left, places = left.take(rest), places.take(rest, axis=1)
     return found
 
 
@@ -200,22 +204,31 @@ def _others(window: MapWindow) -> list[Frame]:
 
 
 def _shown(
-    points: NDArray[np.float64], frame: Frame, window: MapWindow, memory: RoadsideMemory
+    places: NDArray[np.float64], frame: Frame, window: MapWindow, memory: RoadsideMemory
 ) -> SemanticMap:
-    """Return what a frame shows at (P, 3) points of the window's vehicle frame.
+    """Return what a frame shows at points of the window's vehicle frame.
+
+    Args:
+        places: (4, P) x, y, z, 1.
+        frame: Another one.
+        window: Of the frame whose points they are.
+        memory: Of the plan that relates the frames.
 
     Returns:
         (P,) labels, ``NO_LABEL`` outside the frame.
     """
-    plan = memory.plan
-    moved = pose_step(plan.ego[window.frame.frame_index], plan.ego[frame.frame_index])
-    there = points.copy()
-    there[:, :2] = points[:, :2] @ moved[:2, :2].T + moved[:2, 2]
-    u, v, depth = project(plan.camera_at(frame.frame_index), there).T
+    plan, camera = memory.plan, memory.plan.camera_at(frame.frame_index)
+    step = pose_step(plan.ego[window.frame.frame_index], plan.ego[frame.frame_index])
+    moved = np.eye(4)
+    moved[:2, :2], moved[:2, 3] = step[:2, :2], step[:2, 2]
+    u, v, depth = camera.intrinsics @ (camera.cam_T_vehicle[:3] @ moved) @ places
     assert frame.semantic is not None
     height, width = frame.semantic.shape
-    inside = (depth > _NEAR_M) & (u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5)
-    shown = np.full(len(points), NO_LABEL, np.uint8)
-    rows, columns = np.rint(v[inside]).astype(np.intp), np.rint(u[inside]).astype(np.intp)
-    shown[inside] = frame.semantic[rows, columns]
+    is_ahead = depth > _NEAR_M
+    depth = np.where(is_ahead, depth, 1.0)
+    u, v = np.rint(u / depth), np.rint(v / depth)
+    inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    shown = np.full(places.shape[1], NO_LABEL, np.uint8)
+    pixels = (v[inside] * width + u[inside]).astype(np.intp)
+    shown[inside] = frame.semantic.ravel().take(pixels)
     return shown

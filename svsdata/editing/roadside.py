@@ -8,6 +8,7 @@ is next to it along the road.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,9 +75,9 @@ class Roadside:
 
     def wall(self, along: Floats, left: Floats) -> Floats:
         """Return how far from the vehicle's way things stand beside places, (P,) metres."""
-        row = np.clip(np.floor(along / _ALONG_M).astype(np.intp) - self.first, 0, None)
-        row = np.minimum(row, len(self.labels) - 1)
-        return np.where(left < 0, self.walls[0][row], self.walls[1][row])
+        row = np.floor(along / _ALONG_M).astype(np.intp) - self.first
+        row = np.clip(row, 0, len(self.labels) - 1)
+        return np.where(left < 0, self.walls[0].take(row), self.walls[1].take(row))
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,11 @@ class RoadView:
 
     along: Floats
     """Metres along the road."""
-    centre: Floats
-    """(T, 2)"""
-    ahead: Floats
-    """(T, 2) unit vectors along the road."""
+    centre_x: Floats
+    centre_y: Floats
+    cosine: Floats
+    """Of the road's heading, as is ``sine``."""
+    sine: Floats
 
     @classmethod
     def of(cls, path: RoadPath, ego: Floats, at_m: float) -> "RoadView":
@@ -100,20 +102,19 @@ class RoadView:
         x = np.maximum.accumulate(x)
         straight = np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
         along, y, heading = (np.interp(straight, x, it) for it in (along, y, heading))
-        ahead = np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        return cls(along, np.stack([straight, y], axis=1), ahead)
+        return cls(along, straight, y, np.cos(heading), np.sin(heading))
 
-    def coordinates(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return metres along the road and left of it of (P, 2) points of the vehicle frame."""
-        foot = points[:, 0]
+    def coordinates(self, ahead: Floats, aside: Floats) -> tuple[Floats, Floats]:
+        """Return metres along the road and left of it of (P,) places of the vehicle frame."""
+        foot = ahead
         for _ in range(2):
             row = np.rint((foot - _VIEW_M[0]) / _VIEW_STEP_M)
             row = np.clip(row, 0, len(self.along) - 1).astype(np.intp)
-            cosine, sine = self.ahead[row].T
-            x, y = (points - self.centre[row]).T
+            cosine, sine = self.cosine.take(row), self.sine.take(row)
+            x, y = ahead - self.centre_x.take(row), aside - self.centre_y.take(row)
             left = cosine * y - sine * x
-            foot = points[:, 0] + sine * left
-        return self.along[row] + cosine * x + sine * y, left
+            foot = ahead + sine * left
+        return self.along.take(row) + cosine * x + sine * y, left
 
 
 class RoadsideMemory:
@@ -137,6 +138,7 @@ class RoadsideMemory:
             np.arange(256), list(label_set.thing_ids)
         )
         self._glimpses: dict[int, Glimpse] = {}
+        self._views: dict[int, RoadView] = {}
 
     def around(self, frames: tuple[Frame, ...]) -> Roadside:
         """Put together what frames, in order, show; frames of earlier calls are forgotten."""
@@ -144,6 +146,7 @@ class RoadsideMemory:
         self._glimpses = {
             it.frame_index: known.get(it.frame_index) or self._glimpse(it) for it in frames
         }
+        self._views = {at: view for at, view in self._views.items() if at in self._glimpses}
         glimpses = list(self._glimpses.values())
         first = min(it.first for it in glimpses)
         last = max(it.first + len(it.labels) for it in glimpses)
@@ -159,7 +162,10 @@ class RoadsideMemory:
 
     def view(self, index: int) -> "RoadView":
         """Return the road as the vehicle sees it at a frame."""
-        return RoadView.of(self.path, self.plan.ego[index], float(self.path.at_frame_m[index]))
+        if index not in self._views:
+            at_m = float(self.path.at_frame_m[index])
+            self._views[index] = RoadView.of(self.path, self.plan.ego[index], at_m)
+        return self._views[index]
 
     def on_walls(
         self, pixels: Floats, roadside: Roadside, index: int
@@ -171,12 +177,12 @@ class RoadsideMemory:
         """
         camera, view = self.plan.camera_at(index), self.view(index)
         centre, rays = camera_centre(camera), pixel_rays(camera, pixels)
+        ray_x, ray_y = np.ascontiguousarray(rays[:, :2].T)
         depth = np.full(len(pixels), 15.0)
         wall = left = depth
         for _ in range(3):
-            places = centre[:2] + depth[:, None] * rays[:, :2]
-            along, left = view.coordinates(places)
-            left = np.where(np.abs(left) < 0.1, np.copysign(0.1, rays[:, 1]), left)
+            along, left = view.coordinates(centre[0] + depth * ray_x, centre[1] + depth * ray_y)
+            left = np.where(np.abs(left) < 0.1, np.copysign(0.1, ray_y), left)
             wall = roadside.wall(along, left)
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
             depth = np.clip(depth * ratio, _NEAREST_M, _STANDS_WITHIN_M)
@@ -188,42 +194,45 @@ class RoadsideMemory:
         here = self.path.at_frame_m[frame.frame_index]
         first = int(np.floor((here + _NEAREST_M) / _ALONG_M))
         count = int((_FARTHEST_M - _NEAREST_M) / _ALONG_M)
-        along = (first + np.arange(count) + 0.5) * _ALONG_M
-        grid_along, grid_left = (it.ravel() for it in np.meshgrid(along, _ACROSS, indexing="ij"))
-        poses = self.path.poses(grid_along, grid_left)
-        ego = np.broadcast_to(self.plan.ego[frame.frame_index], poses.shape)
-        places = seen_from(poses, ego)
-        camera = self.plan.camera_at(frame.frame_index)
-        seen = np.column_stack([places[:, :2], np.ones(len(places))]) @ ground_homography(camera).T
-        is_ahead = seen[:, 2] > 1.0
-        u, v = np.rint(seen[:, :2] / np.where(is_ahead, seen[:, 2], 1.0)[:, None]).T
+        along = (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
+        poses = self.path.poses(along, np.zeros(count))
+        poses = seen_from(poses, np.broadcast_to(self.plan.ego[frame.frame_index], poses.shape))
+        # Cells across the road lie on a line, which the picture shows as one.
+        homography = ground_homography(self.plan.camera_at(frame.frame_index))
+        x, y, heading = poses.T
+        middle = homography @ np.stack([x, y, np.ones(count)])
+        across = homography[:, :2] @ np.stack([-np.sin(heading), np.cos(heading)])
+        u, v, depth = middle[..., None] + across[..., None] * _ACROSS
+        is_ahead = depth > 1.0
+        depth = np.where(is_ahead, depth, 1.0)
+        u, v = np.rint(u / depth), np.rint(v / depth)
         height, width = frame.semantic.shape
         inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        labels = np.full(len(places), NO_LABEL, np.uint8)
+        labels = np.full(inside.shape, NO_LABEL, np.uint8)
         shown = frame.semantic[v[inside].astype(np.intp), u[inside].astype(np.intp)]
         labels[inside] = np.where(self.is_flat[shown], shown, NO_LABEL)
-        return Glimpse(first, labels.reshape(count, -1), self._contacts(frame))
+        return Glimpse(first, labels, self._contacts(frame))
 
     def _contacts(self, frame: Frame) -> Floats:
         """(K, 2) metres along and left at which columns meet something that stands."""
         assert frame.semantic is not None
         step = max(1, frame.semantic.shape[1] // _COLUMNS)
-        labels = frame.semantic[:, ::step]
+        labels = np.asarray(cv2.transpose(np.ascontiguousarray(frame.semantic[:, ::step])))
         # Where the ground begins; patches further down are specks of a labeller.
-        top = self.is_flat[labels].argmax(axis=0)
+        top = self.is_flat.take(labels).argmax(axis=1)
         columns = np.flatnonzero(top > 0)
-        columns = columns[self.stands[labels[top[columns] - 1, columns]]]
+        columns = columns[self.stands[labels[columns, top[columns] - 1]]]
         pixels = np.column_stack([columns * step, top[columns] - 0.5]).astype(np.float64)
         points = ground_points(self.plan.camera_at(frame.frame_index), pixels)
         near = points[:, 2] < _CONTACTS_WITHIN_M
-        along, left = self.view(frame.frame_index).coordinates(points[near, :2])
+        along, left = self.view(frame.frame_index).coordinates(*points[near, :2].T)
         return np.column_stack([along, left])[np.abs(left) > _DRIVEN_M]
 
 
 def _continued(labels: SemanticMap) -> SemanticMap:
     """Give hidden cells what is seen nearest along the road, at the same distance from it."""
     count = len(labels)
-    numbers = np.arange(count)[:, None]
+    numbers = np.arange(count, dtype=np.int32)[:, None]
     known = labels != NO_LABEL
     before = np.maximum.accumulate(np.where(known, numbers, -count), axis=0)
     after = np.minimum.accumulate(np.where(known, numbers, 2 * count)[::-1], axis=0)[::-1]

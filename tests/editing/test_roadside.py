@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits
+from svsdata.editing.fill import MapWindow, fill_hole
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.placement import RoadPath, ego_poses, seen_from
+from svsdata.editing.plan import EditPlan
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.roadside import RoadsideMemory, RoadView
-from svsdata.geometry.camera import ground_points
+from svsdata.geometry.camera import ground_points, project
 from svsdata.labels import CITYSCAPES, NO_LABEL
+from svsdata.records import Frame
 
 ROAD, SIDEWALK, CAR, BUILDING = (
     CITYSCAPES.label(name).id for name in ("road", "sidewalk", "car", "building")
@@ -87,6 +90,50 @@ def test_the_road_is_seen_where_it_is(turning_motions):
         along, left = here + rng.uniform(2, 35, 50), rng.uniform(-9, 9, 50)
         poses = path.poses(along, left)
         places = seen_from(poses, np.broadcast_to(ego[index], poses.shape))[:, :2]
-        again = RoadView.of(path, ego[index], here).coordinates(places)
+        again = RoadView.of(path, ego[index], here).coordinates(*places.T)
         np.testing.assert_allclose(again[0], along, atol=0.6)
         np.testing.assert_allclose(again[1], left, atol=0.1)
+
+
+def test_cells_beside_a_bend_show_the_ground_that_the_picture_shows_there(turning_motions, camera):
+    ego = ego_poses(turning_motions, 10.0)
+    plan = EditPlan(
+        "bend", "", CITYSCAPES.name, camera.size_hw, 10.0, len(ego), camera, 0, ego, ()
+    )  # fmt: skip
+    memory = RoadsideMemory(plan, CITYSCAPES)
+    height, width = camera.size_hw
+    semantic = np.random.default_rng(0).choice(
+        np.array([ROAD, SIDEWALK], np.uint8), (height, width)
+    )
+    for index in (0, 40, 90):
+        roadside = memory.around((Frame(index, 0, semantic=semantic),))
+        first = np.floor((memory.path.at_frame_m[index] + 3.0) * 2)
+        along = (first + np.arange(84) + 0.5) / 2
+        along, left = (it.ravel() for it in np.meshgrid(along, np.arange(-69.5, 70) / 5))
+        poses = memory.path.poses(along, left)
+        places = seen_from(poses, np.broadcast_to(ego[index], poses.shape))
+        places[:, 2] = 0.0
+        u, v, depth = project(camera, places).T
+        u, v = np.rint(u).astype(int), np.rint(v).astype(int)
+        seen = (depth > 1) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        assert seen.sum() > 3000
+        found = roadside.ground(along[seen], left[seen])
+        np.testing.assert_array_equal(found, semantic[v[seen], u[seen]])
+
+
+def test_what_one_near_frame_hides_and_one_is_past_is_looked_up_in_the_next(road_scene, street):
+    plan = plan_edits(load_preset("remove_cars").edits, road_scene(16), 1)
+    frames = {index: street(index, cars=False) for index in (0, 4, 8, 12)}
+    wall = CITYSCAPES.label("wall").id
+    for index, label in ((0, wall), (4, CAR)):
+        semantic = frames[index].semantic
+        semantic[semantic == BUILDING] = label
+    hole = np.zeros(frames[8].semantic.shape, bool)
+    hole[46:54, 168:] = True
+    filled = frames[8].semantic.copy()
+    assert (filled[hole] == BUILDING).all()
+    window = MapWindow(frames[8], (frames[0], frames[4]), (frames[12],))
+    memory = RoadsideMemory(plan, CITYSCAPES)
+    fill_hole(filled, hole, window, memory, columns_only=False)
+    assert (filled[hole] == wall).all()
+    np.testing.assert_array_equal(filled[~hole], frames[8].semantic[~hole])
