@@ -107,6 +107,21 @@ def test_leaving_the_frame_agrees_with_numpy():
     np.testing.assert_array_equal(actual[0, 0].numpy(), numpy_flow.leaves_frame(flow))
 
 
+def test_balanced_interpolation_keeps_the_gradients_that_others_blur_or_sharpen():
+    noise = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(noise, (64, 64), mode="bilinear")
+    there, back = constant_flow(0.4, 0.3, (64, 64)), constant_flow(-0.4, -0.3, (64, 64))
+    kept = {}
+    for interpolation in ("bilinear", "balanced", "bicubic"):
+        moved = picture
+        for flow in (there, back) * 5:
+            moved = warp(moved, flow, interpolation=interpolation)
+        inner = [it[..., 16:48, 16:48].diff(dim=3).abs().mean().item() for it in (moved, picture)]
+        kept[interpolation] = inner[0] / inner[1]
+    assert kept["bilinear"] < kept["balanced"] < kept["bicubic"]
+    assert abs(kept["balanced"] - 1) < min(abs(kept[it] - 1) for it in ("bilinear", "bicubic"))
+
+
 def test_pixels_are_hidden_where_flow_is_unknown_occluded_or_points_outside():
     flow = constant_flow(2, 0, (1, 6))
     assert hidden_mask(flow, None, None).flatten().tolist() == [0, 0, 0, 0, 1, 1]

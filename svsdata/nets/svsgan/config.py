@@ -223,7 +223,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             correct_warp=True,
-            correction=0.3,
+            correction=0.2,
             interpolation="balanced",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
