@@ -1,6 +1,6 @@
 """The whole line on recorded driving video: label, train, synthesize an unseen sequence, export.
 
-    python benchmarks/real_run.py CITYSCAPES_SAMPLE WORK_FOLDER [--steps 400]
+    python benchmarks/real_run.py CITYSCAPES_SAMPLE WORK_FOLDER [--steps 400] [--preset carry]
 
 CITYSCAPES_SAMPLE holds ``leftImg8bit_sequence``, ``pseudo_labels`` and ``pseudo_instances``; its
 last sequence is synthesized from its first frame, the others are learned from. Nothing of it may
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--preset", default="carry")
     arguments = parser.parse_args()
     data, work = arguments.data, arguments.work
     progress = Lines()
@@ -59,10 +60,10 @@ def main() -> None:
         )
         figures[f"label {store} frames/s"] = labelled.frames_per_s
 
-    # Train the demo-size model
+    # Train a small model
     config = make_config(
         TrainConfig,
-        train_preset("demo"),
+        train_preset(arguments.preset),
         {"store": work / "train", "run": work / "run", "steps": arguments.steps},
         {"ema_decay": 0.99},
     )
@@ -75,7 +76,8 @@ def main() -> None:
         figures[f"{name} first and last"] = (told[0], told[-1])
 
     # Synthesize the unseen sequence from its first frame, along its flow and by labels alone
-    for motion in ("store", "labels"):
+    motions = ("store", "labels") if config.given_motion else ("labels",)
+    for motion in motions:
         out = work / f"synthetic-{motion}"
         request = {"store": work / "test", "checkpoint": work / "run", "out": out, "motion": motion}
         made = run_synthesize(make_config(SynthesizeConfig, request), progress)
@@ -84,7 +86,7 @@ def main() -> None:
 
     # Export it
     for form in ("cityscapes", "video"):
-        request = {"store": work / "synthetic-store", "format": form, "out": work / form}
+        request = {"store": work / f"synthetic-{motions[0]}", "format": form, "out": work / form}
         run_export(make_config(ExportConfig, request), progress)
     figures["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(figures, indent=2))

@@ -134,18 +134,20 @@ what is shown and saved."""
 
 
 def train_preset(name: str) -> dict[str, object]:
-    """Return the fields that a preset sets: ``demo``, ``cityscapes`` or ``kitti360``.
+    """Return the fields that a preset sets: ``demo``, ``carry``, ``cityscapes`` or ``kitti360``.
 
     Raises:
         ConfigError: If there is no such preset.
     """
     if name == "demo":
         return _demo()
+    if name == "carry":
+        return _carry()
     if name == "cityscapes":
         return _paper((256, 512))
     if name == "kitti360":
         return _paper((128, 512))
-    raise ConfigError(f"unknown preset '{name}' of train; known: demo, cityscapes, kitti360")
+    raise ConfigError(f"unknown preset '{name}' of train; known: demo, carry, cityscapes, kitti360")
 
 
 def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
@@ -154,10 +156,37 @@ def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
 
 
 def _demo() -> dict[str, object]:
-    """Motion first, then everything, on clips that grow; at half size, then at full size."""
+    """About two hours on two cores: half size first, clips that grow, then full size."""
     half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
+        "phases": (
+            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
+            Phase(_epochs(0.35, 44, 1), 44, full, 2e-4, 1e-5),
+        ),
+        "steps": 4000,
+        "loss_weights": LossWeights(
+            image_adversarial=0.5,
+            video_adversarial=0.1,
+            feature_matching=5.0,
+            perceptual=0.0,
+            pixel=20.0,
+            occlusion=0.0,
+        ),
+        "max_class_weight": 20.0,
+        "perturbed_feedback": 0.2,
+        "reference_free": 0.2,
+        "discriminator_rate": 0.5,
+    }
+
+
+def _carry() -> dict[str, object]:
+    """Motion first, then everything, on clips that grow; at half size, then at full size."""
+    half, full = (128, 256), (256, 512)
+    return {
+        "model": "carry",
         "phases": (
             Phase(_epochs(0.28, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
             Phase(_epochs(0.14, 8, 2), 8, half, 4e-4, batch_size=2),

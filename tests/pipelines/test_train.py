@@ -203,7 +203,7 @@ def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_p
 
 
 def test_presets_are_configs_and_unknown_ones_are_named():
-    for name in ("demo", "cityscapes", "kitti360"):
+    for name in ("demo", "carry", "cityscapes", "kitti360"):
         made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
         assert made.phases
     with pytest.raises(ConfigError, match="unknown preset 'dmo' of train; known: demo"):

@@ -48,11 +48,15 @@ def test_spans_cover_all_steps_without_gaps_however_few_there_are(steps):
     assert all(span_at(spans, step) for step in range(min(steps, 50)))
 
 
-def test_the_demo_preset_gives_each_phase_its_share_of_the_steps():
-    preset = train_preset("demo")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("demo", [0.1, 0.33, 0.22, 0.35]), ("carry", [0.28, 0.14, 0.14, 0.08, 0.14, 0.22])],
+)
+def test_a_small_preset_gives_each_phase_its_share_of_the_steps(name, expected):
+    preset = train_preset(name)
     spans = timetable(preset["phases"], clips_per_epoch=3, backprop_frames=1, steps=preset["steps"])
     shares = [(span.end_step - span.first_step) / preset["steps"] for span in spans]
-    assert shares == pytest.approx([0.28, 0.14, 0.14, 0.08, 0.14, 0.22], abs=1e-3)
+    assert shares == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize(

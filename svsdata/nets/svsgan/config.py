@@ -151,7 +151,8 @@ _DEMO_MOTION = MotionConfig(
     sees_position=True,
 )
 
-MODELS = ("C", "D", "E", "fast", "demo")
+MODELS = ("C", "D", "E", "fast", "demo", "carry")
+_SMALL = ("demo", "carry")
 """Every name that ``generator_config`` knows."""
 
 
@@ -167,7 +168,8 @@ def generator_config(
 
     Args:
         model: ``C``, ``D``, ``E`` of the paper's ablations, ``fast`` (C with 1x1 gamma and beta at
-            the finest level and beyond) or ``demo`` (for two CPU cores).
+            the finest level and beyond), ``demo`` (for two CPU cores) or ``carry`` (``demo`` that
+            leaves what it carries over nearly as it is).
         num_classes: Classes of the label set.
         edges: Feed instance borders; every frame must then have an instance map.
         extra_blocks: SPADE blocks beyond the base size; each doubles it.
@@ -211,6 +213,9 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
         return replace(base, style_width=128)
     if model == "fast":
         return replace(base, modulation_kernels=(3,) * 5 + (1,) * (1 + extra_blocks))
+    if model == "carry":
+        demo = _preset("demo", num_classes, edges=edges, extra_blocks=extra_blocks)
+        return replace(demo, correction=0.2, interpolation="balanced")
     if model == "demo":
         return replace(
             base,
@@ -223,8 +228,6 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
             correct_warp=True,
-            correction=0.2,
-            interpolation="balanced",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 
@@ -234,7 +237,7 @@ def image_discriminator_config(
 ) -> ImageDiscriminatorConfig:
     """Return the image discriminator that goes with a generator preset."""
     config = ImageDiscriminatorConfig(num_classes)
-    if model == "demo":
+    if model in _SMALL:
         config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
     return replace(config, widths=_scaled_all(config.widths, width))
 
@@ -243,7 +246,7 @@ def video_discriminator_configs(
     model: str, *, width: float = 1.0
 ) -> tuple[VideoDiscriminatorConfig, ...]:
     """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
-    channels = scaled(16 if model == "demo" else 64, width)
+    channels = scaled(16 if model in _SMALL else 64, width)
     return tuple(VideoDiscriminatorConfig(stride, channels) for stride in (1, 3))
 
 

@@ -11,7 +11,7 @@ from svsdata.nets.svsgan.config import (
 
 
 def test_an_unknown_model_is_refused_and_the_known_are_named():
-    with pytest.raises(ConfigError, match=r"'Z'.*C, D, E, fast, demo"):
+    with pytest.raises(ConfigError, match=r"'Z'.*C, D, E, fast, demo, carry"):
         generator_config("Z", 35)
 
 

@@ -18,7 +18,7 @@ from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.nets.video_generator import Motion, without_previous
 from svsdata.tensors import warp
 
-MODELS = ["C", "D", "E", "fast", "demo"]
+MODELS = ["C", "D", "E", "fast", "demo", "carry"]
 
 
 def millions(module: torch.nn.Module) -> float:
