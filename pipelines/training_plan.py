@@ -159,11 +159,11 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
         if config.given_motion and config.model in ("A", "B"):
             raise ConfigError(
                 f"given_motion is {config.given_motion:g}, and model {config.model} draws its flow "
-                "together with the frame; leave it at 0, or train C, D, E, fast or demo"
+                "together with the frame; leave it at 0, or train another model"
             )
         if phase.learns == "motion" and config.model in ("A", "B"):
             raise ConfigError(
                 f"a phase learns motion, which model {config.model} reads off pictures too; "
-                "leave that phase out, or train C, D, E, fast or demo"
+                "leave that phase out, or train another model"
             )
         most = phase.extra_blocks
