@@ -15,7 +15,8 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Set any field of the config; repeatable."),
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="demo, cityscapes or kitti360.", show_default=False)
+    str | None,
+    typer.Option("--preset", help="demo, carry, cityscapes or kitti360.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
