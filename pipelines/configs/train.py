@@ -155,6 +155,16 @@ def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
     return {"model": "C", "phases": (*_paper_phases(size_hw), *_doubled_phases(size_hw))}
 
 
+_DEMO_LOSSES = LossWeights(
+    image_adversarial=0.5,
+    video_adversarial=0.1,
+    feature_matching=5.0,
+    perceptual=0.0,
+    pixel=20.0,
+    occlusion=0.0,
+)
+
+
 def _demo() -> dict[str, object]:
     """About two hours on two cores: half size first, clips that grow, then full size."""
     half, full = (128, 256), (256, 512)
@@ -167,14 +177,7 @@ def _demo() -> dict[str, object]:
             Phase(_epochs(0.35, 44, 1), 44, full, 2e-4, 1e-5),
         ),
         "steps": 4000,
-        "loss_weights": LossWeights(
-            image_adversarial=0.5,
-            video_adversarial=0.1,
-            feature_matching=5.0,
-            perceptual=0.0,
-            pixel=20.0,
-            occlusion=0.0,
-        ),
+        "loss_weights": _DEMO_LOSSES,
         "max_class_weight": 20.0,
         "perturbed_feedback": 0.2,
         "reference_free": 0.2,
@@ -185,7 +188,7 @@ def _demo() -> dict[str, object]:
 def _carry() -> dict[str, object]:
     """Motion first, then everything, on clips that grow; at half size, then at full size."""
     half, full = (128, 256), (256, 512)
-    return {
+    return _demo() | {
         "model": "carry",
         "phases": (
             Phase(_epochs(0.28, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
@@ -196,19 +199,9 @@ def _carry() -> dict[str, object]:
             Phase(_epochs(0.22, 32, 1), 32, full, 2e-4, 1e-5),
         ),
         "steps": 4200,
-        "loss_weights": LossWeights(
-            image_adversarial=0.5,
-            video_adversarial=0.1,
-            feature_matching=5.0,
-            perceptual=0.0,
-            pixel=20.0,
-            occlusion=5.0,
-        ),
-        "max_class_weight": 20.0,
-        "perturbed_feedback": 0.2,
+        "loss_weights": _DEMO_LOSSES.model_copy(update={"occlusion": 5.0}),
         "reference_free": 0.1,
         "given_motion": 0.6,
-        "discriminator_rate": 0.5,
         "ema_decay": 0.995,
         "ema_start": 100,
     }

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,20 +74,26 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+TINY = GeneratorConfig(
+    CITYSCAPES.num_classes,
+    edges=True,
+    label_embedding=4,
+    motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
+    image_widths=(4, 8, 8),
+    semantic_stem=(4, 4),
+    decoder_widths=(8, 4, 4),
+    modulation_kernels=(3, 1, 1),
+)
+
+
 def write_checkpoint(path: Path, **changes: object) -> Path:
     torch.manual_seed(3)
-    config = GeneratorConfig(
-        CITYSCAPES.num_classes,
-        edges=True,
-        label_embedding=4,
-        motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
-        image_widths=(4, 8, 8),
-        semantic_stem=(4, 4),
-        decoder_widths=(8, 4, 4),
-        modulation_kernels=(3, 1, 1),
-    )
+    return save(path, Generator(TINY), "tiny", changes)
+
+
+def save(path: Path, generator: Generator, model: str, changes: Mapping[str, object]) -> Path:
     info = CheckpointInfo(
-        model="tiny",
+        model=model,
         label_set=CITYSCAPES,
         size_hw=NETWORK_HW,
         fps=10.0,
@@ -97,7 +103,7 @@ def write_checkpoint(path: Path, **changes: object) -> Path:
         uses_instances=True,
         store_id="made in this test",
     )
-    save_generator(path, Generator(config), replace(info, **changes))  # type: ignore[arg-type]
+    save_generator(path, generator, replace(info, **changes))  # type: ignore[arg-type]
     return path
 
 
@@ -109,33 +115,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_carrier(path: Path, **changes: object) -> Path:
     """A generator that draws nothing: what it does not carry over stays grey."""
     torch.manual_seed(3)
-    config = GeneratorConfig(
-        CITYSCAPES.num_classes,
-        motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
-        image_widths=(4, 8, 8),
-        semantic_stem=(4, 4),
-        decoder_widths=(8, 4, 4),
-        modulation_kernels=(3, 1, 1),
-        correct_warp=True,
-    )
-    generator = Generator(config)
+    generator = Generator(replace(TINY, edges=False, label_embedding=0, correct_warp=True))
     generator.motion.head.bias.data[2] = -30.0
     for head in generator.heads:
         torch.nn.init.zeros_(head.weight)
-    info = CheckpointInfo(
-        model="carrier",
-        label_set=CITYSCAPES,
-        size_hw=STORE_HW,
-        fps=10.0,
-        pixel_counts={label.name: 100 for label in CITYSCAPES.labels},
-        step=0,
-        reference_free=False,
-        uses_instances=False,
-        store_id="made in this test",
-        given_motion=True,
-    )
-    save_generator(path, generator, replace(info, **changes))  # type: ignore[arg-type]
-    return path
+    told = {"size_hw": STORE_HW, "uses_instances": False, "given_motion": True}
+    return save(path, generator, "carrier", told | changes)
 
 
 class StoppedError(Exception):

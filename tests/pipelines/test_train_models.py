@@ -144,7 +144,8 @@ def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, t
 def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tmp_path):
     rate = 5e-6
     phases = [Phase(1, 4, SIZE, rate, batch_size=2)]
-    changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0)}
+    # with the seed of the others, a flow that rounds across zero meets the kink of bilinear sampling
+    changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0), "seed": 4}
     alone = config(store, tmp_path / "alone", **changes)
     run_train(alone, Silent())
     shared = config(store, tmp_path / "shared", **changes)
@@ -179,8 +180,7 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
     means, other_means = mean_gradients_of(alone.run), mean_gradients_of(shared.run)
     scale = max(float(mean.norm()) for mean in means.values())
     for key, mean in means.items():
-        # where rounding takes an L1 term to the other side of zero, a pixel's share turns around
-        assert float((other_means[key] - mean).norm()) < 2e-4 * scale, key
+        assert float((other_means[key] - mean).norm()) < 1e-5 * scale, key
     alone_stats, shared_stats = (
         [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
         for told in (alone, shared)

@@ -151,8 +151,8 @@ _DEMO_MOTION = MotionConfig(
     sees_position=True,
 )
 
-MODELS = ("C", "D", "E", "fast", "demo", "carry")
 _SMALL = ("demo", "carry")
+MODELS = ("C", "D", "E", "fast", *_SMALL)
 """Every name that ``generator_config`` knows."""
 
 

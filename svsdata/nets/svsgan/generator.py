@@ -161,18 +161,18 @@ class Generator(VideoGenerator[LabelFeatures]):
             detail: How far the newest extra block takes part, 0 to 1.
         """
         config = self.config
-        sources, warped, flow = [], previous_images, features.backward_flow
+        flow, occlusion_mask = self.motion_of(features)
+        sources, warped = [], previous_images
         for step in self._steps():  # the base size first, the full size last
             previous = F.avg_pool2d(previous_images, step) if step > 1 else previous_images
-            flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
-            warped = warp(previous, flow, interpolation=config.interpolation)
+            own_flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
+            warped = warp(previous, own_flow, interpolation=config.interpolation)
             source = previous if config.warp_features else warped
             sources.append(_fold(source, config.patch).to(self.dtype))
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
         image = torch.tanh(self._decode(pyramid, features, detail))
-        occlusion_mask = resize(features.occlusion_mask, (image.shape[2], image.shape[3]))
         if config.correct_warp:
             share = occlusion_mask.lerp(torch.ones_like(occlusion_mask), config.correction)
             image = (warped * (1 - occlusion_mask) + image * share).clamp(-1, 1)
