@@ -13,22 +13,21 @@ WORK_FOLDER belongs outside the repository.
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import as_file, files
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
+from baselines import LAYERS, write_baselines, write_sequence
 
 from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.cli.progress import Lines
 from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
-from svsdata.flow import warp
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.configs.label import LabelConfig
@@ -39,9 +38,7 @@ from svsdata.pipelines.label import run_label
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
 from svsdata.progress import Progress
-from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
-from svsdata.store.writer import StoreWriter
 from svsdata.training.schedules import Phase
 
 SIZE_HW, _HALF_HW = (128, 256), (64, 128)
@@ -96,7 +93,6 @@ SWITCHES: dict[str, dict[str, object]] = {
 _SWITCHED_FRAMES = 201
 _SCENE_FRAMES = 60
 _JUDGED_EVERY = 10
-_LAYERS = ("image", "semantic", "instance")
 
 
 def main() -> None:
@@ -254,38 +250,6 @@ def judge(name: str, real: Path, drawn: Path, places: range, bin_frames: int) ->
         tell(figure, curve.mean, real_curve and real_curve.mean, curve.points())
 
 
-def write_baselines(store: Path) -> dict[str, Path]:
-    """Write what needs no network: the first frame repeated, and warped on and on by DIS flow.
-
-    The warped one is told the recording's own motion, which a generator has to guess.
-    """
-    reader = StoreReader(store)
-    written = {}
-    for name, draw in (("first frame repeated", _repeated), ("first frame warped", _warped)):
-        out = store.with_name(f"{store.name}-{name.split()[-1]}")
-        for sequence in reader.sequence_ids:
-            frames = reader.read(sequence, layers=(*_LAYERS, "flow"))
-            write_sequence(out, reader, sequence, draw(frames))
-        written[name] = out
-    return written
-
-
-def _repeated(frames: Iterable[Frame]) -> Iterator[Frame]:
-    first = None
-    for frame in frames:
-        first = frame.image if first is None else first
-        yield replace(frame, image=first, flow=None)
-
-
-def _warped(frames: Iterable[Frame]) -> Iterator[Frame]:
-    shown = np.empty(0, np.float32)
-    for frame in frames:
-        assert frame.image is not None
-        begins = frame.flow is None
-        shown = frame.image.astype(np.float32) if begins else warp(shown, frame.flow)
-        yield replace(frame, image=np.rint(shown).astype(np.uint8), flow=None)
-
-
 def write_cut(work: Path, progress: Progress) -> Path:
     """Write one recording of two streets, one after the other."""
     streets = work / "two-streets"
@@ -293,25 +257,13 @@ def write_cut(work: Path, progress: Progress) -> Path:
         source = f"street:seed={seed},frames={_SCENE_FRAMES}"
         run_label(LabelConfig(source=source, store=str(streets)), progress)
     reader = StoreReader(streets)
-    scenes = [reader.read(name, layers=_LAYERS) for name in reader.sequence_ids]
+    scenes = [reader.read(name, layers=LAYERS) for name in reader.sequence_ids]
     joined = (
         replace(frame, frame_index=index, timestamp_us=index * 100_000)
         for index, frame in enumerate(chain(*scenes))
     )
     write_sequence(work / "cut", reader, "cut", joined)
     return work / "cut"
-
-
-def write_sequence(out: Path, like: StoreReader, name: str, frames: Iterable[Frame]) -> None:
-    """Write a sequence of images and labels, unless it is there."""
-    info = replace(like.info, modalities=_LAYERS)
-    writer = StoreWriter(out, info)
-    if name in writer.committed:
-        return
-    with writer.sequence(name, source="learning.py", fps=info.fps, stateful=False) as rows:
-        for frame in islice(frames, rows.next_frame_index, None):
-            rows.append(replace(frame, encoded_image=None))
-        rows.commit()
 
 
 if __name__ == "__main__":

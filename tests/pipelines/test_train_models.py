@@ -144,7 +144,7 @@ def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, t
 def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tmp_path):
     rate = 5e-6
     phases = [Phase(1, 4, SIZE, rate, batch_size=2)]
-    # with the seed of the others, a flow that rounds across zero meets the kink of bilinear sampling
+    # with the seed of the others a flow rounds across zero, and meets a kink of bilinear sampling
     changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0), "seed": 4}
     alone = config(store, tmp_path / "alone", **changes)
     run_train(alone, Silent())
