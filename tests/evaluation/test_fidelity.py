@@ -32,15 +32,15 @@ def test_ssim_equals_the_formula_in_every_window(image):
                 (2 * mean_a * mean_b + 6.5025) / (mean_a**2 + mean_b**2 + 6.5025)
                 * (2 * both + 58.5225) / (var_a + var_b + 58.5225)
             )  # fmt: skip
-    assert ssim(image, other) == pytest.approx(np.mean(values), abs=1e-6)
-    assert ssim(image, image) == 1.0
+    assert ssim(image, other) == pytest.approx(np.mean(values), rel=1e-9)
+    assert ssim(image, image) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("level", "other"), [(0, 1), (3, 90), (128, 255), (254, 255), (0, 255)])
 def test_ssim_of_flat_images_is_that_of_their_levels(level, other):
     expected = (2 * level * other + 6.5025) / (level**2 + other**2 + 6.5025)
     images = [np.full((13, 20, 3), one, np.uint8) for one in (level, other)]
-    assert ssim(*images) == pytest.approx(expected, abs=5e-5)
+    assert ssim(*images) == pytest.approx(expected, rel=1e-9)
 
 
 def test_images_of_other_sizes_are_refused(image):
