@@ -126,20 +126,17 @@ def leaves_frame(flow: Tensor) -> Tensor:
     return outside.unsqueeze(1).float()
 
 
-def hidden_mask(flow: Tensor, validity: Tensor | None, occlusion: Tensor | None) -> Tensor:
-    """Mark pixels that a flow does not find in the previous frame.
+def hidden_mask(flow: Tensor, occlusion: Tensor | None) -> Tensor:
+    """Mark pixels that are not in the previous frame.
 
     Args:
         flow: (B, 2, H, W) backward flow in pixels.
-        validity: (B, 1, H, W), 1 = the flow is known; None: everywhere.
         occlusion: (B, 1, H, W), 1 = the previous frame does not show the pixel; None: nowhere.
 
     Returns:
-        (B, 1, H, W) float32: 1 where the flow is unknown, occluded or points outside.
+        (B, 1, H, W) float32: 1 where the pixel is occluded or the flow points outside.
     """
     hidden = leaves_frame(flow)
-    if validity is not None:
-        hidden = torch.maximum(hidden, 1 - validity.float())
     return hidden if occlusion is None else torch.maximum(hidden, occlusion.float())
 
 

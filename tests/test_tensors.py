@@ -122,15 +122,12 @@ def test_balanced_interpolation_keeps_the_gradients_that_others_blur_or_sharpen(
     assert abs(kept["balanced"] - 1) < min(abs(kept[it] - 1) for it in ("bilinear", "bicubic"))
 
 
-def test_pixels_are_hidden_where_flow_is_unknown_occluded_or_points_outside():
+def test_pixels_are_hidden_where_they_are_occluded_or_flow_points_outside():
     flow = constant_flow(2, 0, (1, 6))
-    assert hidden_mask(flow, None, None).flatten().tolist() == [0, 0, 0, 0, 1, 1]
-    validity = torch.tensor([0, 1, 1, 1, 1, 0], dtype=torch.uint8).view(1, 1, 1, 6)
+    assert hidden_mask(flow, None).flatten().tolist() == [0, 0, 0, 0, 1, 1]
     occlusion = torch.tensor([0, 1, 0, 0, 0, 0], dtype=torch.uint8).view(1, 1, 1, 6)
-    assert hidden_mask(flow, validity, None).flatten().tolist() == [1, 0, 0, 0, 1, 1]
-    assert hidden_mask(flow, None, occlusion).flatten().tolist() == [0, 1, 0, 0, 1, 1]
-    hidden = hidden_mask(flow, validity, occlusion)
-    assert hidden.flatten().tolist() == [1, 1, 0, 0, 1, 1]
+    hidden = hidden_mask(flow, occlusion)
+    assert hidden.flatten().tolist() == [0, 1, 0, 0, 1, 1]
     assert hidden.dtype == torch.float32
 
 

@@ -46,6 +46,9 @@ class Motion:
     """(B, 2, H, W) float32, pixels."""
     occlusion_mask: Tensor
     """(B, 1, H, W) float32, 1 = the previous frame does not show the pixel."""
+    known: Tensor | None = None
+    """(B, 1, H, W) float32, 1 = both hold there; elsewhere the network decides. None: everywhere.
+    """
 
 
 class LabelFeatures(Protocol):
@@ -109,7 +112,7 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
-            motion: Followed instead of what the network makes of labels.
+            motion: Followed, where it is known, instead of what the network makes of labels.
 
         Raises:
             ValueError: If motion is given to a network that reads it off the past frames.

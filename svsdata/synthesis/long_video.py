@@ -214,10 +214,11 @@ class LongVideo:
             return None
         flow = self._tensor(np.ascontiguousarray(frame.flow.transpose(2, 0, 1)))[None]
         validity, occlusion = (
-            None if mask is None else self._tensor(mask)[None, None]
+            None if mask is None else self._tensor(mask)[None, None].float()
             for mask in (frame.flow_validity, frame.occlusion)
         )
-        return Motion(flow, hidden_mask(flow, validity, occlusion))
+        known = None if validity is None or bool(validity.all()) else validity
+        return Motion(flow, hidden_mask(flow, occlusion), known)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)

@@ -173,7 +173,8 @@ def _motion(batch: ClipBatch, frames: slice) -> Motion:
     assert batch.flow_validity is not None
     flow, validity = _rows(batch.flow[:, frames]), _rows(batch.flow_validity[:, frames])
     occlusion = None if batch.occlusion is None else _rows(batch.occlusion[:, frames])
-    return Motion(flow, hidden_mask(flow, validity, occlusion))
+    known = None if bool(validity.all()) else validity.float()
+    return Motion(flow, hidden_mask(flow, occlusion), known)
 
 
 def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tensor) -> Tensor:

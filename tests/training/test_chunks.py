@@ -61,9 +61,13 @@ def test_a_chunk_gives_the_motion_that_the_store_tells_without_its_pictures(batc
     changed = replace(batch, occlusion=None, image=batch.image * 0)
     motion = chunk_of(changed, 4, 6, with_edges=False, gives_motion=True).motion
     assert torch.equal(motion.occlusion_mask, leaves_frame(chunk.flow))
-    unknown = replace(changed, flow_validity=batch.flow_validity * 0)
-    motion = chunk_of(unknown, 4, 6, with_edges=False, gives_motion=True).motion
-    assert (motion.occlusion_mask == 1).all()
+    assert motion.known is None
+    validity = batch.flow_validity.clone()
+    validity[1, 4, :, :8] = 0
+    unsure = replace(changed, flow_validity=validity)
+    motion = chunk_of(unsure, 4, 6, with_edges=False, gives_motion=True).motion
+    assert torch.equal(motion.known[1], validity[1, 4].float())
+    assert torch.equal(motion.occlusion_mask, leaves_frame(chunk.flow))
 
 
 def test_without_flow_every_pixel_counts_as_reliable(batch):

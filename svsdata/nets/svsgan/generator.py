@@ -131,7 +131,8 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
                 the config says ``edges``.
             edges: The same at t.
-            motion: Of full-size frames, followed instead of what the motion network would tell.
+            motion: Of full-size frames, followed where it is known; the motion network is asked
+                for the rest alone.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
@@ -139,14 +140,14 @@ class Generator(VideoGenerator[LabelFeatures]):
         """
         self._check_size(semantic)
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
-        if motion is None:
+        if motion is not None:
+            motion = _resized(motion, (labels[0].shape[2], labels[0].shape[3]))
+        if motion is None or motion.known is not None:
             previous_semantic = previous_semantic.view_as(semantic)
             previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
-            flow, occlusion_mask = self.motion(torch.cat([previous, labels[0]], dim=1))
-        else:
-            base_hw = (labels[0].shape[2], labels[0].shape[3])
-            flow = resize_flow(motion.backward_flow, base_hw)
-            occlusion_mask = resize(motion.occlusion_mask, base_hw)
+            told = Motion(*self.motion(torch.cat([previous, labels[0]], dim=1)))
+            motion = told if motion is None else _completed(motion, told)
+        flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
@@ -257,6 +258,23 @@ class Generator(VideoGenerator[LabelFeatures]):
                 f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
                 f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
+
+
+def _resized(motion: Motion, size_hw: tuple[int, int]) -> Motion:
+    return Motion(
+        resize_flow(motion.backward_flow, size_hw),
+        resize(motion.occlusion_mask, size_hw),
+        None if motion.known is None else resize(motion.known, size_hw),
+    )
+
+
+def _completed(motion: Motion, told: Motion) -> Motion:
+    """Put what the network tells where a motion is not known."""
+    assert motion.known is not None
+    return Motion(
+        told.backward_flow.lerp(motion.backward_flow, motion.known),
+        told.occlusion_mask.lerp(motion.occlusion_mask, motion.known),
+    )
 
 
 def _fold(picture: Tensor, patch: int) -> Tensor:

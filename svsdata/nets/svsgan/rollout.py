@@ -219,9 +219,15 @@ def _batch_motion(motions: list[Motion], multiple: int) -> Motion:
         padding = _padding(joined.shape[2], joined.shape[3], multiple)
         return F.pad(joined, padding, mode="replicate")
 
+    known = None
+    if any(motion.known is not None for motion in motions):
+        everywhere = [torch.ones_like(motion.occlusion_mask) for motion in motions]
+        pairs = zip(motions, everywhere, strict=True)
+        known = batch([whole if it.known is None else it.known for it, whole in pairs])
     return Motion(
         batch([motion.backward_flow for motion in motions]),
         batch([motion.occlusion_mask for motion in motions]),
+        known,
     )
 
 

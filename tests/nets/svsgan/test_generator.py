@@ -247,6 +247,23 @@ def test_correcting_nothing_copies_visible_pixels(make_generator, make_labels):
     torch.testing.assert_close(generator(previous, labels, labels).image, previous)
 
 
+@pytest.mark.parametrize("model", ["C", "demo"])
+def test_motion_that_is_known_in_part_is_completed_by_the_network(
+    make_generator, make_labels, model
+):
+    generator = make_generator(model)
+    before, now = make_labels(1, (64, 64), 0), make_labels(1, (64, 64), 1)
+    told = generator.label_features(before, now)
+    known = torch.zeros(1, 1, 64, 64)
+    known[..., :32] = 1
+    motion = Motion(torch.full((1, 2, 64, 64), 3.0), torch.full((1, 1, 64, 64), 0.25), known)
+    features = generator.label_features(before, now, motion=motion)
+    assert (features.backward_flow[..., :32] == 3).all()
+    assert (features.occlusion_mask[..., :32] == 0.25).all()
+    assert torch.equal(features.backward_flow[..., 32:], told.backward_flow[..., 32:])
+    assert torch.equal(features.occlusion_mask[..., 32:], told.occlusion_mask[..., 32:])
+
+
 @pytest.mark.parametrize("occluded", [0.0, 0.25, 1.0])
 def test_what_is_kept_is_corrected_by_a_share_and_the_rest_is_drawn(
     make_generator, make_labels, occluded

@@ -73,6 +73,8 @@ def test_a_frame_whose_motion_is_known_follows_it_and_the_others_their_labels(
     flow[:, 0] = 2.0
     hidden = leaves_frame(flow)
     labels[1] = replace(labels[1], motion=Motion(flow, hidden))
+    nowhere = torch.zeros_like(hidden)  # the network decides, and lets the picture stand still
+    labels[2] = replace(labels[2], motion=Motion(flow, hidden, nowhere))
     first, second, third = (it.image for it in rollout(generator, state, labels, chunk=chunk))
     torch.testing.assert_close(first, state.image)
     torch.testing.assert_close(second[..., :68], state.image[..., 2:], atol=1e-5, rtol=0)
