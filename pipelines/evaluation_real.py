@@ -7,7 +7,10 @@ weights and settings of who judged, which frames counted, and the code itself.
 import hashlib
 import json
 import os
+import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -29,6 +32,8 @@ from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device
 
+_KEPT_DAYS = 30
+_NAME = re.compile(r"(\.\d+-)?[a-z0-9_]+-[0-9a-f]{32}\.safetensors")
 _WITHOUT_A_JUDGE = ("warping_error", "drift", "identity")
 
 
@@ -50,6 +55,8 @@ def measure_real(
         if path.exists():
             try:
                 kept[metric] = _read(path, bases[metric])
+                with suppress(OSError):  # taken up from a folder that may not be written
+                    os.utime(path)
             except CheckpointError as error:
                 progress.note(f"{metric} of the real store is measured again: {error}")
     missing = [metric for metric in bases if metric not in kept]
@@ -62,6 +69,8 @@ def measure_real(
             _write(places[metric], bases[metric], arrays_of(figures, metric))
         except (OSError, SafetensorError) as error:
             progress.note(f"{metric} of the real store cannot be kept: {error}")
+    if config.kept_figures is not None:
+        _forget_unused(config.kept_figures.expanduser())
     for metric, arrays in kept.items():
         take_up(figures, metric, arrays)
     return figures, tuple(kept)
@@ -133,3 +142,12 @@ def _write(path: Path, basis: str, arrays: Arrays) -> None:
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     write_tensors(own, tensors, {"basis": basis, "sha256": tensors_sha256(tensors)})
     own.replace(path)
+
+
+def _forget_unused(folder: Path) -> None:
+    """Delete what nobody took up for ``_KEPT_DAYS``: other code and other stores need other files."""
+    oldest = time.time() - _KEPT_DAYS * 24 * 3600
+    for path in folder.glob("*.safetensors"):
+        with suppress(OSError):  # others tidy up too
+            if _NAME.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                path.unlink()

@@ -155,14 +155,17 @@ def turned_projection(
         (..., 3, 3): takes a direction, or a point less the camera's centre, to z-depth times
         (u, v, 1) in the previous frame.
     """
-    zero, one = np.zeros_like(turn_rad), np.ones_like(turn_rad)
-    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
-    turn = np.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], axis=-1)
-    cosine, sine = np.cos(pitch_step_rad), np.sin(pitch_step_rad)
-    pitch = np.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], axis=-1)
+    turns = np.zeros((*turn_rad.shape, 3, 3))
+    pitches = np.zeros_like(turns)
+    turns[..., 0, 0] = turns[..., 1, 1] = np.cos(turn_rad)
+    turns[..., 1, 0] = np.sin(turn_rad)
+    turns[..., 0, 1] = -turns[..., 1, 0]
+    pitches[..., 0, 0] = pitches[..., 2, 2] = np.cos(pitch_step_rad)
+    pitches[..., 0, 2] = np.sin(pitch_step_rad)
+    pitches[..., 2, 0] = -pitches[..., 0, 2]
+    turns[..., 2, 2] = pitches[..., 1, 1] = 1.0
     sees = camera.intrinsics @ camera.cam_T_vehicle[:3, :3]
-    square = (*turn_rad.shape, 3, 3)
-    return np.asarray(sees @ pitch.reshape(square) @ turn.reshape(square))
+    return np.asarray(sees @ pitches @ turns)
 
 
 def horizon_row(camera: Camera) -> float:

@@ -66,7 +66,7 @@ def fit_rotation(flow: Flow, camera: Camera, validity: Mask | None = None) -> Ro
     measured = pixels + flow[rows, columns]
     rays = pixel_rays(camera, pixels)
     parameters, cutoff_px = np.zeros(3), 20.0
-    prior = np.array([1e-6, 1e-6, (_FLOW_NOISE_PX / _USUAL_RISE_RAD) ** 2])
+    prior = np.diag([1e-6, 1e-6, (_FLOW_NOISE_PX / _USUAL_RISE_RAD) ** 2])
     agreeing = np.zeros(len(pixels), bool)
     tried = 1e-6 * np.eye(4, 3, -1)
     for _ in range(_ITERATIONS):
@@ -76,8 +76,8 @@ def fit_rotation(flow: Flow, camera: Camera, validity: Mask | None = None) -> Ro
         agreeing = weights > 0
         jacobian = (np.stack(stepped, axis=1) - error[:, None]) / 1e-6
         weighted = jacobian * weights[:, None]
-        normal = weighted.T @ jacobian + np.diag(prior)
-        gradient = weighted.T @ error + prior * parameters
+        normal = weighted.T @ jacobian + prior
+        gradient = weighted.T @ error + prior @ parameters
         parameters = parameters - np.linalg.solve(normal, gradient)
         parameters[2] = np.clip(parameters[2], -_MOST_RISE_RAD, _MOST_RISE_RAD)
     turn, pitch_step, rise = (float(value) for value in parameters)

@@ -1,3 +1,5 @@
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,23 @@ def test_nothing_is_left_beside_what_is_kept(store, tmp_path):
     evaluate(config_for(store, tmp_path), "first")
     names = sorted(path.name.partition("-")[0] for path in (tmp_path / "figures").iterdir())
     assert names == sorted(METRICS)
+
+
+def test_figures_that_nobody_takes_up_any_more_are_forgotten(store, tmp_path):
+    def aged(path: Path, days: float) -> Path:
+        seconds = time.time() - days * 24 * 3600
+        os.utime(path, (seconds, seconds))
+        return path
+
+    evaluate(config_for(store, tmp_path, metrics=("drift",)), "first")
+    (drift,) = (tmp_path / "figures").iterdir()
+    evaluate(config_for(store, tmp_path, metrics=("identity",)), "other")
+    (identity,) = set((tmp_path / "figures").iterdir()) - {drift}
+    foreign = tmp_path / "figures" / "mine.safetensors"
+    foreign.write_bytes(b"mine")
+    aged(foreign, 31), aged(identity, 31), aged(drift, 29)
+    evaluate(config_for(store, tmp_path, metrics=("drift",)), "again")
+    assert set((tmp_path / "figures").iterdir()) == {drift, foreign}
+    aged(drift, 29)
+    assert evaluate(config_for(store, tmp_path, metrics=("drift",)), "taken up")[0].kept
+    assert time.time() - drift.stat().st_mtime < 3600
