@@ -1,7 +1,7 @@
 """Show what edits would do before anything is made: a contact sheet or a video."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.preview import preview_row
 from svsdata.errors import ConfigError, EditPlanError
 from svsdata.images import encode_png
-from svsdata.overlap import in_background
+from svsdata.overlap import ahead, in_background
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.edit_plan import planned_videos
 from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
@@ -95,20 +95,21 @@ def _write_sheet(path: Path, video: Video, plan: EditPlan, progress: Progress) -
             visible[index] = {(it.edit_index, it.occurrence): it.visible_px for it in seen}
         progress.advance()
     shown = telling_frames(visible, SHEET_ROWS)
-    drawn = [row for index in shown for row, _ in _rows(video, plan, index, index + 1)]
+    drawn = [_drawn(it, video) for at in shown for it in _edited(video, plan, at, at + 1)]
     path.write_bytes(encode_png(np.concatenate(drawn, axis=0)))
 
 
 def _write_video(path: Path, video: Video, plan: EditPlan, progress: Progress) -> None:
     progress.start("preview", plan.num_frames)
-    rows = in_background(_rows(video, plan, 0, plan.num_frames), capacity=_AHEAD)
-    first, _ = next(rows)
+    edited = in_background(_edited(video, plan, 0, plan.num_frames), capacity=_AHEAD)
+    rows = ahead(lambda it: _drawn(it, video), edited, workers=2, capacity=_AHEAD)
+    first = next(rows)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
     height, width, _ = first.shape
     with VideoWriter(unfinished, (height, width), plan.fps) as writer:
         writer.append(first)
         progress.advance()
-        for row, _ in rows:
+        for row in rows:
             writer.append(row)
             progress.advance()
     unfinished.replace(path)
@@ -151,13 +152,25 @@ def telling_frames(visible: Mapping[int, Mapping[tuple[int, int], int]], most: i
     return sorted(chosen) or sorted(visible)[:1]
 
 
-def _rows(
-    video: Video, plan: EditPlan, start: int, stop: int
-) -> Iterator[tuple[Image, list[EditFrame]]]:
-    """Draw frames ``start`` to ``stop - 1``, and tell what every edit came to in each."""
-    height, width = plan.size_hw
+@dataclass(frozen=True)
+class _Edited:
+    """A frame before and after its edits, and what each came to."""
+
+    before: Frame
+    after: Frame
+    events: tuple[EditFrame, ...]
+
+
+def _drawn(edited: _Edited, video: Video) -> Image:
+    height, width = video.labels.size_hw
     # H.264 needs even sides.
     cell_hw = (2 * max(1, round(CELL_WIDTH * height / width / 2)), CELL_WIDTH)
+    label_set = video.labels.reader.info.label_set
+    return preview_row(edited.before, edited.after, edited.events, label_set, cell_hw)
+
+
+def _edited(video: Video, plan: EditPlan, start: int, stop: int) -> Iterator[_Edited]:
+    """Edit frames ``start`` to ``stop - 1``."""
     fills = any(row.is_live and row.erases and row.fills_temporally for row in plan.rows)
     reach = LOOK_AROUND if fills else 0
     maps = _without_pictures(video.labels)
@@ -175,14 +188,12 @@ def _rows(
                 base[frame.frame_index] = frame
             yield frame
 
-    label_set = video.labels.reader.info.label_set
-    edited = apply_plan(plan, kept(around), first_frame=start, record=events.append)
-    for after in edited:
+    read = kept(in_background(around, capacity=_AHEAD))
+    for after in apply_plan(plan, read, first_frame=start, record=events.append):
         if after.frame_index == stop:
             return
-        before = base.pop(after.frame_index)
-        own, events[:] = events[:], []
-        yield preview_row(before, after, own, label_set, cell_hw), own
+        own, events[:] = tuple(events), []
+        yield _Edited(base.pop(after.frame_index), after, own)
 
 
 def _without_pictures(labels: LabelStream) -> LabelStream:

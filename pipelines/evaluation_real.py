@@ -145,7 +145,7 @@ def _write(path: Path, basis: str, arrays: Arrays) -> None:
 
 
 def _forget_unused(folder: Path) -> None:
-    """Delete what nobody took up for ``_KEPT_DAYS``: other code and other stores need other files."""
+    """Delete what nobody took up for ``_KEPT_DAYS``, such as figures of older code."""
     oldest = time.time() - _KEPT_DAYS * 24 * 3600
     for path in folder.glob("*.safetensors"):
         with suppress(OSError):  # others tidy up too

@@ -50,8 +50,8 @@ def preview_row(
     cells = []
     if before.image is not None:
         cells.append(_overlay(resize_image(before.image, cell_hw), new, provenance, rim))
-    shown = new if not changed.any() else np.where(changed[..., None], new, _dimmed(new))
-    shown = np.where(rim[..., None], np.uint8(255), shown)
+    shown = np.where(changed[..., None], new, _dimmed(new)) if changed.any() else new
+    shown[rim] = 255
     row = np.ascontiguousarray(np.concatenate([*cells, old, shown], axis=1))
     write_text(row, str(before.frame_index), (6, 18))
     left = row.shape[1] - cell_hw[1]
@@ -67,11 +67,14 @@ def _overlay(
     picture: Image, labels: Image, provenance: NDArray[np.uint8], rim: NDArray[np.bool_]
 ) -> Image:
     """Lay the labels of what changed over the picture."""
-    opacity = np.where(provenance == PROVENANCE_INFERRED, _FILLED_OPACITY, _OPACITY)
-    opacity = np.where(provenance > 0, opacity, 0.0).astype(np.float32)[..., None]
-    mixed = picture * (1 - opacity) + labels * opacity
-    return np.where(rim[..., None], 255, np.rint(mixed)).astype(np.uint8)
+    changed = provenance > 0
+    is_filled = provenance[changed] == PROVENANCE_INFERRED
+    opacity = np.where(is_filled, _FILLED_OPACITY, _OPACITY).astype(np.float32)[:, None]
+    mixed = picture.copy()
+    mixed[changed] = np.rint(picture[changed] * (1 - opacity) + labels[changed] * opacity)
+    mixed[rim] = 255
+    return mixed
 
 
 def _dimmed(image: Image) -> Image:
-    return np.asarray(np.rint(image * _DIMMED), np.uint8)
+    return np.rint(np.arange(256) * _DIMMED).astype(np.uint8).take(image)
