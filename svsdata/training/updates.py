@@ -173,7 +173,9 @@ def generator_terms(
     """
     weights = objective.weights
     terms = _adversarial_terms(networks, chunk, output, past_generated, real_features, objective)
-    terms["pixel"] = losses.pixel_loss(output.image, chunk.real).mean()
+    terms["pixel"] = torch.stack(
+        [losses.pixel_loss(picture, chunk.real).mean() for picture in _pictures(output)]
+    ).sum()
     if chunk.flow is not None and weights["consistency"]:
         previous = _previous_generated(output.image, past_generated)
         terms["consistency"] = losses.consistency_loss(

@@ -115,7 +115,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_carrier(path: Path, **changes: object) -> Path:
     """A generator that draws nothing: what it does not carry over stays grey."""
     torch.manual_seed(3)
-    generator = Generator(replace(TINY, edges=False, label_embedding=0, correct_warp=True))
+    generator = Generator(replace(TINY, edges=False, label_embedding=0, warp_use="correct"))
     generator.motion.head.bias.data[2] = -30.0
     for head in generator.heads:
         torch.nn.init.zeros_(head.weight)

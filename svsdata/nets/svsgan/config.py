@@ -12,6 +12,7 @@ from svsdata.errors import ConfigError
 from svsdata.tensors import Interpolation
 
 DecoderNorm: TypeAlias = Literal["instance", "group"]
+WarpUse: TypeAlias = Literal["guide", "correct", "keep"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,13 @@ class GeneratorConfig:
     """Output of each extra SPADE block; each doubles the size of frames."""
     extra_image_stem: bool = True
     """Extra blocks see the previous image at their own size; else only what the base keeps."""
-    correct_warp: bool = False
-    """The decoder corrects the visible part of the warped image instead of replacing it."""
-    correction: float = 1.0
-    """Factor of what it adds there, at most this far from what was carried over: what pulls a
-    little in every frame pulls far in a hundred."""
+    warp_use: WarpUse = "guide"
+    """What becomes of the warped image. ``guide``: the decoder sees it, and draws the whole frame.
+    ``correct``: what is drawn is added to its visible part. ``keep``: its visible part stays, what
+    is drawn fills the rest (vid2vid's blend)."""
+    forgetting: float = 0.0
+    """Least value of the occlusion mask, so the least share of every pixel that is drawn anew: what
+    was drawn badly is forgotten within some 1 / forgetting frames."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -215,7 +218,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
         return replace(base, modulation_kernels=(3,) * 5 + (1,) * (1 + extra_blocks))
     if model == "carry":
         demo = _preset("demo", num_classes, edges=edges, extra_blocks=extra_blocks)
-        return replace(demo, correction=0.2, interpolation="balanced")
+        return replace(demo, warp_use="keep", forgetting=0.12, interpolation="balanced")
     if model == "demo":
         return replace(
             base,
@@ -227,7 +230,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             decoder_widths=(160, 96, 48, 32, 32),
             modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
             decoder_norm="group",
-            correct_warp=True,
+            warp_use="correct",
         )
     raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
 

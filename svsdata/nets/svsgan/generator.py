@@ -147,7 +147,8 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
             told = Motion(*self.motion(torch.cat([previous, labels[0]], dim=1)))
             motion = told if motion is None else _completed(motion, told)
-        flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
+        flow = motion.backward_flow
+        occlusion_mask = motion.occlusion_mask.clamp_min(self.config.forgetting)
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
@@ -173,11 +174,13 @@ class Generator(VideoGenerator[LabelFeatures]):
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
-        image = torch.tanh(self._decode(pyramid, features, detail))
-        if config.correct_warp:
-            share = occlusion_mask.lerp(torch.ones_like(occlusion_mask), config.correction)
-            image = (warped * (1 - occlusion_mask) + image * share).clamp(-1, 1)
-        return GeneratorOutput(image, warped, flow, occlusion_mask)
+        raw = torch.tanh(self._decode(pyramid, features, detail))
+        if config.warp_use == "keep":
+            image = warped.lerp(raw, occlusion_mask)
+            return GeneratorOutput(image, warped, flow, occlusion_mask, raw)
+        if config.warp_use == "correct":
+            raw = (warped * (1 - occlusion_mask) + raw).clamp(-1, 1)
+        return GeneratorOutput(raw, warped, flow, occlusion_mask)
 
     def _decode(
         self, pyramid: list[Tensor], features: LabelFeatures, detail: float = 1.0

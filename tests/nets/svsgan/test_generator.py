@@ -264,21 +264,30 @@ def test_motion_that_is_known_in_part_is_completed_by_the_network(
     assert torch.equal(features.occlusion_mask[..., 32:], told.occlusion_mask[..., 32:])
 
 
+@pytest.mark.parametrize("warp_use", ["guide", "correct", "keep"])
 @pytest.mark.parametrize("occluded", [0.0, 0.25, 1.0])
-def test_what_is_kept_is_corrected_by_a_share_and_the_rest_is_drawn(
-    make_generator, make_labels, occluded
+def test_the_warped_image_guides_is_corrected_or_is_kept(
+    make_generator, make_labels, warp_use, occluded
 ):
-    generator = make_generator("demo", correction=0.3)
+    generator = make_generator("demo", warp_use=warp_use, forgetting=0.1)
     for head in generator.heads:
         torch.nn.init.zeros_(head.weight), torch.nn.init.constant_(head.bias, 0.5)
     labels = make_labels(1, (64, 64))
     motion = Motion(torch.zeros(1, 2, 64, 64), torch.full((1, 1, 64, 64), occluded))
     features = generator.label_features(labels, labels, motion=motion)
     previous = torch.rand(1, 3, 64, 64) - 0.7
-    share = occluded + 0.3 * (1 - occluded)
-    expected = (1 - occluded) * previous + share * torch.tensor(0.5).tanh()
-    image = generator.render(previous, features).image
-    torch.testing.assert_close(image, expected, atol=1e-5, rtol=1e-5)
+    share, drawn = max(occluded, 0.1), torch.full_like(previous, 0.5).tanh()
+    expected = {
+        "guide": drawn,
+        "correct": (1 - share) * previous + drawn,
+        "keep": (1 - share) * previous + share * drawn,
+    }
+    output = generator.render(previous, features)
+    torch.testing.assert_close(output.image, expected[warp_use], atol=1e-5, rtol=1e-5)
+    if warp_use == "keep":
+        torch.testing.assert_close(output.raw, drawn)
+    else:
+        assert output.raw is None
 
 
 def test_without_previous_depends_on_labels_only_and_only_where_asked(make_generator, make_labels):
