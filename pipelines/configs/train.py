@@ -28,7 +28,8 @@ class LossWeights(StageConfig):
     occlusion: float = Field(1.0, ge=0)
     """Occlusion mask against the store's occlusion; not in the paper, keeps the mask alive."""
     pixel: float = Field(0.0, ge=0)
-    """L1 to the real frame; not in the paper, stands in where no perceptual weights are."""
+    """L1 to the real frame, also of what is drawn before the warped image is mixed in; not in the
+    paper, stands in where no perceptual weights are."""
     consistency: float = Field(0.0, ge=0)
     """Distance to the previous generated frame, warped by the store's flow; vid2vid's, 10 there."""
     labelmix: float = Field(0.0, ge=0)
@@ -191,18 +192,18 @@ def _carry() -> dict[str, object]:
     return _demo() | {
         "model": "carry",
         "phases": (
-            Phase(_epochs(0.28, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
-            Phase(_epochs(0.14, 8, 2), 8, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.14, 16, 2), 16, half, 4e-4, batch_size=2),
+            Phase(_epochs(0.24, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
+            Phase(_epochs(0.2, 6, 2), 6, half, 5e-4, batch_size=2),
             Phase(_epochs(0.08, 2, 4), 2, full, 5e-4, 2e-4, batch_size=4, learns="motion"),
-            Phase(_epochs(0.14, 16, 1), 16, full, 4e-4, 2e-4),
-            Phase(_epochs(0.22, 32, 1), 32, full, 2e-4, 1e-5),
+            Phase(_epochs(0.18, 8, 1), 8, full, 4e-4, 3e-4),
+            Phase(_epochs(0.3, 30, 1), 30, full, 3e-4, 1e-5),
         ),
         "steps": 4200,
-        "loss_weights": _DEMO_LOSSES.model_copy(update={"occlusion": 5.0}),
-        "reference_free": 0.1,
+        "loss_weights": _DEMO_LOSSES.model_copy(update={"occlusion": 5.0, "pixel": 15.0}),
+        "perturbed_feedback": 0.0,
+        "reference_free": 0.25,
         "given_motion": 0.6,
-        "ema_decay": 0.995,
+        "ema_decay": 0.99,
         "ema_start": 100,
     }
 
