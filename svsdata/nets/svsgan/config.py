@@ -74,8 +74,10 @@ class GeneratorConfig:
     ``correct``: what is drawn is added to its visible part. ``keep``: its visible part stays, what
     is drawn fills the rest (vid2vid's blend)."""
     forgetting: float = 0.0
-    """Least value of the occlusion mask, so the least share of every pixel that is drawn anew: what
-    was drawn badly is forgotten within some 1 / forgetting frames."""
+    """Least share of every pixel that is drawn anew where motion is given, so that what was drawn
+    badly is gone within some 1 / forgetting frames; the occlusion mask shares the rest."""
+    doubt: float = 0.0
+    """The same where the network tells motion from labels, which is a guess."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -218,7 +220,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
         return replace(base, modulation_kernels=(3,) * 5 + (1,) * (1 + extra_blocks))
     if model == "carry":
         demo = _preset("demo", num_classes, edges=edges, extra_blocks=extra_blocks)
-        return replace(demo, warp_use="keep", forgetting=0.12, interpolation="balanced")
+        return replace(demo, warp_use="keep", forgetting=0.12, doubt=0.4, interpolation="balanced")
     if model == "demo":
         return replace(
             base,

@@ -142,13 +142,14 @@ class Generator(VideoGenerator[LabelFeatures]):
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
         if motion is not None:
             motion = _resized(motion, (labels[0].shape[2], labels[0].shape[3]))
+            motion = _drawn_anew(motion, self.config.forgetting)
         if motion is None or motion.known is not None:
             previous_semantic = previous_semantic.view_as(semantic)
             previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
             told = Motion(*self.motion(torch.cat([previous, labels[0]], dim=1)))
+            told = _drawn_anew(told, self.config.doubt)
             motion = told if motion is None else _completed(motion, told)
-        flow = motion.backward_flow
-        occlusion_mask = motion.occlusion_mask.clamp_min(self.config.forgetting)
+        flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
 
@@ -269,6 +270,12 @@ def _resized(motion: Motion, size_hw: tuple[int, int]) -> Motion:
         resize(motion.occlusion_mask, size_hw),
         None if motion.known is None else resize(motion.known, size_hw),
     )
+
+
+def _drawn_anew(motion: Motion, least: float) -> Motion:
+    """Have at least a share of every pixel drawn anew."""
+    mask = motion.occlusion_mask
+    return replace(motion, occlusion_mask=least + (1 - least) * mask) if least else motion
 
 
 def _completed(motion: Motion, told: Motion) -> Motion:

@@ -264,6 +264,22 @@ def test_motion_that_is_known_in_part_is_completed_by_the_network(
     assert torch.equal(features.occlusion_mask[..., 32:], told.occlusion_mask[..., 32:])
 
 
+def test_a_share_is_drawn_anew_of_what_is_given_and_of_what_is_told(make_generator, make_labels):
+    plain = make_generator("demo").eval()
+    generator = make_generator("demo", forgetting=0.2, doubt=0.4).eval()
+    generator.load_state_dict(plain.state_dict())
+    before, now = make_labels(1, (64, 64), 0), make_labels(1, (64, 64), 1)
+    told, doubted = (it.label_features(before, now).occlusion_mask for it in (plain, generator))
+    assert told.min() < 0.6
+    torch.testing.assert_close(doubted, 0.4 + 0.6 * told)
+    known = torch.zeros(1, 1, 64, 64)
+    known[..., :32] = 1
+    given = Motion(torch.zeros(1, 2, 64, 64), torch.full((1, 1, 64, 64), 0.25), known)
+    mixed = generator.label_features(before, now, motion=given).occlusion_mask
+    torch.testing.assert_close(mixed[..., :32], torch.full_like(mixed[..., :32], 0.4))
+    torch.testing.assert_close(mixed[..., 32:], doubted[..., 32:])
+
+
 @pytest.mark.parametrize("warp_use", ["guide", "correct", "keep"])
 @pytest.mark.parametrize("occluded", [0.0, 0.25, 1.0])
 def test_the_warped_image_guides_is_corrected_or_is_kept(
@@ -276,7 +292,7 @@ def test_the_warped_image_guides_is_corrected_or_is_kept(
     motion = Motion(torch.zeros(1, 2, 64, 64), torch.full((1, 1, 64, 64), occluded))
     features = generator.label_features(labels, labels, motion=motion)
     previous = torch.rand(1, 3, 64, 64) - 0.7
-    share, drawn = max(occluded, 0.1), torch.full_like(previous, 0.5).tanh()
+    share, drawn = 0.1 + 0.9 * occluded, torch.full_like(previous, 0.5).tanh()
     expected = {
         "guide": drawn,
         "correct": (1 - share) * previous + drawn,
