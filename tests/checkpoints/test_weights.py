@@ -75,7 +75,7 @@ def test_a_run_directory_means_its_newest_checkpoint(tmp_path, path):
 def test_demo_means_the_bundled_generator_unless_a_run_has_that_name(tmp_path, path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").mkdir()  # what ``make demo`` leaves
-    assert load_generator(Path("demo"))[1].model == "demo"
+    assert load_generator(Path("demo"))[1].model == "carry"
     own = tmp_path / "demo" / "generator.safetensors"
     own.write_bytes(path.read_bytes())
     assert generator_file(Path("demo")).samefile(own)
