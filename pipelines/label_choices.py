@@ -50,6 +50,8 @@ class LabelRun:
     renames: bool
     """Whether an object's class, and the semantic map under it, is that of most confidence."""
     part_frames: int
+    maps: str = ""
+    """Where labels that exist already lie."""
     horizon: HorizonFit | None = None
     """What the camera of recordings without calibration was estimated from."""
 
@@ -94,6 +96,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         renames=not is_precomputed if config.vote_classes is None else config.vote_classes,
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
+        maps=_maps(config, source).in_words if is_precomputed else "",
     )
 
 

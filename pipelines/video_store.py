@@ -25,7 +25,7 @@ from svsdata.records import INSTANCE_BASE, Frame, Track
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, seal_sidecar, sidecar_folder
-from svsdata.store.writer import SequenceWriter, StoreWriter
+from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 from svsdata.synthesis.provenance import with_known_identities
 
 
@@ -63,8 +63,7 @@ def _check_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
         if written.sequence(video.sequence_id).details.get("recipe") != video.recipe:
             raise StoreError(
                 f"store '{writer.path}' holds a '{video.sequence_id}' made from other labels, "
-                "edits, weights or settings; write to another folder, or add --overwrite to set "
-                "it aside"
+                f"edits, weights or settings; {AWAY_FROM_OTHERS}"
             )
 
 

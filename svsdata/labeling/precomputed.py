@@ -47,14 +47,14 @@ class MapFolder:
     """
 
     def __init__(self, root: Path, words: tuple[str, ...]) -> None:
-        self._root, self._words = root, words
+        self.root, self._words = root, words
         if not self._by_core:
             raise SourceError(f"{root}: no label maps; expected PNG files, one a frame")
 
     @cached_property
     def _by_core(self) -> Mapping[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self._root.rglob("*.png")):
+        for path in sorted(self.root.rglob("*.png")):
             found[_core(path.stem)].append(path)
         return dict(found)
 
@@ -87,15 +87,15 @@ class MapFolder:
         if len(candidates) != 1:
             found = " and ".join(path.name for path in candidates[:2]) or "none"
             raise SourceError(
-                f"{frame.source}: expected one map of it in {self._root}, found {found}"
+                f"{frame.source}: expected one map of it in {self.root}, found {found}"
             )
         return candidates[0]
 
     def _is_below(self, path: Path, folders: tuple[str, ...]) -> bool:
-        return set(folders) <= {*path.parent.parts, *self._root.resolve().parts}
+        return set(folders) <= {*path.parent.parts, *self.root.resolve().parts}
 
     def _is_meant(self, path: Path) -> bool:
-        parts = {*path.relative_to(self._root).parent.parts, path.stem.rpartition("_")[2]}
+        parts = {*path.relative_to(self.root).parent.parts, path.stem.rpartition("_")[2]}
         return not parts.isdisjoint(self._words)
 
 
@@ -109,6 +109,12 @@ class Maps:
     255 as none, whose class is that of most pixels under them."""
     confidence: MapFolder | None = None
     """8 or 16 bits; the greatest value is certain."""
+
+    @property
+    def in_words(self) -> str:
+        """The folders, whole paths."""
+        kinds = (self.semantic, self.instance, self.confidence)
+        return ", ".join(str(kind.root.absolute()) for kind in kinds if kind is not None)
 
 
 class PrecomputedLabels:

@@ -183,6 +183,35 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"source": "street:seed=3,frames=12,size=64x32"}, "source 'street:seed=3,frames=10"),
+        ({"source": "street:seed=3,frames=10,fps=10,size=64x32"}, None),
+        ({"flow": "dis"}, "recipe 'exact; exact; .*', got 'exact; dis"),
+    ],
+)
+def test_a_sequence_labelled_otherwise_is_refused_or_set_aside(tmp_path, change, told):
+    store = tmp_path / "store"
+    run_label(config(STREET, store), Silent())
+    other = config(**{"source": STREET, "store": store} | change)
+    if told is None:
+        assert run_label(other, Silent()).sequences_before == 1
+        return
+    with pytest.raises(StoreError, match=f"holds a sequence 'street-3' labelled with {told}"):
+        run_label(other, Silent())
+    assert run_label(other, Silent(), overwrite=True).sequences == 1
+    assert (tmp_path / "store.old-1").is_dir()
+
+
+def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):
+    run_label(precomputed(recorded, tmp_path / "store"), Silent())
+    shutil.copytree(recorded / "semantic", tmp_path / "better")
+    better = precomputed(recorded, tmp_path / "store", semantic=str(tmp_path / "better"))
+    with pytest.raises(StoreError, match=r"maps of .*semantic, .*got .*better"):
+        run_label(better, Silent())
+
+
 def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorded):
     small = precomputed(recorded, tmp_path / "store", size=(32, 16), sequences=("ulm_000000",))
     run_label(small, Silent())
