@@ -208,8 +208,10 @@ def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -
     # Imports torch, which labels that exist already do not need.
     from svsdata.estimation.segmenter_checkpoints import load_network
     from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+    from svsdata.synthesis.compute import chosen_device
 
-    network = load_network(checkpoint, label_set, device=_device(config), download=config.download)
+    device = str(chosen_device(config.device))
+    network = load_network(checkpoint, label_set, device=device, download=config.download)
     segmenter = TransformersSegmenter(
         network, label_set, input_height=config.input_height, precision=config.precision
     )
@@ -231,20 +233,14 @@ def _flownet2(config: LabelConfig) -> FlowEstimator:
     # Imports torch, as above.
     from svsdata.checkpoints.feature_weights import weights_file
     from svsdata.estimation.flownet2_flow import FlowNet2Flow, load_flownet2, weights_digest
+    from svsdata.synthesis.compute import chosen_device
 
     path = weights_file(config.flow_weights, config.weights_folder)
     network = load_flownet2(
         path,
         contrast=config.flow_contrast,
         precision=config.flow_precision,
-        device=_device(config),
+        device=str(chosen_device(config.device)),
     )
     source = f"{path.name} sha256={weights_digest(path)}"
     return FlowNet2Flow(network, source, check=config.flow_check, fit=config.flow_fit)
-
-
-def _device(config: LabelConfig) -> str:
-    import torch
-
-    usual = "cuda" if torch.cuda.is_available() else "cpu"
-    return usual if config.device == "auto" else config.device

@@ -212,6 +212,12 @@ def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):
         run_label(better, Silent())
 
 
+def test_a_device_that_is_not_here_is_told_before_weights_are_looked_for(tmp_path):
+    asked = config(STREET, tmp_path / "store", segmenter="nobody/nothing", device="gpu")
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
+        run_label(asked, Silent())
+
+
 def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorded):
     small = precomputed(recorded, tmp_path / "store", size=(32, 16), sequences=("ulm_000000",))
     run_label(small, Silent())
