@@ -41,8 +41,14 @@ def opened_store(
         overwrite: Set another store aside, as ``PATH.old-N``, instead of refusing it.
 
     Raises:
-        StoreError: If a store of another kind is there, or videos of the same names made otherwise.
+        StoreError: If a store of another kind is there, or videos of the same names made otherwise,
+            or the store that they are made from.
     """
+    videos = tuple(videos)
+    if any(path.resolve() == video.labels.reader.path.resolve() for video in videos):
+        raise StoreError(
+            f"store '{path}' is what the videos are made from; write to another folder"
+        )
     try:
         writer = StoreWriter(path, info)
         _check_recipes(writer, videos)
