@@ -1,6 +1,7 @@
 """``svsdata store``: look at a store, check it, put it right."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,14 @@ import typer
 from svsdata.cli.options import AsJson, Quiet, workspace
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from svsdata.labels import LabelSet
     from svsdata.records import Frame
 
 app = typer.Typer(help="Look at a store, check it, put it right.", no_args_is_help=True)
+
+_WIDTH_IN_A_PIPE = 10_000
 
 StorePath = Annotated[
     str | None,
@@ -27,7 +32,6 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
 
     Example: svsdata store info store/
     """
-    from rich.console import Console
     from rich.table import Table
 
     from svsdata.store.reader import StoreReader
@@ -56,7 +60,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts))
         return
     height, width = reader.info.size_hw
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     console.print(
         f"{reader.path}: {len(sequences)} sequences, {facts['frames']} frames "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
@@ -92,8 +96,6 @@ def verify(
 
     Example: svsdata store verify store/
     """
-    from rich.console import Console
-
     from svsdata.cli.progress import shown_progress
     from svsdata.store.verify import verify_store
 
@@ -104,7 +106,7 @@ def verify(
         faults = [fault.message for fault in report.faults]
         typer.echo(json.dumps(asdict(report) | {"faults": faults}))
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = _console()
         for fault in report.faults:
             console.print(fault.message, style="red", markup=False)
         for sequence_id in report.unfinished:
@@ -131,7 +133,6 @@ def show(
 
     Example: svsdata store show store/ --out sheet.png
     """
-    from rich.console import Console
     from rich.table import Table
 
     from svsdata.errors import StoreError
@@ -161,7 +162,7 @@ def show(
             f"{frame.ego.speed_mps:.1f}" if frame.ego else "-",
             frame.camera.flag if frame.camera else "-", classes, things, frame.source,
         )  # fmt: skip
-    console = Console(highlight=False)
+    console = _console()
     console.print(table)
     console.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
 
@@ -179,8 +180,6 @@ def repair(
 
     Example: svsdata store repair store/
     """
-    from rich.console import Console
-
     from svsdata.cli.progress import shown_progress
     from svsdata.store import repair as repairing
 
@@ -194,13 +193,21 @@ def repair(
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     for sequence_id in report.finished:
         console.print(f"finished the commit of {sequence_id}")
     for reason in report.quarantined:
         console.print(f"set aside: {reason}", markup=False)
     if not (report.finished or report.quarantined):
         console.print("nothing to repair")
+
+
+def _console() -> "Console":
+    """Return a console that cuts nothing where no terminal has a width."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE
+    return Console(soft_wrap=True, highlight=False, width=width)
 
 
 def _contents(frame: "Frame", label_set: "LabelSet") -> tuple[str, str]:

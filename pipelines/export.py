@@ -119,6 +119,8 @@ def estimate_export(config: ExportConfig) -> ExportEstimate:
 
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
+    if config.out.resolve() == reader.path.resolve():
+        raise ExportError(f"'{config.out}' is the store itself; export to another folder")
     sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")

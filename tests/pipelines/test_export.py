@@ -127,8 +127,16 @@ def test_a_folder_with_something_else_is_refused(store: Path, tmp_path: Path) ->
 
 def test_another_export_in_the_folder_is_refused(store: Path, tmp_path: Path) -> None:
     export(store, tmp_path / "out", format="cityscapes")
-    with pytest.raises(ExportError, match="holds another export: its settings"):
+    told = "holds another export: its settings.split is train, got val; .*--overwrite"
+    with pytest.raises(ExportError, match=told):
         export(store, tmp_path / "out", format="cityscapes", split="val")
+
+
+def test_an_export_never_takes_the_place_of_its_store(store: Path) -> None:
+    config = ExportConfig(store=store, format="video", out=store)
+    with pytest.raises(ExportError, match="is the store itself"):
+        run_export(config, Silent(), overwrite=True)
+    assert (store / "store.json").exists()
 
 
 def test_a_sequence_of_the_same_name_with_other_content_is_refused(
