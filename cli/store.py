@@ -1,24 +1,19 @@
 """``svsdata store``: look at a store, check it, put it right."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, Quiet, workspace
+from svsdata.cli.options import AsJson, Quiet, console, workspace
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from svsdata.labels import LabelSet
     from svsdata.records import Frame
 
 app = typer.Typer(help="Look at a store, check it, put it right.", no_args_is_help=True)
-
-_WIDTH_IN_A_PIPE = 10_000
 
 StorePath = Annotated[
     str | None,
@@ -60,8 +55,8 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts))
         return
     height, width = reader.info.size_hw
-    console = _console()
-    console.print(
+    screen = console()
+    screen.print(
         f"{reader.path}: {len(sequences)} sequences, {facts['frames']} frames "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
         f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
@@ -74,13 +69,13 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
             it.sequence_id, str(it.num_frames), f"{size / 1e6:.1f}", f"{it.fps:g}",
             str(len(it.tracks)), it.source,
         )  # fmt: skip
-    console.print(table)
+    screen.print(table)
     for sequence_id in sidecar_ids(reader.path, EDITS):
-        console.print(f"edited: {sequence_id}; 'svsdata edit explain {reader.path}' tells how")
+        screen.print(f"edited: {sequence_id}; 'svsdata edit explain {reader.path}' tells how")
     for sequence_id in staged_ids(reader.path):
-        console.print(f"unfinished: {sequence_id}")
+        screen.print(f"unfinished: {sequence_id}")
     for origin, terms in reader.info.licences.items():
-        console.print(f"licence of {origin}: {terms}")
+        screen.print(f"licence of {origin}: {terms}")
 
 
 @app.command()
@@ -106,13 +101,13 @@ def verify(
         faults = [fault.message for fault in report.faults]
         typer.echo(json.dumps(asdict(report) | {"faults": faults}))
     else:
-        console = _console()
+        screen = console()
         for fault in report.faults:
-            console.print(fault.message, style="red", markup=False)
+            screen.print(fault.message, style="red")
         for sequence_id in report.unfinished:
-            console.print(f"unfinished: {sequence_id} (run the command that makes it again)")
+            screen.print(f"unfinished: {sequence_id} (run the command that makes it again)")
         verdict = f"{len(report.faults)} faults" if report.faults else "no fault"
-        console.print(
+        screen.print(
             f"{verdict} in {report.num_sequences} sequences, {report.num_frames} frames, "
             f"{report.num_bytes / 1e6:.1f} MB{' (quick: no hashes, no pictures)' if quick else ''}"
         )
@@ -162,9 +157,9 @@ def show(
             f"{frame.ego.speed_mps:.1f}" if frame.ego else "-",
             frame.camera.flag if frame.camera else "-", classes, things, frame.source,
         )  # fmt: skip
-    console = _console()
-    console.print(table)
-    console.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
 
 
 @app.command()
@@ -193,21 +188,13 @@ def repair(
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return
-    console = _console()
+    screen = console()
     for sequence_id in report.finished:
-        console.print(f"finished the commit of {sequence_id}")
+        screen.print(f"finished the commit of {sequence_id}")
     for reason in report.quarantined:
-        console.print(f"set aside: {reason}", markup=False)
+        screen.print(f"set aside: {reason}")
     if not (report.finished or report.quarantined):
-        console.print("nothing to repair")
-
-
-def _console() -> "Console":
-    """Return a console that cuts nothing where no terminal has a width."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE
-    return Console(soft_wrap=True, highlight=False, width=width)
+        screen.print("nothing to repair")
 
 
 def _contents(frame: "Frame", label_set: "LabelSet") -> tuple[str, str]:

@@ -52,7 +52,7 @@ def test_info_tells_what_a_store_holds(store):
 
 
 def test_info_cuts_nothing_in_a_pipe(store):
-    source = f"/{'long/' * 40}"
+    source = f"/{'long/' * 40}[/mine]"
     record = store / "sequences" / "drive.json"
     record.write_text(record.read_text().replace('"source": "noise"', f'"source": "{source}"'))
     assert source in invoke("info", store).stdout

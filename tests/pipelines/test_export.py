@@ -167,6 +167,18 @@ def test_a_store_without_labels_cannot_be_exported(tmp_path: Path) -> None:
         rows.commit()
     with pytest.raises(ExportError, match="label the store first"):
         export(tmp_path / "store", tmp_path / "out", format="cityscapes")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_of_labels_alone_is_told_how_to_get_pictures(tmp_path: Path) -> None:
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("semantic",))
+    with StoreWriter(tmp_path / "store", info).sequence("a", source="", fps=10.0) as rows:
+        rows.append(Frame(0, 0, semantic=np.zeros(SIZE_HW, np.uint8)))
+        rows.commit()
+    for name in ("cityscapes", "kitti360", "coco-panoptic", "webdataset", "video"):
+        with pytest.raises(ExportError, match="has labels alone; 'svsdata synthesize'"):
+            export(tmp_path / "store", tmp_path / "out", format=name)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_something_else_is_set_aside_when_told_to(
