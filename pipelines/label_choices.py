@@ -198,7 +198,7 @@ def _maps(config: LabelConfig, source: Source) -> Maps:
     if semantic is None:
         raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
     return Maps(
-        MapFolder(Path(semantic), SEMANTIC_WORDS),
+        MapFolder(Path(semantic), SEMANTIC_WORDS[config.encoding]),
         MapFolder(Path(instance), INSTANCE_WORDS) if instance else None,
         MapFolder(Path(confidence), CONFIDENCE_WORDS) if confidence else None,
     )

@@ -26,7 +26,10 @@ from svsdata.records import INSTANCE_BASE, Frame, InstanceMap, SemanticMap
 
 SemanticEncoding: TypeAlias = Literal["label_ids", "train_ids"]
 
-SEMANTIC_WORDS = ("labelIds", "labelTrainIds", "semantic")
+SEMANTIC_WORDS: Mapping[SemanticEncoding, tuple[str, ...]] = {
+    "label_ids": ("labelIds", "semantic"),
+    "train_ids": ("labelTrainIds", "trainIds", "semantic"),
+}
 INSTANCE_WORDS = ("instanceIds", "instance")
 CONFIDENCE_WORDS = ("confidence",)
 """Folder names and name endings that decide between several maps of one frame."""
@@ -159,6 +162,8 @@ class PrecomputedLabels:
         assert frame.image is not None
         size_hw = (frame.image.shape[0], frame.image.shape[1])
         path = self._maps.semantic.find(frame, self._folders)
+        if self._label_set != CITYSCAPES_TRAIN:
+            _check_name(path, self._encoding)
         semantic = label_ids(
             self._read(path, size_hw), str(path), self._label_set, encoding=self._encoding
         )
@@ -187,6 +192,17 @@ class PrecomputedLabels:
                 "expected the same aspect ratio"
             )
         return resize_map(stored, size_hw)
+
+
+def _check_name(path: Path, encoding: SemanticEncoding) -> None:
+    """Refuse a map whose name says that its ids are the other ones: both are valid numbers."""
+    word = path.stem.rpartition("_")[2]
+    for other, words in SEMANTIC_WORDS.items():
+        if word in words and word not in SEMANTIC_WORDS[encoding]:
+            raise LabelSetError(
+                f"{path}: its name tells {other}, it would be read as {encoding}; add "
+                f"--set encoding={other}, or rename the maps"
+            )
 
 
 def label_ids(
