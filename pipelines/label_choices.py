@@ -144,6 +144,11 @@ def _own_size_hw(config: LabelConfig, recordings: tuple[Recording, ...]) -> tupl
 
 def _segmenter(config: LabelConfig, source: Source) -> str:
     wanted = config.segmenter
+    if source.kind != STREET_WORLD and "exact" in (wanted, config.flow):
+        raise ConfigError(
+            f"{config.source}: only the street world knows exact labels and flow; choose another "
+            "segmenter or flow"
+        )
     if wanted is not None:
         known = ("precomputed", "exact", *CHECKPOINTS)
         if wanted not in known and "/" not in wanted and not Path(wanted).is_dir():
@@ -196,7 +201,7 @@ def _maps(config: LabelConfig, source: Source) -> Maps:
     instance = config.instance or (own if is_kitti360 else None)
     confidence = config.confidence or (own if own_confidence else None)
     if semantic is None:
-        raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
+        raise ConfigError("segmenter precomputed: name the folder of its maps, --semantic FOLDER")
     return Maps(
         MapFolder(Path(semantic), SEMANTIC_WORDS[config.encoding]),
         MapFolder(Path(instance), INSTANCE_WORDS) if instance else None,

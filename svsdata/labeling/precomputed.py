@@ -51,6 +51,8 @@ class MapFolder:
 
     def __init__(self, root: Path, words: tuple[str, ...]) -> None:
         self.root, self._words = root, words
+        if not root.is_dir():
+            raise SourceError(f"{root}: no such folder; expected one with label maps")
         if not self._by_core:
             raise SourceError(f"{root}: no label maps; expected PNG files, one a frame")
 

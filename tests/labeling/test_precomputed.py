@@ -219,6 +219,8 @@ def test_maps_of_cropped_frames_lose_their_upper_rows_unless_they_lost_them_befo
 def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):
     with pytest.raises(SourceError, match="no label maps"):
         labels(tmp_path)
+    with pytest.raises(SourceError, match="nowhere: no such folder"):
+        labels(tmp_path / "nowhere")
     put(tmp_path / "1.png", np.zeros((2, 4, 3), np.uint8))
     with pytest.raises(SourceError, match=r"1\.png: a map must be a grayscale PNG"):
         labels(tmp_path).label([frame("1.png")])

@@ -212,6 +212,13 @@ def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):
         run_label(better, Silent())
 
 
+@pytest.mark.parametrize("choice", [{"segmenter": "exact"}, {"flow": "exact"}])
+def test_exact_labels_of_a_recording_are_refused_before_a_store_is_made(tmp_path, recorded, choice):
+    with pytest.raises(ConfigError, match="only the street world knows exact"):
+        run_label(precomputed(recorded, tmp_path / "store", **choice), Silent())
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_device_that_is_not_here_is_told_before_weights_are_looked_for(tmp_path):
     asked = config(STREET, tmp_path / "store", segmenter="nobody/nothing", device="gpu")
     with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
@@ -328,7 +335,7 @@ def test_a_plan_tells_frames_disk_and_time_and_writes_nothing(tmp_path, recorded
 
 
 def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):
-    with pytest.raises(ConfigError, match="name the folder of the semantic maps"):
+    with pytest.raises(ConfigError, match="name the folder of its maps, --semantic"):
         run_label(config(recorded, tmp_path / "s", segmenter="precomputed"), Silent())
     with pytest.raises(ConfigError, match="no sequence ulm_9 in the source; it has: ulm_000000"):
         run_label(precomputed(recorded, tmp_path / "s", sequences=("ulm_9",)), Silent())
