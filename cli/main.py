@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 import svsdata
+from svsdata.cli.memory import keep_freed_memory
 from svsdata.errors import SvsDataError
 
 COMMANDS = {
@@ -48,6 +49,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Tell bad input in one line with exit code 1, and an interrupt with 130."""
+        keep_freed_memory()
         try:
             return super().invoke(ctx)
         except SvsDataError as error:
