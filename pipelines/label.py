@@ -171,8 +171,11 @@ def _check_same_labels(store: StoreWriter, run: LabelRun) -> None:
             continue
         there = reader.sequence(recording.sequence_id)
         asked = _recipe(run, run.labeler_of(recording))
+        # One folder may be given by several paths.
+        is_same = Path(there.source).resolve() == Path(recording.source).resolve()
+        source = there.source if is_same else recording.source
         made = {"source": there.source, "fps": there.fps, "recipe": there.details.get("recipe")}
-        wanted = {"source": recording.source, "fps": recording.fps, "recipe": asked}
+        wanted = {"source": source, "fps": recording.fps, "recipe": asked}
         for what, was in made.items():
             if was not in (None, wanted[what]):
                 raise StoreError(

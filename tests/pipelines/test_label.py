@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -202,6 +203,15 @@ def test_a_sequence_labelled_otherwise_is_refused_or_set_aside(tmp_path, change,
         run_label(other, Silent())
     assert run_label(other, Silent(), overwrite=True).sequences == 1
     assert (tmp_path / "store.old-1").is_dir()
+
+
+def test_a_folder_given_by_another_path_is_the_same_recording(tmp_path, recorded, monkeypatch):
+    store = tmp_path / "store"
+    first = run_label(precomputed(recorded, store), Silent())
+    monkeypatch.chdir(tmp_path)
+    absolute = precomputed(recorded, store)
+    relative = absolute.model_copy(update={"source": os.path.relpath(absolute.source)})
+    assert run_label(relative, Silent()).sequences_before == first.sequences
 
 
 def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):
