@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, Quiet, Settings, Verbose, print_result
+from svsdata.cli.options import AsJson, Overwrite, Quiet, Settings, Verbose, print_result
 
 
 def demo(
@@ -14,6 +14,7 @@ def demo(
         int | None, typer.Option(help="Frames of the video; by the machine's speed if left out.")
     ] = None,
     settings: Settings = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -31,5 +32,5 @@ def demo(
 
     config = make_config(DemoConfig, {"out": out, "frames": frames}, settings=settings or ())
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_demo(config, progress)
+        result = run_demo(config, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)

@@ -139,7 +139,7 @@ def explain(
 
     told = explained_plans(plan)
     if as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps({"plans": told}))
         return
     _tell_plans(told)
 

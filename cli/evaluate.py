@@ -34,6 +34,10 @@ def evaluate(
     config: Annotated[
         Path | None, typer.Option(help="TOML file of config fields.", show_default=False)
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Measure these alone, such as fid,lpips.", show_default=False),
+    ] = None,
     judge: Judge = None,
     settings: Settings = None,
     device: Device = None,
@@ -49,7 +53,7 @@ def evaluate(
 
     Example: svsdata evaluate store/ synthetic/ --judge segformer/
 
-    Example: svsdata evaluate store/ synthetic/ --set metrics=fid,lpips --set fid_variant=clean-fid
+    Example: svsdata evaluate store/ synthetic/ --metrics fid,lpips --set fid_variant=clean-fid
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
@@ -66,6 +70,7 @@ def evaluate(
             "real": place.require("store", real),
             "synthetic": made,
             "out": out or Path(f"{made.rstrip('/')}-report"),
+            "metrics": tuple(metrics.split(",")) if metrics is not None else None,
             "judge": judge,
             "device": device,
         },

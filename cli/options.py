@@ -1,5 +1,6 @@
 """Options that commands share, and how their results are printed."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,8 +8,11 @@ import typer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.console import Console
 
     from svsdata.pipelines.workspace import Workspace
+
+_WIDTH_IN_A_PIPE = 10_000
 
 Settings = Annotated[
     list[str] | None,
@@ -64,6 +68,14 @@ def workspace() -> "Workspace":
     from svsdata.pipelines.workspace import find_workspace
 
     return find_workspace(Path.cwd())
+
+
+def console() -> "Console":
+    """Return a console that prints what it gets, and cuts nothing where no terminal has a width."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE
+    return Console(soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 def print_result(result: "BaseModel", *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, Quiet, workspace
+from svsdata.cli.options import AsJson, Quiet, console, workspace
 
 if TYPE_CHECKING:
     from svsdata.labels import LabelSet
@@ -27,7 +27,6 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
 
     Example: svsdata store info store/
     """
-    from rich.console import Console
     from rich.table import Table
 
     from svsdata.store.reader import StoreReader
@@ -56,8 +55,8 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts))
         return
     height, width = reader.info.size_hw
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(
+    screen = console()
+    screen.print(
         f"{reader.path}: {len(sequences)} sequences, {facts['frames']} frames "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
         f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
@@ -70,13 +69,13 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
             it.sequence_id, str(it.num_frames), f"{size / 1e6:.1f}", f"{it.fps:g}",
             str(len(it.tracks)), it.source,
         )  # fmt: skip
-    console.print(table)
+    screen.print(table)
     for sequence_id in sidecar_ids(reader.path, EDITS):
-        console.print(f"edited: {sequence_id}; 'svsdata edit explain {reader.path}' tells how")
+        screen.print(f"edited: {sequence_id}; 'svsdata edit explain {reader.path}' tells how")
     for sequence_id in staged_ids(reader.path):
-        console.print(f"unfinished: {sequence_id}")
+        screen.print(f"unfinished: {sequence_id}")
     for origin, terms in reader.info.licences.items():
-        console.print(f"licence of {origin}: {terms}")
+        screen.print(f"licence of {origin}: {terms}")
 
 
 @app.command()
@@ -92,8 +91,6 @@ def verify(
 
     Example: svsdata store verify store/
     """
-    from rich.console import Console
-
     from svsdata.cli.progress import shown_progress
     from svsdata.store.verify import verify_store
 
@@ -104,13 +101,13 @@ def verify(
         faults = [fault.message for fault in report.faults]
         typer.echo(json.dumps(asdict(report) | {"faults": faults}))
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        screen = console()
         for fault in report.faults:
-            console.print(fault.message, style="red", markup=False)
+            screen.print(fault.message, style="red")
         for sequence_id in report.unfinished:
-            console.print(f"unfinished: {sequence_id} (run the command that makes it again)")
+            screen.print(f"unfinished: {sequence_id} (run the command that makes it again)")
         verdict = f"{len(report.faults)} faults" if report.faults else "no fault"
-        console.print(
+        screen.print(
             f"{verdict} in {report.num_sequences} sequences, {report.num_frames} frames, "
             f"{report.num_bytes / 1e6:.1f} MB{' (quick: no hashes, no pictures)' if quick else ''}"
         )
@@ -131,7 +128,6 @@ def show(
 
     Example: svsdata store show store/ --out sheet.png
     """
-    from rich.console import Console
     from rich.table import Table
 
     from svsdata.errors import StoreError
@@ -161,9 +157,9 @@ def show(
             f"{frame.ego.speed_mps:.1f}" if frame.ego else "-",
             frame.camera.flag if frame.camera else "-", classes, things, frame.source,
         )  # fmt: skip
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"{chosen.sequence_id}: columns {', '.join(layers)} → {out}")
 
 
 @app.command()
@@ -179,8 +175,6 @@ def repair(
 
     Example: svsdata store repair store/
     """
-    from rich.console import Console
-
     from svsdata.cli.progress import shown_progress
     from svsdata.store import repair as repairing
 
@@ -194,13 +188,13 @@ def repair(
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return
-    console = Console(soft_wrap=True, highlight=False)
+    screen = console()
     for sequence_id in report.finished:
-        console.print(f"finished the commit of {sequence_id}")
+        screen.print(f"finished the commit of {sequence_id}")
     for reason in report.quarantined:
-        console.print(f"set aside: {reason}", markup=False)
+        screen.print(f"set aside: {reason}")
     if not (report.finished or report.quarantined):
-        console.print("nothing to repair")
+        screen.print("nothing to repair")
 
 
 def _contents(frame: "Frame", label_set: "LabelSet") -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson
+from svsdata.cli.options import AsJson, console
 
 app = typer.Typer(help="List and fetch the weights of networks.", no_args_is_help=True)
 
@@ -22,7 +22,6 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
 
     Example: svsdata weights list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from svsdata.checkpoints.feature_weights import cached_file
@@ -40,13 +39,13 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
         for weights in WEIGHTS.values()
     ]
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps({"weights": rows}))
         return
     table = Table("name", "for", "MB", "from", "licence", "here")
     for row in rows:
         here = "yes" if row["file"] else "no"
         table.add_row(*(str(row[key]) for key in list(row)[:5]), here)
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.demo_page import DemoResult, write_demo_page
 from svsdata.pipelines.export import run_export
 from svsdata.pipelines.label import run_label
+from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
@@ -38,14 +39,20 @@ JUDGED_EVERY = 5
 """Frames between two that the segmenter judges."""
 
 
-def run_demo(config: DemoConfig, progress: Progress) -> DemoResult:
+def run_demo(config: DemoConfig, progress: Progress, *, overwrite: bool = False) -> DemoResult:
     """Make the demo; run again it goes on where it stopped.
+
+    Args:
+        config: How long, and of what.
+        progress: Told every frame of every stage.
+        overwrite: Set a folder that holds something else aside, as ``OUT.old-N``.
 
     Raises:
         SvsDataError: Of any kind that its stages raise.
     """
     began = time.monotonic()
     out = config.out
+    open_run_dir(out, config, overwrite=overwrite, may_differ={"out"})
     num_frames = config.frames or _affordable_frames(progress)
 
     # Record a stretch of street, with its exact labels
@@ -116,7 +123,7 @@ def _affordable_frames(progress: Progress) -> int:
         return FRAMES
     progress.note(
         f"no GPU and no AMX: the video is shortened to {FRAMES_ON_SLOW_PROCESSORS} of {FRAMES} "
-        f"frames; 'svsdata demo --frames {FRAMES}' makes all of them"
+        f"frames; 'svsdata demo FOLDER --frames {FRAMES}' makes all of them, in another folder"
     )
     return FRAMES_ON_SLOW_PROCESSORS
 

@@ -49,7 +49,8 @@ class EditPlanResult(BaseModel):
 def run_edit_plan(config: EditConfig, progress: Progress) -> EditPlanResult:
     """Plan edits on every chosen sequence, every variant, and write a file for each.
 
-    A file of the same name is replaced: the same choices on the same base give the same bytes.
+    A file of the same name is replaced, and it is told where that was another plan: the same
+    choices on the same base give the same bytes.
 
     Raises:
         EditPlanError: If an edit is unknown or cannot be planned, or nothing of it can be applied.
@@ -64,7 +65,10 @@ def run_edit_plan(config: EditConfig, progress: Progress) -> EditPlanResult:
         assert plan is not None
         path = config.out / f"{video.sequence_id}{SUFFIX}"
         with writing(path):
+            before = path.read_bytes() if path.exists() else None
             write_plan(path, plan)
+            if before not in (None, path.read_bytes()):
+                progress.note(f"{path}: another plan was here before and is replaced")
         outcomes += outcomes_of(video.sequence_id, plan, progress)
         live = sum(row.is_live for row in plan.rows)
         summaries.append(
@@ -107,6 +111,8 @@ def plans_at(path: Path) -> list[tuple[Path, EditPlan]]:
     Raises:
         EditPlanError: If there is none, or one cannot be read.
     """
+    if not path.exists():
+        raise EditPlanError(f"there is no '{path}'; expected a plan, or a folder of plans")
     files = sorted(path.glob(f"[!.]*{SUFFIX}")) if path.is_dir() else [path]
     if not files:
         raise EditPlanError(f"'{path}' has no plans; 'svsdata edit plan' writes them")

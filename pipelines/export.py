@@ -119,12 +119,26 @@ def estimate_export(config: ExportConfig) -> ExportEstimate:
 
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
+    if config.out.resolve() == reader.path.resolve():
+        raise ExportError(f"'{config.out}' is the store itself; export to another folder")
     sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")
+    _check_layers(config, reader.info)
     exporter = _exporter(config, reader.info)
     exporter.check(sequences)
     return reader, exporter, sequences
+
+
+def _check_layers(config: ExportConfig, info: StoreInfo) -> None:
+    """Refuse a store without pictures or labels."""
+    if "semantic" not in info.modalities:
+        raise ExportError(f"store '{config.store}' has no labels; label the store first")
+    if "image" not in info.modalities:
+        raise ExportError(
+            f"store '{config.store}' has labels alone; 'svsdata synthesize' draws pictures to "
+            "labels, with --plan those of an edited store"
+        )
 
 
 def _finished(

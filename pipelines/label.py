@@ -24,8 +24,8 @@ from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
-from svsdata.store.format import StoreInfo
-from svsdata.store.writer import SequenceWriter, StoreWriter
+from svsdata.store.reader import StoreReader
+from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 
 PROBED_FRAMES = 8
 """Frames that a dry run labels to measure speed and size."""
@@ -79,8 +79,8 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     Args:
         config: What to label, and how.
         progress: Told every frame.
-        overwrite: Set a store that was made with other sizes, labels or layers aside, as
-            ``STORE.old-N``, instead of stopping.
+        overwrite: Set a store that holds these sequences labelled otherwise, or was made with other
+            sizes, labels or layers, aside as ``STORE.old-N`` instead of stopping.
 
     Raises:
         SourceError: If the source, a frame or a map cannot be read.
@@ -90,7 +90,7 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
         WeightsError: If the segmenter's checkpoint cannot be used.
     """
     run = prepare(config, progress)
-    store = _opened(Path(config.store), run.info, overwrite=overwrite)
+    store = _opened(Path(config.store), run, overwrite=overwrite)
     done = [it for it in run.recordings if it.sequence_id in store.committed]
     left = [it for it in run.recordings if it not in done]
     if left:
@@ -151,14 +151,37 @@ def plan_label(config: LabelConfig, progress: Progress) -> LabelPlan:
     )
 
 
-def _opened(path: Path, info: StoreInfo, *, overwrite: bool) -> StoreWriter:
+def _opened(path: Path, run: LabelRun, *, overwrite: bool) -> StoreWriter:
     try:
-        return StoreWriter(path, info)
+        store = StoreWriter(path, run.info)
+        _check_same_labels(store, run)
     except StoreError:
         if not overwrite or not path.is_dir():
             raise
-    set_aside(path)
-    return StoreWriter(path, info)
+        set_aside(path)
+        return StoreWriter(path, run.info)
+    return store
+
+
+def _check_same_labels(store: StoreWriter, run: LabelRun) -> None:
+    """Refuse sequences of the same names that are of other recordings or labelled otherwise."""
+    reader, committed = StoreReader(store.path), store.committed
+    for recording in run.recordings:
+        if recording.sequence_id not in committed:
+            continue
+        there = reader.sequence(recording.sequence_id)
+        asked = _recipe(run, run.labeler_of(recording))
+        # One folder may be given by several paths.
+        is_same = Path(there.source).resolve() == Path(recording.source).resolve()
+        source = there.source if is_same else recording.source
+        made = {"source": there.source, "fps": there.fps, "recipe": there.details.get("recipe")}
+        wanted = {"source": source, "fps": recording.fps, "recipe": asked}
+        for what, was in made.items():
+            if was not in (None, wanted[what]):
+                raise StoreError(
+                    f"store '{store.path}' holds a sequence '{there.sequence_id}' labelled with "
+                    f"{what} '{was}', got '{wanted[what]}'; {AWAY_FROM_OTHERS}"
+                )
 
 
 def label_sequence(
@@ -166,13 +189,12 @@ def label_sequence(
 ) -> int:
     """Write one sequence and commit it; returns the number of frames that were left to label."""
     labeler = run.labeler_of(recording)
-    recipe = _recipe(run, recording, labeler)
     with store.sequence(
         recording.sequence_id,
         source=recording.source,
         fps=recording.fps,
         stateful=True,
-        recipe=recipe,
+        recipe=_recipe(run, labeler) + _camera_recipe(run, recording),
     ) as writer:
         start = _start(writer, bad)
         tracks = TrackTable(writer.state)
@@ -198,20 +220,26 @@ def label_sequence(
         scope: Literal["sequence", "frame"] = "sequence" if lasting_ids else "frame"
         writer.commit(
             tracks.tracks(recording.sequence_id),
-            details=_details(run, recording, bad),
+            details=_details(run, recording, bad) | {"recipe": _recipe(run, labeler)},
             instance_scope=scope if "instance" in labeler.layers else "none",
         )
         return writer.next_frame_index - start.row
 
 
-def _recipe(run: LabelRun, recording: Recording, labeler: Labeler) -> str:
-    """Tell what a sequence must have been begun with to be gone on with."""
+def _recipe(run: LabelRun, labeler: Labeler) -> str:
+    """Tell what a sequence must have been made with to be this run's."""
     recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
     if run.tracks:
         recipe += f"; {TRACKED}{', classes voted' if run.renames else ''}"
-    if run.horizon is not None and recording.camera is None:
-        recipe += f"; camera of {run.horizon}"
+    if run.maps:
+        recipe += f"; maps of {run.maps}"
     return f"{recipe}; lower {run.chain.crop_rows} rows" if run.chain.crop_rows else recipe
+
+
+def _camera_recipe(run: LabelRun, recording: Recording) -> str:
+    """Tell the camera, which is estimated only where frames are left to label."""
+    estimated = run.horizon is not None and recording.camera is None
+    return f"; camera of {run.horizon}" if estimated else ""
 
 
 def _state(position: int, bad: BadFrames) -> dict[str, NDArray[Any]]:

@@ -50,6 +50,8 @@ class LabelRun:
     renames: bool
     """Whether an object's class, and the semantic map under it, is that of most confidence."""
     part_frames: int
+    maps: str = ""
+    """Where labels that exist already lie."""
     horizon: HorizonFit | None = None
     """What the camera of recordings without calibration was estimated from."""
 
@@ -94,6 +96,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         renames=not is_precomputed if config.vote_classes is None else config.vote_classes,
         # Whole batches, so that a run gone on with sees the same ones.
         part_frames=-(-config.part_frames // batch) * batch,
+        maps=_maps(config, source).in_words if is_precomputed else "",
     )
 
 
@@ -141,6 +144,11 @@ def _own_size_hw(config: LabelConfig, recordings: tuple[Recording, ...]) -> tupl
 
 def _segmenter(config: LabelConfig, source: Source) -> str:
     wanted = config.segmenter
+    if source.kind != STREET_WORLD and "exact" in (wanted, config.flow):
+        raise ConfigError(
+            f"{config.source}: only the street world knows exact labels and flow; choose another "
+            "segmenter or flow"
+        )
     if wanted is not None:
         known = ("precomputed", "exact", *CHECKPOINTS)
         if wanted not in known and "/" not in wanted and not Path(wanted).is_dir():
@@ -193,9 +201,9 @@ def _maps(config: LabelConfig, source: Source) -> Maps:
     instance = config.instance or (own if is_kitti360 else None)
     confidence = config.confidence or (own if own_confidence else None)
     if semantic is None:
-        raise ConfigError("segmenter precomputed: name the folder of the semantic maps, semantic")
+        raise ConfigError("segmenter precomputed: name the folder of its maps, --semantic FOLDER")
     return Maps(
-        MapFolder(Path(semantic), SEMANTIC_WORDS),
+        MapFolder(Path(semantic), SEMANTIC_WORDS[config.encoding]),
         MapFolder(Path(instance), INSTANCE_WORDS) if instance else None,
         MapFolder(Path(confidence), CONFIDENCE_WORDS) if confidence else None,
     )
@@ -205,8 +213,10 @@ def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -
     # Imports torch, which labels that exist already do not need.
     from svsdata.estimation.segmenter_checkpoints import load_network
     from svsdata.estimation.transformers_segmenter import TransformersSegmenter
+    from svsdata.synthesis.compute import chosen_device
 
-    network = load_network(checkpoint, label_set, device=_device(config), download=config.download)
+    device = str(chosen_device(config.device))
+    network = load_network(checkpoint, label_set, device=device, download=config.download)
     segmenter = TransformersSegmenter(
         network, label_set, input_height=config.input_height, precision=config.precision
     )
@@ -228,20 +238,14 @@ def _flownet2(config: LabelConfig) -> FlowEstimator:
     # Imports torch, as above.
     from svsdata.checkpoints.feature_weights import weights_file
     from svsdata.estimation.flownet2_flow import FlowNet2Flow, load_flownet2, weights_digest
+    from svsdata.synthesis.compute import chosen_device
 
     path = weights_file(config.flow_weights, config.weights_folder)
     network = load_flownet2(
         path,
         contrast=config.flow_contrast,
         precision=config.flow_precision,
-        device=_device(config),
+        device=str(chosen_device(config.device)),
     )
     source = f"{path.name} sha256={weights_digest(path)}"
     return FlowNet2Flow(network, source, check=config.flow_check, fit=config.flow_fit)
-
-
-def _device(config: LabelConfig) -> str:
-    import torch
-
-    usual = "cuda" if torch.cuda.is_available() else "cpu"
-    return usual if config.device == "auto" else config.device

@@ -46,9 +46,11 @@ def open_run_dir(
     if fault is None:
         return True
     if not overwrite:
+        go_on = (
+            "run the earlier command to go on with it, " if (path / CONFIG_NAME).exists() else ""
+        )
         raise ConfigError(
-            f"'{path}' {fault}; run the earlier command to go on with it, name another directory, "
-            "or add --overwrite to set it aside"
+            f"'{path}' {fault}; {go_on}name another directory, or add --overwrite to set it aside"
         )
     set_aside(path)
     _write_config(path, config)

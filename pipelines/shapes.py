@@ -19,6 +19,7 @@ from svsdata.geometry.ego_motion import clean_ego_motions
 from svsdata.pipelines.configs.shapes import ShapesConfig
 from svsdata.progress import Progress
 from svsdata.records import EgoMotion
+from svsdata.store.files import writing
 from svsdata.store.reader import StoreReader
 
 
@@ -43,7 +44,8 @@ def run_harvest(config: ShapesConfig, progress: Progress) -> LibraryResult:
 
     Raises:
         ConfigError: If a class has no donors.
-        StoreError: If a sequence is unknown, or has no camera or lasting ids.
+        StoreError: If a sequence is unknown, or has no camera or lasting ids, or the library cannot
+            be written.
         SourceError: If the library exists and cannot be read.
     """
     unknown = [name for name in config.classes if name not in DONOR_CLASSES]
@@ -62,7 +64,8 @@ def run_harvest(config: ShapesConfig, progress: Progress) -> LibraryResult:
         progress.note(f"{sequence_id}: {len(donors)} objects")
         found += donors
     merged = library.merged(found)
-    write_library(config.library, merged)
+    with writing(config.library):
+        write_library(config.library, merged)
     return summary(merged, str(config.library), added=len(found))
 
 

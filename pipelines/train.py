@@ -21,11 +21,11 @@ from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.training_counts import class_pixels
 from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
-from svsdata.pipelines.training_networks import torch_device
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
+from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
 from svsdata.training.previews import Preview, roll_out
@@ -70,7 +70,7 @@ def run_train(
         SvsDataError: Of any kind that bad stores, configs, weights and checkpoints raise.
         KeyboardInterrupt: After the step that was running is done and a checkpoint is saved.
     """
-    with joined(environment or {}, torch_device(config.device).type) as share:
+    with joined(environment or {}, chosen_device(config.device).type) as share:
         return _run(config, progress if share.is_first else Silent(), share, overwrite=overwrite)
 
 
@@ -207,7 +207,7 @@ def _steps(
 
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
     for round_, batch in prefetched(load, left):
-        clips = to_device(batch, torch_device(config.device))
+        clips = to_device(batch, chosen_device(config.device))
         for step in range(max(round_.first_step, first_step), round_.end_step):
             yield step, round_, clips
 

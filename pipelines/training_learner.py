@@ -25,11 +25,11 @@ from svsdata.pipelines.training_networks import (
     build_objective,
     build_optimizer,
     grown_generator,
-    torch_device,
 )
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.pipelines.training_start import start_from
 from svsdata.progress import Progress
+from svsdata.synthesis.compute import chosen_device
 from svsdata.training.processes import WHOLE, Share
 from svsdata.training.schedules import Learns, Phase
 from svsdata.training.updates import Networks, Objective
@@ -108,7 +108,7 @@ def build_learner(
     average = copy.deepcopy(networks.generator).eval()
     if config.start_from is not None and not checkpoint_folders(config.run):
         start_from(config.start_from, networks, average, plan.reader.info.label_set, progress)
-    device, dtype = torch_device(config.device), autocast_dtype(config)
+    device, dtype = chosen_device(config.device), autocast_dtype(config)
     return Learner(
         networks,
         average,

@@ -22,6 +22,7 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
+from svsdata.synthesis.compute import chosen_device
 from svsdata.tensors import computes_bf16
 from svsdata.training.image_judges import ImageJudge, OasisJudge, PatchJudge
 from svsdata.training.recompute import Recompute
@@ -55,7 +56,7 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
         judge = PatchJudge(image_discriminator, config.video_gan, recompute)
     networks = Networks(generator, judge, video_discriminators)
     for network in networks.by_name.values():
-        place(network, torch_device(config.device))
+        place(network, chosen_device(config.device))
     return networks
 
 
@@ -66,7 +67,7 @@ def grown_generator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights", extra_blocks))
         generator = _generator(config, plan, extra_blocks)
-    place(generator, torch_device(config.device))
+    place(generator, chosen_device(config.device))
     return generator
 
 
@@ -82,13 +83,6 @@ def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Vi
             foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
         )
     )
-
-
-def torch_device(name: str) -> torch.device:
-    """Return the device of a config; ``auto`` is a GPU where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
 
 
 def place(network: nn.Module, device: torch.device) -> None:
@@ -112,6 +106,8 @@ def build_objective(config: TrainConfig, progress: Progress) -> Objective:
     recompute = Recompute(enabled=config.checkpoint_activations)
     perceptual_net: nn.Module | None = None
     if not weights["perceptual"]:
+        if config.perceptual_weights is not None:
+            progress.note("perceptual_weights go unused: loss_weights.perceptual is 0")
         return Objective(weights, config.video_gan, None, recompute)
     if config.perceptual_weights is None:
         progress.note(
@@ -121,12 +117,12 @@ def build_objective(config: TrainConfig, progress: Progress) -> Objective:
     else:
         state = read_weights(config.perceptual_weights, config.weights_folder)
         perceptual_net = vgg_from_state_dict(state)
-        place(perceptual_net, torch_device(config.device))
+        place(perceptual_net, chosen_device(config.device))
     return Objective(weights, config.video_gan, perceptual_net, recompute)
 
 
 def autocast_dtype(config: TrainConfig) -> torch.dtype | None:
     """Return the type of convolutions: what is asked for, or the fastest; None is float32."""
     if config.precision == "auto":
-        return torch.bfloat16 if computes_bf16(torch_device(config.device)) else None
+        return torch.bfloat16 if computes_bf16(chosen_device(config.device)) else None
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": None}[config.precision]

@@ -25,7 +25,7 @@ from svsdata.records import INSTANCE_BASE, Frame, Track
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, seal_sidecar, sidecar_folder
-from svsdata.store.writer import SequenceWriter, StoreWriter
+from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 from svsdata.synthesis.provenance import with_known_identities
 
 
@@ -41,8 +41,14 @@ def opened_store(
         overwrite: Set another store aside, as ``PATH.old-N``, instead of refusing it.
 
     Raises:
-        StoreError: If a store of another kind is there, or videos of the same names made otherwise.
+        StoreError: If a store of another kind is there, or videos of the same names made otherwise,
+            or the store that they are made from.
     """
+    videos = tuple(videos)
+    if any(path.resolve() == video.labels.reader.path.resolve() for video in videos):
+        raise StoreError(
+            f"store '{path}' is what the videos are made from; write to another folder"
+        )
     try:
         writer = StoreWriter(path, info)
         _check_recipes(writer, videos)
@@ -63,8 +69,7 @@ def _check_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
         if written.sequence(video.sequence_id).details.get("recipe") != video.recipe:
             raise StoreError(
                 f"store '{writer.path}' holds a '{video.sequence_id}' made from other labels, "
-                "edits, weights or settings; write to another folder, or add --overwrite to set "
-                "it aside"
+                f"edits, weights or settings; {AWAY_FROM_OTHERS}"
             )
 
 

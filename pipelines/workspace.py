@@ -12,6 +12,11 @@ from svsdata.pipelines.configs.base import read_toml
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset")
 STAGES = ("label", "train", "synthesize", "evaluate", "gate")
+PATH_FIELDS = {
+    *("semantic", "instance", "confidence", "start_from", "edit_files", "plans", "shapes"),
+    *("weights_folder", "kept_figures"),
+}
+"""Fields of the stages' tables that are paths and nothing else."""
 
 _TEMPLATE = """\
 # What svsdata's commands take from here when it is left out.
@@ -78,8 +83,19 @@ class Workspace:
         return value
 
     def fields(self, stage: str) -> Mapping[str, Any]:
-        """Return the fields of a stage's config that the workspace sets."""
-        return self.values.get(stage, {})
+        """Return the fields of a stage's config that the workspace sets, paths made absolute."""
+        fields = self.values.get(stage, {})
+        return {
+            key: self._placed(value) if key in PATH_FIELDS else value
+            for key, value in fields.items()
+        }
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._placed(one) for one in value]
+        if self.path is None or not isinstance(value, str) or value.startswith("~"):
+            return value
+        return os.path.abspath(self.path.parent / value)  # noqa: PTH100 as above
 
 
 def find_workspace(folder: Path) -> Workspace:

@@ -119,7 +119,7 @@ def decode_map(data: bytes, where: str) -> Map:
     if header.format != "PNG" or header.has_palette or header.channels != 1 or header.bits < 8:
         kind = "palette" if header.has_palette else f"{header.channels}-channel"
         raise SourceError(
-            f"{where}: a map must be a grayscale PNG of 8 or 16 bits, got a {header.bits}-bit "
+            f"{where}: a map must be a grayscale PNG of 8 or 16 bits, got {header.bits}-bit "
             f"{kind} {header.format}; write the ids themselves as gray values"
         )
     decoded = _decode(data, where, cv2.IMREAD_UNCHANGED)

@@ -1,6 +1,7 @@
 """Safetensors files: written atomically, read strictly."""
 
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,6 +13,12 @@ from torch import Tensor, nn
 
 from svsdata.errors import CheckpointError, WeightsError
 from svsdata.whole_files import whole_file
+
+_OF_FOREIGN_PICKLES = (
+    *(UnpicklingError, EOFError, RuntimeError, struct.error),
+    *(LookupError, ValueError, TypeError, AttributeError),
+)
+"""What torch's reader of plain pickles raises on bytes that are none."""
 
 
 def load_tensors(
@@ -101,6 +108,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError) as error:
-        raise WeightsError(f"cannot read weights '{path}': {error}") from error
+    except OSError as error:
+        raise WeightsError(f"cannot read weights '{path}': {error.strerror or error}") from error
+    except (SafetensorError, *_OF_FOREIGN_PICKLES) as error:
+        raise WeightsError(
+            f"cannot read weights '{path}': no safetensors and no plain state dict of torch; "
+            "damaged, or it would need pickled code"
+        ) from error
+    if not isinstance(state, dict):
+        raise WeightsError(f"weights '{path}': no state dict, but a {type(state).__name__}")
     return state

@@ -131,8 +131,8 @@ def weights_digest(path: Path) -> str:
 
 def _state_dict(path: Path) -> Mapping[str, Tensor]:
     """Return the named tensors of a checkpoint, which may lie beside its epoch."""
-    content: object = read_state_dict(path)
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    content = read_state_dict(path)
+    state: object = content.get("state_dict", content)
     if not isinstance(state, dict) or not all(isinstance(it, Tensor) for it in state.values()):
         raise WeightsError(
             f"{path}: holds no state dict; expected NVIDIA's FlowNet2_checkpoint.pth.tar"

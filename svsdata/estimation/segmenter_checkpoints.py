@@ -117,7 +117,7 @@ def _folder(name: str, *, download: bool) -> Path:
     except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
         raise WeightsError(
             f"segmenter '{name}': neither a folder nor in the local cache of the Hugging Face hub; "
-            f"fetch it once with 'hf download {name}' or allow it with download=true"
+            f"fetch it once with 'hf download {name}' (label also takes --set download=true)"
         ) from error
 
 

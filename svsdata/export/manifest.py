@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from svsdata.errors import ExportError
 from svsdata.export.digital_source import VOCABULARY, SourceType
@@ -17,6 +18,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.whole_files import whole_file
 
 _EXPORT_FILE = "export.json"
+_ELSEWHERE = "export to another folder, or add --overwrite to set this one aside"
 
 
 def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> None:
@@ -39,16 +41,17 @@ def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> 
     path = folder / _EXPORT_FILE
     if path.exists():
         found = _read(path)
-        differing = [key for key in wanted if found.get(key) != wanted[key]]
+        differing = [*_differences(found, wanted)]
         if differing:
-            key = differing[0]
+            key, was, asked = differing[0]
             raise ExportError(
-                f"'{folder}' holds another export: its {key} is {found.get(key)}, got "
-                f"{wanted[key]}; export to another folder"
+                f"'{folder}' holds another export: its {key} is {was}, got {asked}; {_ELSEWHERE}"
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ExportError(f"'{folder}' is not empty and no export; export to another folder")
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"'{folder}' is a file; export to another folder")
+    if folder.exists() and any(folder.iterdir()):
+        raise ExportError(f"'{folder}' is not empty and no export; {_ELSEWHERE}")
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, wanted)
 
@@ -66,7 +69,7 @@ def is_finished(folder: Path, sequence_id: str, content_hash: str) -> bool:
     if found != content_hash:
         raise ExportError(
             f"{path}: the sequence was exported from other content ({found}, the store now holds "
-            f"{content_hash}); export to another folder"
+            f"{content_hash}); {_ELSEWHERE}"
         )
     return True
 
@@ -114,17 +117,29 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """Yield what differs as key, old and new, nested fields by their own keys."""
+    for key, asked in wanted.items():
+        was = found.get(key)
+        if isinstance(was, dict) and isinstance(asked, dict):
+            yield from _differences(was, dict.fromkeys(was) | asked, f"{prefix}{key}.")
+        elif was != asked:
+            yield f"{prefix}{key}", was, asked
+
+
 def _record_path(folder: Path, sequence_id: str) -> Path:
     return folder / "sequences" / f"{sequence_id}.json"
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ExportError(f"{path}: damaged ({error}); export to another folder") from error
+        raise ExportError(f"{path}: damaged ({error}); {_ELSEWHERE}") from error
     if not isinstance(content, dict):
-        raise ExportError(f"{path}: damaged (no JSON object); export to another folder")
+        raise ExportError(f"{path}: damaged (no JSON object); {_ELSEWHERE}")
     return content
 
 

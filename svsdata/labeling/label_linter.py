@@ -81,6 +81,8 @@ def lint_labels(folder: Path) -> tuple[MapGroup, ...]:
     Raises:
         SourceError: If there are no pictures, or one cannot be read.
     """
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: no such folder; expected one with label maps")
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:

@@ -26,7 +26,10 @@ from svsdata.records import INSTANCE_BASE, Frame, InstanceMap, SemanticMap
 
 SemanticEncoding: TypeAlias = Literal["label_ids", "train_ids"]
 
-SEMANTIC_WORDS = ("labelIds", "labelTrainIds", "semantic")
+SEMANTIC_WORDS: Mapping[SemanticEncoding, tuple[str, ...]] = {
+    "label_ids": ("labelIds", "semantic"),
+    "train_ids": ("labelTrainIds", "trainIds", "semantic"),
+}
 INSTANCE_WORDS = ("instanceIds", "instance")
 CONFIDENCE_WORDS = ("confidence",)
 """Folder names and name endings that decide between several maps of one frame."""
@@ -47,14 +50,16 @@ class MapFolder:
     """
 
     def __init__(self, root: Path, words: tuple[str, ...]) -> None:
-        self._root, self._words = root, words
+        self.root, self._words = root, words
+        if not root.is_dir():
+            raise SourceError(f"{root}: no such folder; expected one with label maps")
         if not self._by_core:
             raise SourceError(f"{root}: no label maps; expected PNG files, one a frame")
 
     @cached_property
     def _by_core(self) -> Mapping[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self._root.rglob("*.png")):
+        for path in sorted(self.root.rglob("*.png")):
             found[_core(path.stem)].append(path)
         return dict(found)
 
@@ -87,15 +92,15 @@ class MapFolder:
         if len(candidates) != 1:
             found = " and ".join(path.name for path in candidates[:2]) or "none"
             raise SourceError(
-                f"{frame.source}: expected one map of it in {self._root}, found {found}"
+                f"{frame.source}: expected one map of it in {self.root}, found {found}"
             )
         return candidates[0]
 
     def _is_below(self, path: Path, folders: tuple[str, ...]) -> bool:
-        return set(folders) <= {*path.parent.parts, *self._root.resolve().parts}
+        return set(folders) <= {*path.parent.parts, *self.root.resolve().parts}
 
     def _is_meant(self, path: Path) -> bool:
-        parts = {*path.relative_to(self._root).parent.parts, path.stem.rpartition("_")[2]}
+        parts = {*path.relative_to(self.root).parent.parts, path.stem.rpartition("_")[2]}
         return not parts.isdisjoint(self._words)
 
 
@@ -109,6 +114,12 @@ class Maps:
     255 as none, whose class is that of most pixels under them."""
     confidence: MapFolder | None = None
     """8 or 16 bits; the greatest value is certain."""
+
+    @property
+    def in_words(self) -> str:
+        """The folders, whole paths."""
+        kinds = (self.semantic, self.instance, self.confidence)
+        return ", ".join(str(kind.root.absolute()) for kind in kinds if kind is not None)
 
 
 class PrecomputedLabels:
@@ -153,6 +164,8 @@ class PrecomputedLabels:
         assert frame.image is not None
         size_hw = (frame.image.shape[0], frame.image.shape[1])
         path = self._maps.semantic.find(frame, self._folders)
+        if self._label_set != CITYSCAPES_TRAIN:
+            _check_name(path, self._encoding)
         semantic = label_ids(
             self._read(path, size_hw), str(path), self._label_set, encoding=self._encoding
         )
@@ -181,6 +194,17 @@ class PrecomputedLabels:
                 "expected the same aspect ratio"
             )
         return resize_map(stored, size_hw)
+
+
+def _check_name(path: Path, encoding: SemanticEncoding) -> None:
+    """Refuse a map whose name says that its ids are the other ones: both are valid numbers."""
+    word = path.stem.rpartition("_")[2]
+    for other, words in SEMANTIC_WORDS.items():
+        if word in words and word not in SEMANTIC_WORDS[encoding]:
+            raise LabelSetError(
+                f"{path}: its name tells {other}, it would be read as {encoding}; add "
+                f"--set encoding={other}, or rename the maps"
+            )
 
 
 def label_ids(

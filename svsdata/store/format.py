@@ -140,7 +140,9 @@ def read_info(store: Path) -> StoreInfo:
             other labels.
     """
     path = store / STORE_FILE
-    info = parse_json(_INFO, path, missing="is no store; 'svsdata label SOURCE STORE' makes one")
+    info = parse_json(
+        _INFO, path, missing="is no store; 'svsdata label' or 'svsdata synthesize' makes one"
+    )
     label_set = info.label_set
     if [label.id for label in label_set.labels] != list(range(label_set.num_classes)):
         raise LabelSetError(f"{path}: ids of label set '{label_set.name}' are not 0, 1, 2, ...")

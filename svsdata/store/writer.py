@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from svsdata.errors import StoreError
+from svsdata.errors import StoreError, StoreFormatError
+from svsdata.labels import LabelSet
 from svsdata.records import Frame, Sequence, Track
 from svsdata.store.columns import check_frame, encode_row
 from svsdata.store.files import (
     local_folder,
     only_writer,
     put_if_absent,
+    remove_folder,
     remove_leftovers,
     write_durably,
     writing,
@@ -44,6 +46,9 @@ _ENCODING_THREADS = max(2, min(6, (os.cpu_count() or 2) // 3))
 _QUEUE_FRAMES = _ENCODING_THREADS + 2
 """Frames encoded at the same time or waiting; bounds memory."""
 
+AWAY_FROM_OTHERS = "write to another folder, or add --overwrite to set this one aside"
+"""What to do where a folder holds something else."""
+
 
 class StoreWriter:
     """A store opened for writing, made if it is not there.
@@ -61,15 +66,9 @@ class StoreWriter:
         self.path, self.info = local_folder(path), info
         with writing(self.path):
             self._create()
-        existing = read_info(self.path)
-        for name in StoreInfo.__dataclass_fields__:
-            made_with, asked = getattr(existing, name), getattr(info, name)
-            if made_with != asked:
-                made_with, asked = (getattr(it, "name", it) for it in (made_with, asked))
-                raise StoreError(
-                    f"store '{self.path}' was made with {name} {made_with}, got {asked}; "
-                    "write to another folder"
-                )
+            if read_info(self.path) != info:
+                self._forget_stopped_beginnings()
+        self._check_info()
         with writing(self.path):
             self._finish_interrupted_commits()
 
@@ -113,6 +112,7 @@ class StoreWriter:
                 raise StoreError(f"store '{self.path}' already holds sequence '{sequence_id}'")
             if not alone:
                 raise StoreError(f"{staged.folder}: another process is writing this sequence")
+            self._check_info()
             writer = SequenceWriter(staged, self.info, Begun(source, float(fps), stateful, recipe))
             try:
                 yield writer
@@ -120,13 +120,39 @@ class StoreWriter:
                 writer._stop()
 
     def _create(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreFormatError(f"'{self.path}' is a file; write to another folder")
         self.path.mkdir(parents=True, exist_ok=True)
-        strangers = [entry.name for entry in self.path.iterdir() if entry.name[0] != "."]
-        if not (self.path / STORE_FILE).exists() and not strangers:
+        if not (self.path / STORE_FILE).exists():
+            if any(entry.name[0] != "." for entry in self.path.iterdir()):
+                raise StoreFormatError(
+                    f"'{self.path}' is not empty and no store; {AWAY_FROM_OTHERS}"
+                )
             put_if_absent(self.path / STORE_FILE, info_to_json(self.info))
-        if (self.path / STORE_FILE).exists():
-            for folder in (FRAMES, SEQUENCES, STAGING):
-                (self.path / folder).mkdir(exist_ok=True)
+        for folder in (FRAMES, SEQUENCES, STAGING):
+            (self.path / folder).mkdir(exist_ok=True)
+
+    def _forget_stopped_beginnings(self) -> None:
+        """Make a store in which no frame was ever written, and nobody is writing, this one."""
+        begun = [StagedSequence(self.path, one) for one in staged_ids(self.path)]
+        if committed_ids(self.path) or any(staged.receipts() for staged in begun):
+            return
+        for staged in begun:
+            with only_writer(staged.folder) as alone:
+                if not alone:
+                    return
+                remove_folder(staged.folder)
+        write_durably(self.path / STORE_FILE, info_to_json(self.info))
+
+    def _check_info(self) -> None:
+        existing = read_info(self.path)
+        for name in StoreInfo.__dataclass_fields__:
+            was, asked = (_in_words(getattr(it, name)) for it in (existing, self.info))
+            if getattr(existing, name) != getattr(self.info, name):
+                raise StoreError(
+                    f"store '{self.path}' was made with {name} {was}, got {asked}; "
+                    f"{AWAY_FROM_OTHERS}"
+                )
 
     def _finish_interrupted_commits(self) -> None:
         remove_leftovers(self.path / STAGING)
@@ -263,3 +289,9 @@ class SequenceWriter:
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._open is not None:
             self._open.abort()
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, LabelSet):
+        return value.name
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -34,6 +34,9 @@ from svsdata.street_world.road import CHUNK_M, Ground, ground_at, road_of
 from svsdata.street_world.shading import shade
 from svsdata.street_world.traffic import VIEW_AHEAD_M, VIEW_BEHIND_M, Traffic
 
+MIN_SIDE_PX = 16
+MIN_FPS = 2
+"""Below, instance ids would come back too early."""
 EGO_LANE_M = -1.75
 MEAN_SPEED_MPS = 9.0
 SKY_ID = CITYSCAPES.by_name["sky"].id
@@ -86,16 +89,16 @@ class StreetWorld:
 
         Args:
             seed: Of everything in it.
-            size_hw: Height and width of the frames, at least 16 each.
-            fps: Frames a second, at least 2: below, instance ids would come back too early.
+            size_hw: Height and width of the frames, at least ``MIN_SIDE_PX`` each.
+            fps: Frames a second, at least ``MIN_FPS``.
 
         Raises:
             ValueError: If the size or the rate is too small.
         """
-        if min(size_hw) < 16:
-            raise ValueError(f"size_hw must be at least 16x16, got {size_hw}")
-        if fps < 2:
-            raise ValueError(f"fps must be at least 2, got {fps}")
+        if min(size_hw) < MIN_SIDE_PX:
+            raise ValueError(f"size_hw must be at least {MIN_SIDE_PX} each, got {size_hw}")
+        if fps < MIN_FPS:
+            raise ValueError(f"fps must be at least {MIN_FPS}, got {fps}")
         self.camera: Camera = replace(assumed_camera(size_hw), flag="given")
         self.fps = fps
         self._view = view_of(self.camera)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -161,3 +162,30 @@ def test_weights_that_would_run_code_are_refused(tmp_path):
         read_state_dict(tmp_path / "code.pt")
     with pytest.raises(WeightsError, match="missing"):
         read_state_dict(tmp_path / "missing.pt")
+
+
+def refusal(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    try:
+        read_state_dict(path)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damaged_weights_are_told_in_one_line(tmp_path):
+    torch.save({"w": torch.arange(3.0)}, tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    draws = np.random.default_rng(0)
+    contents = [b"", b"text\n", b"\x80\x02e.", whole[:-30], whole[: len(whole) // 2]]
+    for _ in range(100):
+        spoilt = np.frombuffer(whole, np.uint8).copy()
+        spoilt[draws.integers(0, len(whole), 8)] = draws.integers(0, 256, 8)
+        contents.append(spoilt.tobytes())
+    told = [refusal(tmp_path / "spoilt.pt", content) for content in contents]
+    assert sum(map(bool, told)) >= 50
+    assert not any("\n" in one for one in told)
+    torch.save([torch.zeros(1)], tmp_path / "list.pt")
+    with pytest.raises(WeightsError, match=r"list\.pt': no state dict, but a list"):
+        read_state_dict(tmp_path / "list.pt")

@@ -109,7 +109,7 @@ def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
     assert "2 of 3 edits of 'drive' will be applied, 6 frames of 96x48" in told
     assert "parked #0: add car, applied, frames 0..5, id 26" in told
     assert "bus #0: add bus, rejected: UNSEEN, never in view" in told
-    (plan,) = json.loads(invoke("explain", path, "--json"))
+    (plan,) = json.loads(invoke("explain", path, "--json"))["plans"]
     assert plan["plan_hash"] == read_plan(path).hash
     assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
 
@@ -123,6 +123,25 @@ def test_every_variant_gets_a_plan_of_its_own_and_the_same_seed_gives_it_again(
         assert len({it["plan_hash"] for it in result["plans"]}) == 2
     assert sorted(files(tmp_path / "a")) == ["drive.works.0.parquet", "drive.works.1.parquet"]
     assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_another_plan_of_the_same_name_is_replaced_and_told(base, edit_file, tmp_path):
+    words = ("plan", base, tmp_path, "--edit-file", edit_file, "--seed")
+    told = [
+        CliRunner().invoke(app, [str(it) for it in (*words, seed)]).stderr for seed in (1, 1, 2)
+    ]
+    assert ["drive.works.parquet: another plan was here" in one for one in told] == [0, 0, 1]
+
+
+def test_a_plan_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(EditPlanError, match=r"there is no '.*nowhere'"):
+        invoke("explain", tmp_path / "nowhere")
+
+
+def test_a_store_is_never_set_aside_for_what_is_made_from_it(base, plans):
+    with pytest.raises(StoreError, match="is what the videos are made from"):
+        invoke("apply", base, plans, base, "--overwrite")
+    assert StoreReader(base).sequence_ids == ["drive"]
 
 
 def test_set_reaches_into_an_edit(base, edit_file, tmp_path):

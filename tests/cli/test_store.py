@@ -51,6 +51,13 @@ def test_info_tells_what_a_store_holds(store):
     assert facts["size_hw"] == [20, 40]
 
 
+def test_info_cuts_nothing_in_a_pipe(store):
+    source = f"/{'long/' * 40}[/mine]"
+    record = store / "sequences" / "drive.json"
+    record.write_text(record.read_text().replace('"source": "noise"', f'"source": "{source}"'))
+    assert source in invoke("info", store).stdout
+
+
 def test_the_store_of_the_workspace_is_meant_when_none_is_named(store, monkeypatch):
     (store.parent / "svsdata.toml").write_text('store = "store"')
     monkeypatch.chdir(store / "frames")

@@ -121,6 +121,8 @@ def test_many_maps_are_sampled_from_first_to_last(tmp_path):
 def test_an_empty_folder_and_a_broken_map_are_one_line(tmp_path):
     with pytest.raises(SourceError, match="no label maps"):
         lint_labels(tmp_path)
+    with pytest.raises(SourceError, match="nowhere: no such folder"):
+        lint_labels(tmp_path / "nowhere")
     (tmp_path / "1.png").write_bytes(encode_png(np.full((9, 9), 26, np.uint8))[:40])
     with pytest.raises(SourceError, match=r"1\.png"):
         lint_labels(tmp_path)

@@ -41,7 +41,7 @@ def labels(
 ):
     return PrecomputedLabels(
         Maps(
-            MapFolder(semantic, SEMANTIC_WORDS),
+            MapFolder(semantic, SEMANTIC_WORDS[encoding]),
             None if instance is None else MapFolder(instance, INSTANCE_WORDS),
             None if confidence is None else MapFolder(confidence, CONFIDENCE_WORDS),
         ),
@@ -69,6 +69,27 @@ def test_maps_of_two_cameras_lie_in_one_folder_and_confidence_comes_along(tmp_pa
         assert (found.semantic == CAR).all()
         assert (found.instance == CAR * 1000).all()
         assert found.confidence.tolist() == [[0, 1, 128, 255]] * 2
+
+
+def test_of_maps_with_both_kinds_of_ids_the_one_asked_for_is_read(tmp_path):
+    put(tmp_path / "both" / "a_1_gtFine_labelIds.png", np.full((2, 4), CAR, np.uint8))
+    put(tmp_path / "both" / "a_1_gtFine_labelTrainIds.png", np.full((2, 4), 13, np.uint8))
+    for encoding in ("label_ids", "train_ids"):
+        (found,) = labels(tmp_path / "both", encoding=encoding).label([frame("a_1.png")])
+        assert (found.semantic == CAR).all()
+
+
+@pytest.mark.parametrize(
+    ("word", "encoding", "other"),
+    [("labelTrainIds", "label_ids", "train_ids"), ("labelIds", "train_ids", "label_ids")],
+)
+def test_maps_whose_name_tells_other_ids_are_refused(tmp_path, word, encoding, other):
+    put(tmp_path / f"a_1_{word}.png", np.full((2, 4), 13, np.uint8))
+    with pytest.raises(LabelSetError, match=f"add --set encoding={other}"):
+        labels(tmp_path, encoding=encoding).label([frame("a_1.png")])
+    as_they_are = labels(tmp_path, encoding=encoding, label_set=CITYSCAPES_TRAIN)
+    if encoding == "label_ids":
+        assert (as_they_are.label([frame("a_1.png")])[0].semantic == 13).all()
 
 
 def test_confidence_of_8_bits_is_taken_as_it_is(tmp_path):
@@ -198,6 +219,8 @@ def test_maps_of_cropped_frames_lose_their_upper_rows_unless_they_lost_them_befo
 def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):
     with pytest.raises(SourceError, match="no label maps"):
         labels(tmp_path)
+    with pytest.raises(SourceError, match="nowhere: no such folder"):
+        labels(tmp_path / "nowhere")
     put(tmp_path / "1.png", np.zeros((2, 4, 3), np.uint8))
     with pytest.raises(SourceError, match=r"1\.png: a map must be a grayscale PNG"):
         labels(tmp_path).label([frame("1.png")])

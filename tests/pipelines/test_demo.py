@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.demo import DemoConfig
 from svsdata.pipelines.demo import FRAMES, run_demo, telling_frame
 from svsdata.pipelines.demo_page import DemoResult
@@ -46,6 +48,17 @@ def test_the_page_holds_video_and_figures(demo: tuple[DemoConfig, DemoResult]) -
     assert text.count("data:image/jpeg;base64,") == 4
     assert f"{result.pixel_accuracy:.1%}" in text
     json.loads(result.model_dump_json())
+
+
+def test_a_folder_of_something_else_and_another_demo_are_left_alone(
+    demo: tuple[DemoConfig, DemoResult], tmp_path: Path
+) -> None:
+    (tmp_path / "frame.png").write_text("mine")
+    with pytest.raises(ConfigError, match=r"is not empty and has no config\.json"):
+        run_demo(DemoConfig(out=tmp_path, frames=12), Silent())
+    assert [path.name for path in tmp_path.iterdir()] == ["frame.png"]
+    with pytest.raises(ConfigError, match=r"another config .*frames 12 → 13.*--overwrite"):
+        run_demo(demo[0].model_copy(update={"frames": 13}), Silent())
 
 
 def test_the_same_demo_again_only_measures(demo: tuple[DemoConfig, DemoResult]) -> None:

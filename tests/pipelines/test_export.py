@@ -127,8 +127,16 @@ def test_a_folder_with_something_else_is_refused(store: Path, tmp_path: Path) ->
 
 def test_another_export_in_the_folder_is_refused(store: Path, tmp_path: Path) -> None:
     export(store, tmp_path / "out", format="cityscapes")
-    with pytest.raises(ExportError, match="holds another export: its settings"):
+    told = "holds another export: its settings.split is train, got val; .*--overwrite"
+    with pytest.raises(ExportError, match=told):
         export(store, tmp_path / "out", format="cityscapes", split="val")
+
+
+def test_an_export_never_takes_the_place_of_its_store(store: Path) -> None:
+    config = ExportConfig(store=store, format="video", out=store)
+    with pytest.raises(ExportError, match="is the store itself"):
+        run_export(config, Silent(), overwrite=True)
+    assert (store / "store.json").exists()
 
 
 def test_a_sequence_of_the_same_name_with_other_content_is_refused(
@@ -159,6 +167,18 @@ def test_a_store_without_labels_cannot_be_exported(tmp_path: Path) -> None:
         rows.commit()
     with pytest.raises(ExportError, match="label the store first"):
         export(tmp_path / "store", tmp_path / "out", format="cityscapes")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_of_labels_alone_is_told_how_to_get_pictures(tmp_path: Path) -> None:
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("semantic",))
+    with StoreWriter(tmp_path / "store", info).sequence("a", source="", fps=10.0) as rows:
+        rows.append(Frame(0, 0, semantic=np.zeros(SIZE_HW, np.uint8)))
+        rows.commit()
+    for name in ("cityscapes", "kitti360", "coco-panoptic", "webdataset", "video"):
+        with pytest.raises(ExportError, match="has labels alone; 'svsdata synthesize'"):
+            export(tmp_path / "store", tmp_path / "out", format=name)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_something_else_is_set_aside_when_told_to(

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -183,6 +184,57 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"source": "street:seed=3,frames=12,size=64x32"}, "source 'street:seed=3,frames=10"),
+        ({"source": "street:seed=3,frames=10,fps=10,size=64x32"}, None),
+        ({"flow": "dis"}, "recipe 'exact; exact; .*', got 'exact; dis"),
+    ],
+)
+def test_a_sequence_labelled_otherwise_is_refused_or_set_aside(tmp_path, change, told):
+    store = tmp_path / "store"
+    run_label(config(STREET, store), Silent())
+    other = config(**{"source": STREET, "store": store} | change)
+    if told is None:
+        assert run_label(other, Silent()).sequences_before == 1
+        return
+    with pytest.raises(StoreError, match=f"holds a sequence 'street-3' labelled with {told}"):
+        run_label(other, Silent())
+    assert run_label(other, Silent(), overwrite=True).sequences == 1
+    assert (tmp_path / "store.old-1").is_dir()
+
+
+def test_a_folder_given_by_another_path_is_the_same_recording(tmp_path, recorded, monkeypatch):
+    store = tmp_path / "store"
+    first = run_label(precomputed(recorded, store), Silent())
+    monkeypatch.chdir(tmp_path)
+    absolute = precomputed(recorded, store)
+    relative = absolute.model_copy(update={"source": os.path.relpath(absolute.source)})
+    assert run_label(relative, Silent()).sequences_before == first.sequences
+
+
+def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):
+    run_label(precomputed(recorded, tmp_path / "store"), Silent())
+    shutil.copytree(recorded / "semantic", tmp_path / "better")
+    better = precomputed(recorded, tmp_path / "store", semantic=str(tmp_path / "better"))
+    with pytest.raises(StoreError, match=r"maps of .*semantic, .*got .*better"):
+        run_label(better, Silent())
+
+
+@pytest.mark.parametrize("choice", [{"segmenter": "exact"}, {"flow": "exact"}])
+def test_exact_labels_of_a_recording_are_refused_before_a_store_is_made(tmp_path, recorded, choice):
+    with pytest.raises(ConfigError, match="only the street world knows exact"):
+        run_label(precomputed(recorded, tmp_path / "store", **choice), Silent())
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_device_that_is_not_here_is_told_before_weights_are_looked_for(tmp_path):
+    asked = config(STREET, tmp_path / "store", segmenter="nobody/nothing", device="gpu")
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
+        run_label(asked, Silent())
+
+
 def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorded):
     small = precomputed(recorded, tmp_path / "store", size=(32, 16), sequences=("ulm_000000",))
     run_label(small, Silent())
@@ -293,7 +345,7 @@ def test_a_plan_tells_frames_disk_and_time_and_writes_nothing(tmp_path, recorded
 
 
 def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):
-    with pytest.raises(ConfigError, match="name the folder of the semantic maps"):
+    with pytest.raises(ConfigError, match="name the folder of its maps, --semantic"):
         run_label(config(recorded, tmp_path / "s", segmenter="precomputed"), Silent())
     with pytest.raises(ConfigError, match="no sequence ulm_9 in the source; it has: ulm_000000"):
         run_label(precomputed(recorded, tmp_path / "s", sequences=("ulm_9",)), Silent())

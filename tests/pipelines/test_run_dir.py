@@ -78,7 +78,7 @@ def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
-        ("photo.png", "", "not empty and has no config.json"),
+        ("photo.png", "", "not empty and has no config.json; name another directory"),
         ("config.json", "{", "damaged config.json"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path, name, text, fault
 
 def test_a_file_in_the_place_is_no_directory(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(ConfigError, match="is a file"):
+    with pytest.raises(ConfigError, match="is a file; name another directory"):
         open_run_dir(tmp_path / "run", RunConfig())
     with pytest.raises(ConfigError, match="cannot make"):
         open_run_dir(tmp_path / "run" / "inside", RunConfig())

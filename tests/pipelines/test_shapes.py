@@ -58,6 +58,13 @@ def test_harvest_and_list_are_commands(tmp_path, store):
     assert json.loads(listed.stdout)["objects"] == json.loads(run.stdout)["objects"]
 
 
+def test_a_library_that_cannot_be_written_is_one_line(tmp_path, store):
+    (tmp_path / "file").write_text("")
+    config = ShapesConfig(store=store, library=tmp_path / "file" / "shapes")
+    with pytest.raises(StoreError, match="shapes: cannot write: File exists"):
+        run_harvest(config, Silent())
+
+
 def test_what_cannot_be_harvested_is_one_line(tmp_path, store):
     wrong = ShapesConfig(store=store, library=tmp_path / "a", classes=("rider",))
     with pytest.raises(ConfigError, match="no donors are taken of rider; they can be of: car"):

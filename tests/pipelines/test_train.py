@@ -183,6 +183,12 @@ def test_sizes_that_fit_neither_store_nor_network_are_refused(store, tmp_path, s
     assert not (tmp_path / "run").exists()
 
 
+def test_a_device_that_is_not_here_stops_before_anything_is_made(store, tmp_path):
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
+        run_train(config(store, tmp_path / "run", device="gpu"), Silent())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
     for lengths, message in (((1,), "two frames"), ((), "no sequences")):
         store = sliding_store(tmp_path / f"store{len(lengths)}", lengths=lengths)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
 from svsdata.pipelines.training_learner import build_learner
+from svsdata.pipelines.training_networks import build_objective
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
@@ -223,3 +225,12 @@ def test_scaled_losses_take_the_same_step_and_an_overflow_takes_none(store, tmp_
     assert not torch.equal(weights[1.0], start)
     assert torch.equal(weights[2.0**127], start)
     assert scales == {1.0: 0.0, 2.0**12: 2.0**12, 2.0**127: 2.0**126}
+
+
+def test_perceptual_weights_that_go_unused_are_told(store, tmp_path):
+    notes = []
+    listener = SimpleNamespace(note=notes.append)
+    told = config(store, tmp_path / "run", perceptual_weights="vgg16")
+    unweighted = told.model_copy(update={"loss_weights": LossWeights(perceptual=0.0)})
+    assert build_objective(unweighted, listener).perceptual_net is None
+    assert notes == ["perceptual_weights go unused: loss_weights.perceptual is 0"]

@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 
 from svsdata.errors import ConfigError
-from svsdata.pipelines.workspace import STAGES, find_workspace, make_workspace
+from svsdata.pipelines.configs.evaluate import EvaluateConfig
+from svsdata.pipelines.configs.gate import GateConfig
+from svsdata.pipelines.configs.label import LabelConfig
+from svsdata.pipelines.configs.synthesize import SynthesizeConfig
+from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.workspace import PATH_FIELDS, STAGES, find_workspace, make_workspace
 
 
 @pytest.fixture
@@ -69,6 +74,26 @@ def test_tables_hold_fields_of_stages(tmp_path):
     assert found.fields("train") == {"seed": 3, "loss_weights": {"flow": 5}}
     assert found.fields("label") == {}
     assert "train" in STAGES
+
+
+def test_paths_in_tables_start_at_the_workspace_too(workspace):
+    with (workspace / "svsdata.toml").open("a") as file:
+        file.write('[label]\nsemantic = "maps"\nconfidence = "/data/sure"\nflow = "dis"\n')
+        file.write('[synthesize]\nedit_files = ["a.yaml", "~/b.yaml"]\n')
+    found = find_workspace(Path.cwd())
+    assert found.fields("label") == {
+        "semantic": str(workspace / "maps"), "confidence": "/data/sure", "flow": "dis"
+    }  # fmt: skip
+    assert found.fields("synthesize")["edit_files"] == [str(workspace / "a.yaml"), "~/b.yaml"]
+
+
+@pytest.mark.parametrize(
+    "kind", [LabelConfig, TrainConfig, SynthesizeConfig, EvaluateConfig, GateConfig]
+)
+def test_every_path_of_a_table_starts_at_the_workspace(kind):
+    named_by_the_command = {"store", "run", "out", "real", "synthetic", "checkpoint"}
+    paths = {name for name, it in kind.model_fields.items() if "Path" in str(it.annotation)}
+    assert paths <= PATH_FIELDS | named_by_the_command
 
 
 @pytest.mark.parametrize(

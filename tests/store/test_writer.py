@@ -21,7 +21,7 @@ from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.records import EncodedImage, Track
 from svsdata.store import parts
 from svsdata.store import writer as writing
-from svsdata.store.format import StoreInfo
+from svsdata.store.format import StoreInfo, read_info
 from svsdata.store.reader import StoreReader
 from svsdata.store.repair import abandon
 from svsdata.store.staging import StagedSequence
@@ -280,9 +280,25 @@ def test_a_committed_sequence_is_not_written_again(writer, frame):
         ("licences", {}),
     ],
 )
-def test_a_store_made_with_another_info_is_not_written_to(writer, info, field, value):
-    with pytest.raises(StoreError, match=f"was made with {field} .*, got"):
+def test_a_store_made_with_another_info_is_not_written_to(writer, frame, info, field, value):
+    with begin(writer) as sequence:
+        sequence.append(frame(0))
+        sequence.close_part()
+    with pytest.raises(StoreError, match=f"was made with {field} .*, got .*--overwrite"):
         StoreWriter(writer.path, replace(info, **{field: value}))
+
+
+def test_a_store_without_any_frame_becomes_what_the_next_writer_asks_for(writer, frame, info):
+    other = replace(info, fps=5.0)
+    with begin(writer) as sequence:
+        with pytest.raises(StoreError, match="was made with fps"):
+            StoreWriter(writer.path, other)
+        sequence.append(frame(0))
+    StoreWriter(writer.path, other)
+    assert read_info(writer.path) == other
+    assert list((writer.path / "staging").iterdir()) == []
+    with pytest.raises(StoreError, match="was made with fps"), begin(writer):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -305,14 +321,14 @@ def test_an_info_that_cannot_be_is_refused(info, change):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, info):
     (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(StoreFormatError, match="is no store"):
+    with pytest.raises(StoreFormatError, match="not empty and no store; write to another folder"):
         StoreWriter(tmp_path, info)
     assert [it.name for it in tmp_path.iterdir()] == ["precious.txt"]
 
 
 def test_a_path_that_is_a_file_is_told_in_one_line(tmp_path, info):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="file: cannot write: File exists"):
+    with pytest.raises(StoreError, match="file' is a file; write to another folder"):
         StoreWriter(tmp_path / "file", info)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
+from unicodedata import combining, normalize
 
 from svsdata.errors import SourceError
 from svsdata.records import Camera, Frame
@@ -67,8 +68,14 @@ class Source:
 
 
 def sequence_id_of(name: str) -> str:
-    """Turn any name into a sequence id: other characters become ``_``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or "sequence"
+    """Turn any name into a sequence id, other names into other ids where they can be told apart.
+
+    Accents are dropped, other letters and digits become ``u`` and their number in Unicode, all else
+    becomes ``_``.
+    """
+    plain = "".join(it for it in normalize("NFKD", name) if not combining(it))
+    spelled = re.sub(r"[^\W\x00-\x7f]", lambda letter: f"u{ord(letter[0]):x}", plain)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", spelled).strip("._-") or "sequence"
 
 
 def first_size_hw(recording: Recording) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The street world as a recording with exact labels: ``street:seed=7,frames=1000``."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ from svsdata.errors import SourceError
 from svsdata.labeling.sources.recording import BadFrame
 from svsdata.overlap import ahead
 from svsdata.records import Camera, Frame
-from svsdata.street_world.scene import StreetWorld
+from svsdata.street_world.scene import MIN_FPS, MIN_SIDE_PX, StreetWorld
 
 PREFIX = "street:"
 
@@ -88,6 +89,10 @@ def street_recording(text: str) -> StreetRecording:
         raise SourceError(f"'{text}': 'frames' is missing; a street has no end") from error
     except ValueError as error:
         raise SourceError(f"'{text}': not a number where one is expected ({error})") from error
-    if recording.num_frames < 1 or recording.fps <= 0 or min(recording.size_hw) < 1:
-        raise SourceError(f"'{text}': frames, fps and size must be positive")
+    if recording.num_frames < 1:
+        raise SourceError(f"'{text}': frames must be positive")
+    if min(recording.size_hw) < MIN_SIDE_PX:
+        raise SourceError(f"'{text}': size must be at least {MIN_SIDE_PX}x{MIN_SIDE_PX}")
+    if not MIN_FPS <= recording.fps < math.inf:
+        raise SourceError(f"'{text}': fps must be at least {MIN_FPS}")
     return recording

@@ -6,7 +6,7 @@ import pytest
 from svsdata.errors import SourceError
 from svsdata.images import decode_image, encode_jpeg, encode_png
 from svsdata.labeling.sources.folder import folder_recordings
-from svsdata.labeling.sources.recording import BadFrame, first_size_hw
+from svsdata.labeling.sources.recording import BadFrame, first_size_hw, sequence_id_of
 from svsdata.records import Frame
 
 
@@ -92,3 +92,17 @@ def test_the_first_readable_frame_tells_the_size_and_none_is_an_error(tmp_path):
     (tmp_path / "2.png").write_bytes(b"")
     with pytest.raises(SourceError, match=r"no readable frame; .*2\.png"):
         first_size_hw(recording)
+
+
+@pytest.mark.parametrize(
+    ("name", "sequence_id"),
+    [
+        ("drive 1 (rain)", "drive_1_rain"),
+        ("été", "ete"),
+        ("Größe", "Groudfe"),
+        ("東京", "u6771u4eac"),
+        ("_.-", "sequence"),
+    ],
+)
+def test_names_in_any_script_give_ids_that_can_be_told_apart(name, sequence_id):
+    assert sequence_id_of(name) == sequence_id

@@ -35,7 +35,10 @@ def test_the_source_text_describes_the_same_world():
         ("street:frames=3,frames=4", "cannot read 'frames=4'"),
         ("street:", "cannot read ''"),
         ("street:frames=0", "must be positive"),
-        ("street:frames=3,fps=-1", "must be positive"),
+        ("street:frames=3,fps=-1", "fps must be at least 2"),
+        ("street:frames=3,fps=nan", "fps must be at least 2"),
+        ("street:frames=3,fps=inf", "fps must be at least 2"),
+        ("street:frames=3,size=13x40", "size must be at least 16x16"),
     ],
 )
 def test_what_cannot_be_read_is_named(text, message):
