@@ -95,7 +95,8 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
     in_camera = points @ camera.cam_T_vehicle[:3, :3].T + camera.cam_T_vehicle[:3, 3]
     depth = in_camera[..., 2:]
     pixels = (in_camera / np.where(depth == 0, np.inf, depth)) @ camera.intrinsics.T
-    return np.concatenate([pixels[..., :2], depth], axis=-1)
+    pixels[..., 2:] = depth
+    return pixels
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
