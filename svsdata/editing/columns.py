@@ -88,7 +88,8 @@ class _Runs:
         np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
         starts = np.flatnonzero(begins)
         column, top = np.divmod(starts, labels.shape[1])
-        return cls(column, top, np.diff(starts, append=labels.size), labels.ravel()[starts])
+        length = np.append(starts[1:], labels.size) - starts
+        return cls(column, top, length, labels.ravel().take(starts))
 
 
 def _ground_rows(
@@ -97,8 +98,9 @@ def _ground_rows(
     """(columns,) row at which the ground begins, across holes by straight lines."""
     count, height = int(runs.column[-1]) + 1, int(runs.top[-1] + runs.length[-1])
     flat = np.flatnonzero(is_flat)
-    columns, first = np.unique(runs.column[flat], return_index=True)
-    first = flat[first]
+    columns = runs.column[flat]
+    is_first = np.append(True, columns[1:] != columns[:-1])[: len(flat)]
+    columns, first = columns[is_first], flat[is_first]
     # It is seen where something that stands there reaches down to it.
     is_seen = (runs.top[first] > 0) & is_source[np.maximum(first - 1, 0)]
     if not is_seen.any():
