@@ -52,8 +52,8 @@ def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> C
     filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, height)
     inside = slice(rect.x0 - x0, rect.x1 - x0)
     upper = np.repeat(labels[:, 0], runs.length).reshape(-1, height)
-    filled, upper = (_transposed(it[inside, rect.y0 : rect.y1]) for it in (filled, upper))
-    return Columns(filled, upper, ground_row[inside])
+    filled, upper = filled[inside, rect.y0 : rect.y1], upper[inside, rect.y0 : rect.y1]
+    return Columns(_transposed(filled), upper.T, ground_row[inside])
 
 
 @lru_cache(maxsize=8)

@@ -71,14 +71,15 @@ def fill_hole(
     is_ground = lattice.rows >= columns.ground_row[lattice.columns - rect.x0]
     found = np.full(len(lattice.rows), NO_LABEL, np.uint8)
     camera = memory.plan.camera_at(window.frame.frame_index)
-    points = ground_points(camera, lattice.pixels)
-    below = np.flatnonzero(points[:, 2] < _GROUND_WITHIN_M)  # NaN above the horizon is not
-    points, near = points[below], points[below, 2] < _SEEN_WITHIN_M
-    on_ground = np.column_stack([points[near, :2], np.zeros(np.count_nonzero(near))])
+    ahead, aside, depth = np.ascontiguousarray(ground_points(camera, lattice.pixels).T)
+    below = np.flatnonzero(depth < _GROUND_WITHIN_M)  # NaN above the horizon is not
+    ahead, aside, near = ahead[below], aside[below], depth[below] < _SEEN_WITHIN_M
+    on_ground = np.zeros((3, np.count_nonzero(near)))
+    on_ground[0], on_ground[1] = ahead[near], aside[near]
     near_frames = _near_frames(window, memory)
     found[below[near]] = _elsewhere(on_ground, near_frames, memory.is_flat)
     roadside = memory.around((*window.before, window.frame, *window.after))
-    along, left = memory.view(window.frame.frame_index).coordinates(points[:, 0], points[:, 1])
+    along, left = memory.view(window.frame.frame_index).coordinates(ahead, aside)
     stands = np.ones(len(found), bool)
     stands[below] = ~is_ground[below] | (np.abs(left) > roadside.wall(along, left))
     hidden = (found[below] == NO_LABEL) & near & ~stands[below]
@@ -94,7 +95,7 @@ def fill_hole(
         lattice.at(behind).pixels, roadside, window.frame.frame_index
     )
     standing = np.full(len(behind), NO_LABEL, np.uint8)
-    standing[is_known] = _elsewhere(points[is_known], near_frames, memory.stands)
+    standing[is_known] = _elsewhere(points[:, is_known], near_frames, memory.stands)
     found[behind] = np.where(standing == NO_LABEL, found[behind], standing)
     lattice.write(semantic, hole, found, rect)
 
@@ -133,7 +134,8 @@ class _Lattice:
         height, width = rect.y1 - rect.y0, rect.x1 - rect.x0
         coarse = np.full((-(-height // self.step), -(-width // self.step)), NO_LABEL, np.uint8)
         coarse[(self.rows - rect.y0) // self.step, (self.columns - rect.x0) // self.step] = found
-        fine = np.repeat(np.repeat(coarse, self.step, axis=0), self.step, axis=1)[:height, :width]
+        # The shorter way: rows are copied whole.
+        fine = np.repeat(np.repeat(coarse, self.step, axis=1), self.step, axis=0)[:height, :width]
         where = hole[rect.slices] & (fine != NO_LABEL)
         np.copyto(semantic[rect.slices], fine, where=where)
 
@@ -169,7 +171,7 @@ def _elsewhere(
     """Look points up in near frames, the first one first.
 
     Args:
-        points: (P, 3) vehicle frame of the window's frame.
+        points: (3, P) vehicle frame of the window's frame.
         near_frames: Where to look.
         is_wanted: (256,) labels that count; any other hides the point.
 
@@ -178,8 +180,9 @@ def _elsewhere(
     """
     is_wanted = is_wanted.copy()
     is_wanted[NO_LABEL] = False
-    found = np.full(len(points), NO_LABEL, np.uint8)
-    left, places = np.arange(len(points)), np.vstack([points.T, np.ones(len(points))])
+    count = points.shape[1]
+    found = np.full(count, NO_LABEL, np.uint8)
+    left, places = np.arange(count), np.vstack([points, np.ones(count)])
     for frame in near_frames:
         shown = _shown(places, frame)
         is_found = is_wanted.take(shown)

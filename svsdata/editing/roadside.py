@@ -180,11 +180,11 @@ class RoadsideMemory:
         """Let (P, 2) pixels of a frame see what stands beside the road.
 
         Returns:
-            (P, 3) points in the vehicle frame, and (P,) whether something is known to stand there.
+            (3, P) points in the vehicle frame, and (P,) whether something is known to stand there.
         """
         camera, view = self.plan.camera_at(index), self.view(index)
         centre, rays = camera_centre(camera), pixel_rays(camera, pixels)
-        ray_x, ray_y = np.ascontiguousarray(rays[:, :2].T)
+        ray_x, ray_y, ray_z = np.ascontiguousarray(rays.T)
         depth = np.full(len(pixels), 15.0)
         wall = left = depth
         for _ in range(3):
@@ -194,7 +194,8 @@ class RoadsideMemory:
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
             depth = np.clip(depth * ratio, _NEAREST_M, _STANDS_WITHIN_M)
         is_known = np.isfinite(wall) & (depth > _NEAREST_M) & (depth < _STANDS_WITHIN_M)
-        return centre + depth[:, None] * rays, is_known
+        places = (centre[0] + depth * ray_x, centre[1] + depth * ray_y, centre[2] + depth * ray_z)
+        return np.stack(places), is_known
 
     def _glimpse(self, frame: Frame) -> Glimpse:
         assert frame.semantic is not None
