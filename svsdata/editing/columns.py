@@ -52,8 +52,8 @@ def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> C
     filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, height)
     inside = slice(rect.x0 - x0, rect.x1 - x0)
     upper = np.repeat(labels[:, 0], runs.length).reshape(-1, height)
-    filled, upper = (_transposed(it[inside, rect.y0 : rect.y1]) for it in (filled, upper))
-    return Columns(filled, upper, ground_row[inside])
+    filled, upper = filled[inside, rect.y0 : rect.y1], upper[inside, rect.y0 : rect.y1]
+    return Columns(_transposed(filled), upper.T, ground_row[inside])
 
 
 @lru_cache(maxsize=8)
@@ -88,7 +88,8 @@ class _Runs:
         np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
         starts = np.flatnonzero(begins)
         column, top = np.divmod(starts, labels.shape[1])
-        return cls(column, top, np.diff(starts, append=labels.size), labels.ravel()[starts])
+        length = np.append(starts[1:], labels.size) - starts
+        return cls(column, top, length, labels.ravel().take(starts))
 
 
 def _ground_rows(
@@ -97,8 +98,9 @@ def _ground_rows(
     """(columns,) row at which the ground begins, across holes by straight lines."""
     count, height = int(runs.column[-1]) + 1, int(runs.top[-1] + runs.length[-1])
     flat = np.flatnonzero(is_flat)
-    columns, first = np.unique(runs.column[flat], return_index=True)
-    first = flat[first]
+    columns = runs.column[flat]
+    is_first = np.append(True, columns[1:] != columns[:-1])[: len(flat)]
+    columns, first = columns[is_first], flat[is_first]
     # It is seen where something that stands there reaches down to it.
     is_seen = (runs.top[first] > 0) & is_source[np.maximum(first - 1, 0)]
     if not is_seen.any():

@@ -82,8 +82,10 @@ def load_edit_file(path: Path) -> EditFile:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EditPlanError(f"cannot read edit file '{path}': {error}") from error
+    except OSError as error:
+        raise EditPlanError(f"cannot read edit file '{path}': {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise EditPlanError(f"cannot read edit file '{path}': it is no UTF-8 text") from error
     return parse_edits(text, str(path), folder=path.parent)
 
 

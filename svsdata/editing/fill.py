@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from svsdata.editing.columns import continued_columns
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, layers_of
 from svsdata.editing.placement import pose_step
-from svsdata.editing.roadside import Roadside, RoadsideMemory
+from svsdata.editing.roadside import RoadsideMemory
 from svsdata.geometry.camera import ground_points
 from svsdata.labels import NO_LABEL
 from svsdata.records import Camera, Frame, SemanticMap
@@ -71,13 +71,15 @@ def fill_hole(
     is_ground = lattice.rows >= columns.ground_row[lattice.columns - rect.x0]
     found = np.full(len(lattice.rows), NO_LABEL, np.uint8)
     camera = memory.plan.camera_at(window.frame.frame_index)
-    points = ground_points(camera, lattice.pixels)
-    below = np.flatnonzero(points[:, 2] < _GROUND_WITHIN_M)  # NaN above the horizon is not
-    points, near = points[below], points[below, 2] < _SEEN_WITHIN_M
-    on_ground = np.column_stack([points[near, :2], np.zeros(np.count_nonzero(near))])
-    found[below[near]] = _elsewhere(on_ground, window, memory, memory.is_flat)
+    ahead, aside, depth = np.ascontiguousarray(ground_points(camera, lattice.pixels).T)
+    below = np.flatnonzero(depth < _GROUND_WITHIN_M)  # NaN above the horizon is not
+    ahead, aside, near = ahead[below], aside[below], depth[below] < _SEEN_WITHIN_M
+    on_ground = np.zeros((3, np.count_nonzero(near)))
+    on_ground[0], on_ground[1] = ahead[near], aside[near]
+    near_frames = _near_frames(window, memory)
+    found[below[near]] = _elsewhere(on_ground, near_frames, memory.is_flat)
     roadside = memory.around((*window.before, window.frame, *window.after))
-    along, left = memory.view(window.frame.frame_index).coordinates(points[:, 0], points[:, 1])
+    along, left = memory.view(window.frame.frame_index).coordinates(ahead, aside)
     stands = np.ones(len(found), bool)
     stands[below] = ~is_ground[below] | (np.abs(left) > roadside.wall(along, left))
     hidden = (found[below] == NO_LABEL) & near & ~stands[below]
@@ -89,7 +91,11 @@ def fill_hole(
     upper = columns.upper[lattice.rows[rest] - rect.y0, lattice.columns[rest] - rect.x0]
     behind = rest[layers_of(memory.label_set)[upper] != Layer.THIN]
     found[rest] = upper
-    standing = _standing(lattice.pixels[behind], roadside, window, memory)
+    points, is_known = memory.on_walls(
+        lattice.at(behind).pixels, roadside, window.frame.frame_index
+    )
+    standing = np.full(len(behind), NO_LABEL, np.uint8)
+    standing[is_known] = _elsewhere(points[:, is_known], near_frames, memory.stands)
     found[behind] = np.where(standing == NO_LABEL, found[behind], standing)
     lattice.write(semantic, hole, found, rect)
 
@@ -128,38 +134,76 @@ class _Lattice:
         height, width = rect.y1 - rect.y0, rect.x1 - rect.x0
         coarse = np.full((-(-height // self.step), -(-width // self.step)), NO_LABEL, np.uint8)
         coarse[(self.rows - rect.y0) // self.step, (self.columns - rect.x0) // self.step] = found
-        fine = np.repeat(np.repeat(coarse, self.step, axis=0), self.step, axis=1)[:height, :width]
+        # The shorter way: rows are copied whole.
+        fine = np.repeat(np.repeat(coarse, self.step, axis=1), self.step, axis=0)[:height, :width]
         where = hole[rect.slices] & (fine != NO_LABEL)
         np.copyto(semantic[rect.slices], fine, where=where)
 
 
+@dataclass(frozen=True)
+class _NearFrame:
+    """Another frame as points of the window's vehicle frame lie in it."""
+
+    semantic: SemanticMap
+    projection: NDArray[np.float64]
+    """(3, 4) takes x, y, z, 1 to z-depth times (u, v, 1)."""
+
+
+def _near_frames(window: MapWindow, memory: RoadsideMemory) -> list[_NearFrame]:
+    """Return the frames that may fill a hole, from the nearest in time on."""
+    plan, index = memory.plan, window.frame.frame_index
+    frames = {frame.frame_index - index: frame for frame in (*window.before, *window.after)}
+    near = []
+    for frame in (frames[offset] for offset in _OFFSETS if offset in frames):
+        assert frame.semantic is not None
+        step = pose_step(plan.ego[index], plan.ego[frame.frame_index])
+        moved = np.eye(4)
+        moved[:2, :2], moved[:2, 3] = step[:2, :2], step[:2, 2]
+        camera = plan.camera_at(frame.frame_index)
+        projection = camera.intrinsics @ (camera.cam_T_vehicle[:3] @ moved)
+        near.append(_NearFrame(frame.semantic, projection))
+    return near
+
+
 def _elsewhere(
-    points: NDArray[np.float64],
-    window: MapWindow,
-    memory: RoadsideMemory,
-    is_wanted: NDArray[np.bool_],
+    points: NDArray[np.float64], near_frames: list[_NearFrame], is_wanted: NDArray[np.bool_]
 ) -> SemanticMap:
-    """Look points up in near frames, the nearest in time first.
+    """Look points up in near frames, the first one first.
 
     Args:
-        points: (P, 3) vehicle frame of the window's frame.
-        window: The frame among its neighbours.
-        memory: Of the plan.
+        points: (3, P) vehicle frame of the window's frame.
+        near_frames: Where to look.
         is_wanted: (256,) labels that count; any other hides the point.
 
     Returns:
         (P,) labels, ``NO_LABEL`` where no frame shows a wanted one.
     """
-    found = np.full(len(points), NO_LABEL, np.uint8)
-    left, places = np.arange(len(points)), np.vstack([points.T, np.ones(len(points))])
-    for frame in _others(window):
-        shown = _shown(places, frame, window, memory)
-        is_found = is_wanted.take(shown) & (shown != NO_LABEL)
-        found[left[is_found]] = shown[is_found]
-        rest = np.flatnonzero(~is_found)
-        if len(rest) < len(left):
+    is_wanted = is_wanted.copy()
+    is_wanted[NO_LABEL] = False
+    count = points.shape[1]
+    found = np.full(count, NO_LABEL, np.uint8)
+    left, places = np.arange(count), np.vstack([points, np.ones(count)])
+    for frame in near_frames:
+        shown = _shown(places, frame)
+        is_found = is_wanted.take(shown)
+        here = np.flatnonzero(is_found)
+        if len(here):
+            found[left.take(here)] = shown.take(here)
+            rest = np.flatnonzero(~is_found)
             left, places = left.take(rest), places.take(rest, axis=1)
     return found
+
+
+def _shown(places: NDArray[np.float64], frame: _NearFrame) -> SemanticMap:
+    """(P,) labels that a frame shows at (4, P) places x, y, z, 1; ``NO_LABEL`` outside of it."""
+    u, v, depth = frame.projection @ places
+    height, width = frame.semantic.shape
+    is_ahead = depth > _NEAR_M
+    depth = np.where(is_ahead, depth, 1.0)
+    u, v = np.rint(u / depth), np.rint(v / depth)
+    inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    pixels = np.where(inside, v * width + u, 0.0).astype(np.intp)
+    return np.where(inside, frame.semantic.ravel().take(pixels), np.uint8(NO_LABEL))
 
 
 def _beside(
@@ -184,51 +228,3 @@ def _beside(
     metres = np.minimum(before, after) * depth / camera.intrinsics[0, 0]
     found = labels[inverse, np.clip(source, 0, width - 1)]
     return np.where(metres < _BESIDE_M, found, NO_LABEL).astype(np.uint8)
-
-
-def _standing(
-    pixels: NDArray[np.float64], roadside: Roadside, window: MapWindow, memory: RoadsideMemory
-) -> SemanticMap:
-    """Look up in near frames what stands where (P, 2) pixels see it; else ``NO_LABEL``."""
-    points, is_known = memory.on_walls(pixels, roadside, window.frame.frame_index)
-    found = np.full(len(pixels), NO_LABEL, np.uint8)
-    found[is_known] = _elsewhere(points[is_known], window, memory, memory.stands)
-    return found
-
-
-def _others(window: MapWindow) -> list[Frame]:
-    """Near frames, from the nearest in time on."""
-    index = window.frame.frame_index
-    frames = {frame.frame_index - index: frame for frame in (*window.before, *window.after)}
-    return [frames[offset] for offset in _OFFSETS if offset in frames]
-
-
-def _shown(
-    places: NDArray[np.float64], frame: Frame, window: MapWindow, memory: RoadsideMemory
-) -> SemanticMap:
-    """Return what a frame shows at points of the window's vehicle frame.
-
-    Args:
-        places: (4, P) x, y, z, 1.
-        frame: Another one.
-        window: Of the frame whose points they are.
-        memory: Of the plan that relates the frames.
-
-    Returns:
-        (P,) labels, ``NO_LABEL`` outside the frame.
-    """
-    plan, camera = memory.plan, memory.plan.camera_at(frame.frame_index)
-    step = pose_step(plan.ego[window.frame.frame_index], plan.ego[frame.frame_index])
-    moved = np.eye(4)
-    moved[:2, :2], moved[:2, 3] = step[:2, :2], step[:2, 2]
-    u, v, depth = camera.intrinsics @ (camera.cam_T_vehicle[:3] @ moved) @ places
-    assert frame.semantic is not None
-    height, width = frame.semantic.shape
-    is_ahead = depth > _NEAR_M
-    depth = np.where(is_ahead, depth, 1.0)
-    u, v = np.rint(u / depth), np.rint(v / depth)
-    inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    shown = np.full(places.shape[1], NO_LABEL, np.uint8)
-    pixels = (v[inside] * width + u[inside]).astype(np.intp)
-    shown[inside] = frame.semantic.ravel().take(pixels)
-    return shown

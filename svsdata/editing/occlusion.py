@@ -4,16 +4,16 @@ Everything that stands on the ground is as far as its lowest contact with it. Th
 inserted object among poles, vehicles and buildings without any depth map.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from svsdata.editing.things import things_in
+from svsdata.editing.runs import Runs
+from svsdata.editing.things import feet_of
 from svsdata.geometry.camera import camera_centre, pixel_rays
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Camera, InstanceMap, SemanticMap
@@ -90,6 +90,10 @@ class Layer(IntEnum):
     UPRIGHT = 4
 
 
+# Arrays are compared with plain numbers several times as fast.
+_FLAT, _OPEN, _BORDER, _THIN, _UPRIGHT = map(int, Layer)
+
+
 def layers_of(label_set: LabelSet) -> NDArray[np.uint8]:
     """Return the (256,) ``Layer`` of every class id."""
     return _tables(label_set)[0]
@@ -120,6 +124,9 @@ class Standing:
         instance: (H, W) whole frame.
         ground: Of the frame's camera.
         label_set: Of both maps.
+
+    Attributes:
+        instance_ids: Of all things that are seen.
     """
 
     def __init__(
@@ -132,19 +139,15 @@ class Standing:
     ) -> None:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
-        self._layers, self._keys = _tables(label_set)
-        self._thing_depths: dict[int, float] = {}
-
-    @cached_property
-    def feet(self) -> Mapping[int, tuple[float, int]]:
-        """Column and row of the lowest pixels of every thing, by instance id."""
-        things = things_in(self._instance)
-        return {
-            one: (column, int(row))
-            for one, (column, row) in zip(
-                things.instance_id.tolist(), things.foot.tolist(), strict=True
-            )
-        }
+        self._layers, keys = _tables(label_set)
+        self._runs = Runs.of(semantic, instance, keys)
+        self._depth = self._depth_of_contacts()
+        things = np.flatnonzero(self._runs.key >= INSTANCE_BASE)
+        ids, which = np.unique(self._runs.key[things], return_inverse=True)
+        self.instance_ids = ids.tolist()
+        feet = feet_of(which, self._runs.column[things], self._runs.foot[things], len(ids))
+        self._mount_riders(feet)
+        self._depth[things] = ground.at(feet[:, 0], feet[:, 1] + 0.5)[which]
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -153,79 +156,67 @@ class Standing:
             Zero at the ego vehicle and the borders, which nothing covers; infinite at the ground,
             which is always behind what stands on it, and at the sky.
         """
-        height, width = self._semantic.shape
+        width = self._semantic.shape[1]
         x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
-        below = (slice(rect.y0, height), slice(x0, x1))
-        num_rows = rect.y1 - rect.y0
-        runs = self._runs(self._semantic[below], self._instance[below], num_rows)
-        stands = (runs.layer_below == Layer.FLAT) | (runs.layer_below == Layer.BORDER)
-        stands |= runs.foot == height - rect.y0 - 1
-        foot_depth = self._ground.at(runs.column + x0, runs.foot + rect.y0 + 0.5)
-        depth = np.where(stands, foot_depth, np.float32(np.nan))
-        is_thing = runs.key >= INSTANCE_BASE
-        ids, which = np.unique(runs.key[is_thing], return_inverse=True)
-        depth[is_thing] = np.array([self._thing_depth(int(one)) for one in ids], np.float32)[which]
-        self._settle_thin(depth, runs, self._semantic[below][:num_rows])
-        _settle_upright(depth, runs)
-        depth[(runs.layer == Layer.FLAT) | (runs.layer == Layer.OPEN)] = np.inf
-        depth[runs.layer == Layer.BORDER] = 0.0
-        left = rect.x0 - x0
-        asked = slice(*np.searchsorted(runs.column, (left, left + rect.x1 - rect.x0)))
-        return DepthRuns(num_rows, runs.column[asked] - left, runs.num_rows[asked], depth[asked])
+        inside = self._runs.inside((x0, x1), (rect.y0, rect.y1))
+        runs, depth = self._runs.at(inside).cut((rect.y0, rect.y1)), self._depth[inside]
+        layer = self._layer_of(runs)
+        thin = np.flatnonzero(layer == _THIN)
+        if len(thin):
+            depth[thin] = self._settled_thin(depth[thin], runs.at(thin))
+        _settle_upright(depth, runs, layer == _UPRIGHT)
+        depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
+        depth[layer == _BORDER] = 0.0
+        asked = slice(*np.searchsorted(runs.column, (rect.x0, rect.x1)))
+        num_rows = (runs.foot - runs.top)[asked] + 1
+        return DepthRuns(rect.y1 - rect.y0, runs.column[asked] - rect.x0, num_rows, depth[asked])
 
-    def _runs(self, semantic: SemanticMap, instance: InstanceMap, num_rows: int) -> "_Runs":
-        """Cut the columns of (rows, columns) maps into runs that begin in the first rows."""
-        height = len(semantic)
-        keys = np.asarray(cv2.LUT(semantic, self._keys), np.uint16)
-        np.copyto(keys, instance, where=instance >= INSTANCE_BASE)
-        keys = np.asarray(cv2.transpose(keys), np.uint16)
-        begins = np.ones(keys.shape, bool)
-        np.not_equal(keys[:, 1:], keys[:, :-1], out=begins[:, 1:])
-        starts = np.flatnonzero(begins)
-        column, top = np.divmod(starts, height)
-        foot = np.append(starts[1:], keys.size) - 1 - column * height
-        layer = self._layers[semantic[top, column]]
-        below = np.where(foot < height - 1, np.append(layer[1:], layer[-1:]), layer)
-        asked = top < num_rows
-        column, top, foot, below = column[asked], top[asked], foot[asked], below[asked]
-        shown = np.minimum(foot, num_rows - 1) - top + 1
-        return _Runs(column, top, foot, shown, keys.ravel()[starts[asked]], layer[asked], below)
+    def _depth_of_contacts(self) -> NDArray[np.float32]:
+        """(R,) depth at which runs meet the ground; NaN where that is hidden."""
+        runs = self._runs
+        layer = self._layer_of(runs)
+        stands = runs.foot == len(self._semantic) - 1
+        stands[:-1] |= (layer[1:] == _FLAT) | (layer[1:] == _BORDER)
+        return np.where(stands, self._ground.at(runs.column, runs.foot + 0.5), np.float32(np.nan))
 
-    def _thing_depth(self, instance_id: int) -> float:
-        """Depth of a thing's foot; a rider's is his vehicle's."""
-        if instance_id not in self._thing_depths:
-            column, row = self.feet[instance_id]
-            name = self._labels[instance_id // INSTANCE_BASE].name
-            if name == "rider" and row + 1 < len(self._instance):
-                under = int(self._instance[row + 1, int(column)])
-                if self._labels[under // INSTANCE_BASE].name in ("bicycle", "motorcycle"):
-                    column, row = self.feet[under]
-            self._thing_depths[instance_id] = float(self._ground.at(column, row + 0.5))
-        return self._thing_depths[instance_id]
+    def _layer_of(self, runs: Runs) -> NDArray[np.uint8]:
+        """(R,) of the class at the top of runs."""
+        place = runs.top * self._semantic.shape[1] + runs.column
+        return self._layers.take(self._semantic.ravel().take(place))
 
-    def _settle_thin(
-        self, depth: NDArray[np.float32], runs: "_Runs", semantic: SemanticMap
-    ) -> None:
+    def _mount_riders(self, feet: NDArray[np.float64]) -> None:
+        """Give riders the feet of their vehicles, of those of all things in order."""
+        riders, vehicles = (
+            [label.id for label in self._labels if label.name in names]
+            for names in (("rider",), ("bicycle", "motorcycle"))
+        )
+        for number, instance_id in enumerate(self.instance_ids):
+            column, row = int(feet[number, 0]), int(feet[number, 1])
+            if instance_id // INSTANCE_BASE in riders and row + 1 < len(self._instance):
+                under = int(self._instance[row + 1, column])
+                if under // INSTANCE_BASE in vehicles:
+                    feet[number] = feet[self.instance_ids.index(under)]
+
+    def _settled_thin(self, depth: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
         """Give poles with their signs and lights the depth of their foot, else of their size."""
-        is_thin = runs.layer == Layer.THIN
-        if not is_thin.any():
-            return
-        mask = np.asarray(cv2.LUT(semantic, (self._layers == Layer.THIN).astype(np.uint8)))
-        x, y, width, height = cv2.boundingRect(mask)
-        count, pieces = cv2.connectedComponents(mask[y : y + height, x : x + width])
-        piece = pieces[runs.top[is_thin] - y, runs.column[is_thin] - x]
+        x, y = int(runs.column[0]), int(runs.top.min())
+        window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
+        mask = cv2.LUT(window, (self._layers == Layer.THIN).astype(np.uint8))
+        count, pieces = cv2.connectedComponents(mask)
+        piece = np.asarray(pieces[runs.top - y, runs.column - x], np.intp)
         nearest = np.full(count, np.inf, np.float32)
-        np.fmin.at(nearest, piece, depth[is_thin])
+        np.fmin.at(nearest, piece, depth)
         for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
-            rows, columns = np.nonzero(pieces == index)
-            label_id = np.bincount(semantic[rows + y, columns + x]).argmax()
-            size_m = _HEIGHTS_M.get(self._labels[int(label_id)].name)
-            if size_m is not None:
-                size_px = rows[-1] - rows[0] + 1
-            else:
-                size_m, size_px = _POLE_WIDTH_M, np.median(np.bincount(rows - rows[0]))
+            own = runs.at(piece == index)
+            across = slice(own.column[0] - x, own.column[-1] + 1 - x)
+            down = slice(own.top.min() - y, own.foot.max() + 1 - y)
+            is_own = pieces[down, across] == index
+            label_id = np.bincount(window[down, across][is_own]).argmax()
+            size_m, size_px = _HEIGHTS_M.get(self._labels[label_id].name), len(is_own)
+            if size_m is None:
+                size_m, size_px = _POLE_WIDTH_M, np.median(is_own.sum(axis=1))
             nearest[index] = self._ground.focal_px * size_m / size_px
-        depth[is_thin] = np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
+        return np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
 
 
 @dataclass(frozen=True)
@@ -248,36 +239,19 @@ class DepthRuns:
         return np.asarray(cv2.transpose(columns), np.uint8).view(bool)
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Pixels of one column that show one piece, from the left column to the right, downwards.
-
-    All arrays are (R,).
-    """
-
-    column: NDArray[np.intp]
-    top: NDArray[np.intp]
-    foot: NDArray[np.intp]
-    """Lowest row, also below the rows that are asked for."""
-    num_rows: NDArray[np.intp]
-    """Within the rows that are asked for, 1 or more."""
-    key: NDArray[np.uint16]
-    layer: NDArray[np.uint8]
-    layer_below: NDArray[np.uint8]
-    """Of what the run stands on; its own at the bottom of the frame."""
-
-
-def _settle_upright(depth: NDArray[np.float32], runs: _Runs) -> None:
+def _settle_upright(depth: NDArray[np.float32], runs: Runs, is_upright: NDArray[np.bool_]) -> None:
     """Give runs whose contact is hidden that of the same class in the columns beside."""
-    is_hidden = np.isnan(depth)
-    inverse = np.zeros(int(runs.column[-1]) + 1)
-    for class_key in np.unique(runs.key[is_hidden & (runs.layer == Layer.UPRIGHT)]):
-        is_class = runs.key == class_key
-        known, hidden = is_class & ~is_hidden, is_class & is_hidden
-        if not known.any():
-            depth[hidden] = np.inf
+    nearness = np.zeros(int(runs.column[-1]) + 1)
+    for class_key in np.flatnonzero(np.bincount(runs.key[np.isnan(depth) & is_upright])):
+        of_class = np.flatnonzero(runs.key == class_key)
+        column, metres = runs.column[of_class], depth[of_class]
+        is_hidden = np.isnan(metres)
+        if is_hidden.all():
+            depth[of_class] = np.inf
             continue
-        inverse[:] = 0.0
-        np.maximum.at(inverse, runs.column[known], 1.0 / depth[known])
-        columns = np.flatnonzero(inverse)
-        depth[hidden] = 1.0 / np.interp(runs.column[hidden], columns, inverse[columns])
+        nearness[:] = 0.0
+        known = (1.0 / metres[~is_hidden]).astype(np.float64)
+        np.maximum.at(nearness, column[~is_hidden], known)
+        columns = np.flatnonzero(nearness)
+        metres[is_hidden] = 1.0 / np.interp(column[is_hidden], columns, nearness[columns])
+        depth[of_class] = metres

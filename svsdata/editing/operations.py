@@ -22,6 +22,7 @@ from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
 
+_NUM_IDS = np.iinfo(np.uint16).max + 1
 LOOK_BACK = LOOK_AROUND + 1
 """Frames before the first one wanted that a stream must begin with: flow compares with the edited
 frame before."""
@@ -159,25 +160,24 @@ def _gone(
     rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet
 ) -> tuple[Rect, NDArray[np.uint8]] | None:
     """A rectangle and the (h, w) index of the edit that takes a pixel away; 0 where none does."""
-    index_of_class: dict[int, int] = {}
-    index_of_id = np.zeros(np.iinfo(np.uint16).max + 1, np.uint8)
-    touched: set[int] = set()
+    index_of_class, index_of_id = np.zeros(256, np.uint8), np.zeros(_NUM_IDS, np.uint8)
+    is_touched = np.zeros(256, np.uint8)
     for row in rows:
         if row.erased_class:
             index_of_class[label_set.label(row.erased_class).id] = row.index
         index_of_id[list(row.erased_ids)] = row.index
-        touched.update(one // INSTANCE_BASE for one in row.erased_ids)
+        is_touched[[one // INSTANCE_BASE for one in row.erased_ids]] = 1
     mask = np.zeros(maps.semantic.shape, bool)
-    for label_id in touched | index_of_class.keys():
+    for label_id in np.flatnonzero(index_of_class | is_touched).tolist():
         mask |= maps.semantic == label_id
     rect = Rect.around(mask)
     if rect is None:
         return None
-    semantic, gone = maps.semantic[rect.slices], mask[rect.slices].view(np.uint8)
-    if touched:
-        gone = gone * index_of_id[maps.instance[rect.slices]]
-    for label_id, index in index_of_class.items():
-        np.maximum(gone, np.uint8(index), out=gone, where=semantic == label_id)
+    semantic, instance = maps.semantic[rect.slices], maps.instance[rect.slices]
+    gone = np.asarray(cv2.LUT(semantic, index_of_class), np.uint8)
+    if is_touched.any():
+        own = cv2.LUT(semantic, is_touched) * index_of_id.take(instance)
+        np.maximum(gone, own, out=gone)
     return (rect, gone) if gone.any() else None
 
 

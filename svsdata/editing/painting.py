@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.shapes import OBJECT_KINDS, silhouette
+from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, placed, silhouette
 from svsdata.editing.solids import Part
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, InstanceMap, SemanticMap
 
-_CORNERS = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
+_CORNERS = np.array([(x, y, 0.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
+"""Of a footprint, as shares of its length and width."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Layer:
 
     row: PlannedEdit
     pose: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    """(3,) u, v and z-depth of the middle of its footprint."""
     rect: Rect
     part_index: NDArray[np.uint8]
     """(h, w) of ``rect``, as of its silhouette."""
@@ -115,38 +118,46 @@ class Painter:
         camera = self._plan.camera_at(frame_index)
         if camera is not self._sight.camera:
             self._sight = Sight.of(camera)
+        outlines = [(row, self._outline(row, frame_index)) for row in rows]
+        seen = [(row, outline) for row, outline in outlines if outline is not None]
+        if not seen:
+            return []
         standing = Standing(
             maps.semantic, maps.instance, ground=self._sight.ground, label_set=self._label_set
         )
-        layers = [
-            layer for row in rows if (layer := self._layer(row, frame_index, standing)) is not None
-        ]
+        layers = [self._layer(row, frame_index, outline, standing) for row, outline in seen]
         layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
         return [self._paint(layer, frame_index, maps) for layer in layers]
 
-    def _layer(self, row: PlannedEdit, frame_index: int, standing: Standing) -> Layer | None:
+    def _outline(self, row: PlannedEdit, frame_index: int) -> Silhouette | None:
+        """Draw the whole of an object; None out of view."""
         step, camera = frame_index - row.first_frame, self._sight.camera
-        kind, pose = OBJECT_KINDS[row.class_name], row.poses[step]
+        kind = OBJECT_KINDS[row.class_name]
+        travelled_m = float(row.travelled_m[step]) if kind.moves_legs else 0.0
+        parts = self._parts(row.class_name, row.size_m, travelled_m)
+        if row.shape is None:
+            return silhouette(camera, parts, kind.class_names, row.poses[step])
+        return row.shape.drawn(step, camera, parts, row.poses[step])
+
+    def _layer(
+        self, row: PlannedEdit, frame_index: int, outline: Silhouette, standing: Standing
+    ) -> Layer:
+        """Find what of an object is visible."""
         for instance_id in row.instance_ids:
-            if instance_id in standing.feet:
+            if instance_id in standing.instance_ids:
                 raise EditPlanError(
                     f"sequence '{self._plan.sequence_id}': id {instance_id} of edit "
                     f"'{row.edit_id}' is used by the base; the base has changed since the plan was "
                     "made: plan again"
                 )
-        travelled_m = float(row.travelled_m[step]) if kind.moves_legs else 0.0
-        parts = self._parts(row.class_name, row.size_m, travelled_m)
-        if row.shape is None:
-            outline = silhouette(camera, parts, kind.class_names, pose)
-        else:
-            outline = row.shape.drawn(step, camera, parts, pose)
-        if outline is None:
-            return None
         height, width = outline.part_index.shape
         rect = Rect(outline.x, outline.y, outline.x + width, outline.y + height)
-        own = footprint_depth(self._sight, pose, row.size_m, slice(rect.x0, rect.x1))
+        pose = row.poses[frame_index - row.first_frame]
+        middle = project(self._sight.camera, np.array([pose[0], pose[1], 0.0]))
+        columns = slice(rect.x0, rect.x1)
+        own = footprint_depth(self._sight, pose, row.size_m, columns, middle[2])
         is_visible = (outline.part_index > 0) & standing.depth(rect).behind(own)
-        return Layer(row, pose, rect, outline.part_index, is_visible)
+        return Layer(row, pose, middle, rect, outline.part_index, is_visible)
 
     def _paint(self, layer: Layer, frame_index: int, maps: Maps) -> EditFrame:
         row, rect, is_visible = layer.row, layer.rect, layer.is_visible
@@ -156,7 +167,6 @@ class Painter:
             np.copyto(maps.semantic[rect.slices], self._label_set.label(name).id, where=is_part)
             np.copyto(maps.instance[rect.slices], instance_id, where=is_part)
         np.copyto(maps.provenance[rect.slices], row.index, where=is_visible)
-        u, v, _ = project(self._sight.camera, np.array([layer.pose[0], layer.pose[1], 0.0]))
         whole, visible = (int(np.count_nonzero(area)) for area in (layer.part_index, is_visible))
         return EditFrame(
             frame_index=frame_index,
@@ -165,7 +175,7 @@ class Painter:
             occurrence=row.occurrence,
             instance_id=row.instance_ids[0],
             box=rect,
-            foot_uv=(float(u), float(v)),
+            foot_uv=(float(layer.middle[0]), float(layer.middle[1])),
             ahead_m=float(layer.pose[0]),
             left_m=float(layer.pose[1]),
             visible_px=visible,
@@ -182,7 +192,11 @@ def _parts(
 
 
 def footprint_depth(
-    sight: Sight, pose: NDArray[np.float64], size_m: tuple[float, float, float], columns: slice
+    sight: Sight,
+    pose: NDArray[np.float64],
+    size_m: tuple[float, float, float],
+    columns: slice,
+    middle_m: float,
 ) -> NDArray[np.float64]:
     """Return the z-depth at which each image column first meets an object's footprint.
 
@@ -191,11 +205,11 @@ def footprint_depth(
         pose: (3,) x, y, heading in the vehicle frame.
         size_m: Length, width, height.
         columns: n columns of the frame.
+        middle_m: z-depth of the middle of the footprint.
 
     Returns:
         (n,) metres; columns that pass beside the footprint get the depth of its middle.
     """
-    middle = project(sight.camera, np.array([pose[0], pose[1], 0.0]))
     cosine, sine = np.cos(pose[2]), np.sin(pose[2])
     to_object = np.array([[cosine, sine], [-sine, cosine]])
     origin = to_object @ (sight.centre[:2] - pose[:2])
@@ -205,17 +219,15 @@ def footprint_depth(
     one, other = (-half - origin) / directions, (half - origin) / directions
     enter = np.minimum(one, other).max(axis=1)
     leave = np.maximum(one, other).min(axis=1)
-    depth = np.where((enter <= leave) & (leave > 0), enter, middle[2])
+    depth = np.where((enter <= leave) & (leave > 0), enter, middle_m)
     return np.maximum(depth, 0.0)
 
 
 def _float_px(layer: Layer, camera: Camera) -> float:
     """Rows by which the lowest pixel misses those of the footprint; 0 where the frame cuts it."""
     lowest = layer.rect.y1 - 1
-    cosine, sine = np.cos(layer.pose[2]), np.sin(layer.pose[2])
-    x, y = (_CORNERS * layer.row.size_m[:2]).T
-    across = np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1) + layer.pose[:2]
-    _, rows, depths = project(camera, np.column_stack([across, np.zeros(4)])).T
+    corners = placed(_CORNERS * layer.row.size_m, layer.pose)
+    _, rows, depths = project(camera, corners).T
     if lowest >= camera.size_hw[0] - 1 or depths.min() < 1.0:
         return 0.0
     return float(max(rows.min() - lowest - 1, lowest - rows.max(), 0.0))

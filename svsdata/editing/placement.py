@@ -97,8 +97,9 @@ class RoadPath:
 
     def poses(self, along_m: NDArray[np.float64], left_m: NDArray[np.float64]) -> Poses:
         """Return (N, 3) poses at arc lengths and offsets to the left, heading along the road."""
-        centre = self._centre(along_m)
-        tangent = self._centre(along_m + 0.5) - self._centre(along_m - 0.5)
+        places = self._centre(np.concatenate([along_m, along_m + 0.5, along_m - 0.5]))
+        centre, ahead, behind = places.reshape(3, -1, 2)
+        tangent = ahead - behind
         heading = np.arctan2(tangent[:, 1], tangent[:, 0])
         normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
         return np.column_stack([centre + left_m[:, None] * normal, heading])

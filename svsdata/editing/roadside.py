@@ -31,6 +31,8 @@ _CONTACTS_WITHIN_M = 35.0
 _STANDS_WITHIN_M = 60.0
 _DRIVEN_M = 1.2
 """To both sides of its way the vehicle drives: nothing stands there."""
+_NOWHERE = 1 << 20
+"""A cell that is far from all."""
 _COLUMNS = 512
 """At which contacts with the ground are looked for, at most."""
 
@@ -48,6 +50,8 @@ class Glimpse:
     """Number of the first cell along the road."""
     labels: SemanticMap
     """(S, N) ground by cells along and across, ``NO_LABEL`` where none is seen."""
+    is_seen: NDArray[np.uint8]
+    """(S, N) 1 where some is."""
     contacts: Floats
     """(K, 2) metres along and left where something that stands meets the ground."""
 
@@ -108,13 +112,16 @@ class RoadView:
         """Return metres along the road and left of it of (P,) places of the vehicle frame."""
         foot = ahead
         for _ in range(2):
-            row = np.rint((foot - _VIEW_M[0]) / _VIEW_STEP_M)
-            row = np.clip(row, 0, len(self.along) - 1).astype(np.intp)
-            cosine, sine = self.cosine.take(row), self.sine.take(row)
-            x, y = ahead - self.centre_x.take(row), aside - self.centre_y.take(row)
+            row = np.rint((foot - _VIEW_M[0]) / _VIEW_STEP_M).astype(np.intp)
+            # Beyond both ends the first and the last place count.
+            cosine, sine, centre_x, centre_y = (
+                it.take(row, mode="clip")
+                for it in (self.cosine, self.sine, self.centre_x, self.centre_y)
+            )
+            x, y = ahead - centre_x, aside - centre_y
             left = cosine * y - sine * x
             foot = ahead + sine * left
-        return self.along.take(row) + cosine * x + sine * y, left
+        return self.along.take(row, mode="clip") + cosine * x + sine * y, left
 
 
 class RoadsideMemory:
@@ -154,7 +161,7 @@ class RoadsideMemory:
         # Later frames saw a place from nearer.
         for it in glimpses:
             part = labels[it.first - first : it.first - first + len(it.labels)]
-            np.copyto(part, it.labels, where=it.labels != NO_LABEL)
+            cv2.copyTo(it.labels, it.is_seen, part)
         contacts = np.concatenate([it.contacts for it in glimpses])
         places = ((first + np.arange(last - first) + 0.5) * _ALONG_M).astype(np.float64)
         walls = tuple(_wall(contacts[contacts[:, 1] * side > 0], places) for side in (-1, 1))
@@ -173,11 +180,11 @@ class RoadsideMemory:
         """Let (P, 2) pixels of a frame see what stands beside the road.
 
         Returns:
-            (P, 3) points in the vehicle frame, and (P,) whether something is known to stand there.
+            (3, P) points in the vehicle frame, and (P,) whether something is known to stand there.
         """
         camera, view = self.plan.camera_at(index), self.view(index)
         centre, rays = camera_centre(camera), pixel_rays(camera, pixels)
-        ray_x, ray_y = np.ascontiguousarray(rays[:, :2].T)
+        ray_x, ray_y, ray_z = np.ascontiguousarray(rays.T)
         depth = np.full(len(pixels), 15.0)
         wall = left = depth
         for _ in range(3):
@@ -187,7 +194,8 @@ class RoadsideMemory:
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
             depth = np.clip(depth * ratio, _NEAREST_M, _STANDS_WITHIN_M)
         is_known = np.isfinite(wall) & (depth > _NEAREST_M) & (depth < _STANDS_WITHIN_M)
-        return centre + depth[:, None] * rays, is_known
+        places = (centre[0] + depth * ray_x, centre[1] + depth * ray_y, centre[2] + depth * ray_z)
+        return np.stack(places), is_known
 
     def _glimpse(self, frame: Frame) -> Glimpse:
         assert frame.semantic is not None
@@ -209,17 +217,18 @@ class RoadsideMemory:
         height, width = frame.semantic.shape
         inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
         labels = np.full(inside.shape, NO_LABEL, np.uint8)
-        shown = frame.semantic[v[inside].astype(np.intp), u[inside].astype(np.intp)]
+        shown = frame.semantic.ravel().take((v[inside] * width + u[inside]).astype(np.intp))
         labels[inside] = np.where(self.is_flat[shown], shown, NO_LABEL)
-        return Glimpse(first, labels, self._contacts(frame))
+        is_seen = (labels != NO_LABEL).view(np.uint8)
+        return Glimpse(first, labels, is_seen, self._contacts(frame))
 
     def _contacts(self, frame: Frame) -> Floats:
         """(K, 2) metres along and left at which columns meet something that stands."""
         assert frame.semantic is not None
         step = max(1, frame.semantic.shape[1] // _COLUMNS)
-        labels = np.asarray(cv2.transpose(np.ascontiguousarray(frame.semantic[:, ::step])))
+        labels = np.asarray(cv2.transpose(frame.semantic))[::step]
         # Where the ground begins; patches further down are specks of a labeller.
-        top = self.is_flat.take(labels).argmax(axis=1)
+        top = np.asarray(cv2.LUT(labels, self.is_flat.view(np.uint8))).view(bool).argmax(axis=1)
         columns = np.flatnonzero(top > 0)
         columns = columns[self.stands[labels[columns, top[columns] - 1]]]
         pixels = np.column_stack([columns * step, top[columns] - 0.5]).astype(np.float64)
@@ -231,16 +240,15 @@ class RoadsideMemory:
 
 def _continued(labels: SemanticMap) -> SemanticMap:
     """Give hidden cells what is seen nearest along the road, at the same distance from it."""
-    count = len(labels)
-    numbers = np.arange(count, dtype=np.int32)[:, None]
+    numbers = np.arange(len(labels), dtype=np.int32)[:, None]
     known = labels != NO_LABEL
-    before = np.maximum.accumulate(np.where(known, numbers, -count), axis=0)
-    after = np.minimum.accumulate(np.where(known, numbers, 2 * count)[::-1], axis=0)[::-1]
+    before = np.maximum.accumulate(np.where(known, numbers, -_NOWHERE), axis=0)
+    after = np.minimum.accumulate(np.where(known, numbers, _NOWHERE)[::-1], axis=0)[::-1]
     nearest = np.where(numbers - before <= after - numbers, before, after)
-    is_near = np.abs(nearest - numbers) * _ALONG_M <= _CONTINUED_M
-    columns = np.broadcast_to(np.arange(labels.shape[1]), labels.shape)
-    source = np.clip(nearest, 0, count - 1)
-    return np.where(is_near, labels[source, columns], NO_LABEL).astype(np.uint8)
+    is_near = np.abs(nearest - numbers) <= _CONTINUED_M / _ALONG_M
+    columns = np.arange(labels.shape[1], dtype=np.int32)
+    place = np.where(is_near, nearest, 0) * np.int32(labels.shape[1]) + columns
+    return np.where(is_near, labels.ravel().take(place), np.uint8(NO_LABEL))
 
 
 def _wall(contacts: Floats, places: Floats) -> Floats:
@@ -250,8 +258,10 @@ def _wall(contacts: Floats, places: Floats) -> Floats:
     cell = np.floor((contacts[:, 0] - places[0]) / 2.0).astype(np.intp)
     distance = np.abs(contacts[:, 1])
     order = np.lexsort((distance, cell))
-    cells, starts, counts = np.unique(cell[order], return_index=True, return_counts=True)
-    middle = distance[order][starts + counts // 2]
-    padded = np.pad(middle, 1, mode="edge")
-    smooth = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
-    return np.interp(places, places[0] + (cells + 0.5) * 2.0, smooth)
+    cell, distance = cell[order], distance[order]
+    starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
+    counts = np.append(starts[1:], len(cell)) - starts
+    middle = distance[starts + counts // 2]
+    padded = np.concatenate([middle[:1], middle, middle[-1:]])
+    smooth = np.sort(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)[1]
+    return np.interp(places, places[0] + (cell[starts] + 0.5) * 2.0, smooth)

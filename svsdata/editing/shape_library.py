@@ -116,13 +116,18 @@ def read_library(path: Path) -> ShapeLibrary:
     Raises:
         SourceError: If there is none, or it is damaged or of another version.
     """
+    if not path.is_file():
+        raise SourceError(
+            f"there is no shape library '{path}'; "
+            "'svsdata edit shapes harvest STORE LIBRARY' makes one"
+        )
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         version = int((table.schema.metadata or {})[_VERSION_KEY])
         rows = table.select(list(_COLUMNS)).to_pylist()
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise SourceError(
-            f"cannot read shape library '{path}': {error!r:.120}; "
+            f"cannot read shape library '{path}': damaged, or another file ({error!r:.120}); "
             "'svsdata edit shapes harvest STORE LIBRARY' makes one"
         ) from error
     if version != FORMAT_VERSION:

@@ -7,7 +7,7 @@ of the footprint.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 
 import cv2
@@ -92,16 +92,17 @@ def silhouette(
     corner = np.array((left, top), np.float32)
     for index, neighbours in groupby(hulls, key=itemgetter(0)):
         mask = _inside([outline - corner for _, outline in neighbours], part_index.shape)
-        part_index[mask] = index
+        np.copyto(part_index, index, where=mask)
     return Silhouette(int(left), int(top), part_index)
 
 
 def placed(points: Points, pose: Points) -> Points:
     """Move (N, 3) points of the object frame to the vehicle frame by (x, y, heading)."""
     cosine, sine = np.cos(pose[2]), np.sin(pose[2])
-    x = cosine * points[:, 0] - sine * points[:, 1] + pose[0]
-    y = sine * points[:, 0] + cosine * points[:, 1] + pose[1]
-    return np.stack([x, y, points[:, 2]], axis=1)
+    moved = points.copy()
+    moved[:, 0] = cosine * points[:, 0] - sine * points[:, 1] + pose[0]
+    moved[:, 1] = sine * points[:, 0] + cosine * points[:, 1] + pose[1]
+    return moved
 
 
 def _projected_hulls(
@@ -111,14 +112,18 @@ def _projected_hulls(
     points = placed(np.concatenate([part.points for part in parts]), pose)
     seen = project(camera, points)
     pixels, depth = seen[:, :2].astype(np.float32), seen[:, 2]
+    bounds = np.cumsum([0, *(len(part.points) for part in parts)])
+    is_ahead = depth > _NEAR_M
+    are_ahead = np.logical_and.reduceat(is_ahead, bounds[:-1]).tolist()
+    reach_ahead = np.logical_or.reduceat(is_ahead, bounds[:-1]).tolist()
     hulls: list[NDArray[np.float32] | None] = []
-    first = 0
-    for part in parts:
-        own = slice(first, first + len(part.points))
-        first = own.stop
-        if depth[own].min() > _NEAR_M:
+    for (start, stop), is_whole, is_seen in zip(
+        pairwise(bounds.tolist()), are_ahead, reach_ahead, strict=True
+    ):
+        own = slice(start, stop)
+        if is_whole:
             hulls.append(_hull(pixels[own]))
-        elif depth[own].max() > _NEAR_M:
+        elif is_seen:
             hulls.append(_hull(project(camera, _cut(points[own], depth[own]))[:, :2]))
         else:
             hulls.append(None)
@@ -181,11 +186,14 @@ def _union(begin: NDArray[np.intp], end: NDArray[np.intp], length: int) -> NDArr
         return np.zeros(length, bool)
     order = np.argsort(begin)
     begin, end = begin[order], np.maximum.accumulate(end[order])
-    is_gap = begin[1:] > end[:-1]
-    starts, stops = begin[np.append(True, is_gap)], end[np.append(is_gap, True)]
-    bounds = np.stack([starts, stops], axis=1).ravel()
-    lengths = np.diff(bounds, prepend=0, append=length)
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    gaps = np.flatnonzero(begin[1:] > end[:-1])
+    # Where places begin to lie outside, inside, outside, ...
+    bounds = np.zeros(2 * len(gaps) + 4, np.intp)
+    bounds[1], bounds[3:-1:2] = begin[0], begin[gaps + 1]
+    bounds[2:-2:2], bounds[-2:] = end[gaps], (end[-1], length)
+    is_inside = np.zeros(len(bounds) - 1, bool)
+    is_inside[1::2] = True
+    return np.repeat(is_inside, bounds[1:] - bounds[:-1])
 
 
 _DRIVABLE = ("road", "parking", "ground")

@@ -40,11 +40,25 @@ def things_in(instance: InstanceMap) -> Things:
     np.minimum.at(box[:, 0], which, columns)
     np.minimum.at(box[:, 1], np.searchsorted(things, ids[starts]), starts // width)
     np.maximum.at(box[:, 2], which, columns + 1)
-    np.maximum.at(box[:, 3], which, rows + 1)
-    # All pixels of the lowest row are such ends.
-    is_lowest = rows == box[which, 3] - 1
-    which, columns = which[is_lowest], columns[is_lowest]
-    count = np.bincount(which, minlength=len(things))
-    middle = np.bincount(which, columns, minlength=len(things)) / count
-    foot = np.stack([middle, box[:, 3] - 1.0], axis=1)
+    foot = feet_of(which, columns, rows, len(things))
+    box[:, 3] = foot[:, 1] + 1
     return Things(things.astype(np.int64), foot, box, present.astype(np.int64))
+
+
+def feet_of(
+    which: NDArray[np.intp], columns: NDArray[np.intp], rows: NDArray[np.intp], count: int
+) -> NDArray[np.float64]:
+    """Return (N, 2) middle column of the lowest pixels of things, and their lowest row.
+
+    Args:
+        which: (E,) thing that ends downwards at a pixel.
+        columns: (E,) of these pixels.
+        rows: (E,) of these pixels.
+        count: N, of the things.
+    """
+    lowest = np.zeros(count, np.intp)
+    np.maximum.at(lowest, which, rows)
+    is_lowest = rows == lowest[which]
+    which, columns = which[is_lowest], columns[is_lowest]
+    middle = np.bincount(which, columns, minlength=count) / np.bincount(which, minlength=count)
+    return np.stack([middle, lowest], axis=1)

@@ -95,7 +95,8 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
     in_camera = points @ camera.cam_T_vehicle[:3, :3].T + camera.cam_T_vehicle[:3, 3]
     depth = in_camera[..., 2:]
     pixels = (in_camera / np.where(depth == 0, np.inf, depth)) @ camera.intrinsics.T
-    return np.concatenate([pixels[..., :2], depth], axis=-1)
+    pixels[..., 2:] = depth
+    return pixels
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,7 +109,8 @@ def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float6
     Returns:
         (..., 3) so that ``camera_centre + depth * ray`` is the point seen at that z-depth.
     """
-    homogeneous = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)
+    homogeneous = np.ones((*pixels.shape[:-1], 3))
+    homogeneous[..., :2] = pixels
     return homogeneous @ np.linalg.inv(camera.intrinsics).T @ camera.cam_T_vehicle[:3, :3]
 
 
@@ -130,10 +132,9 @@ def ground_points(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.flo
         (..., 3): x ahead and y left in metres, and the z-depth; NaN at and above the horizon.
     """
     centre, rays = camera_centre(camera), pixel_rays(camera, pixels)
-    downwards = rays[..., 2] < 0
-    depth = np.where(downwards, -centre[2] / np.where(downwards, rays[..., 2], -1.0), np.nan)
-    points = centre + depth[..., None] * rays
-    return np.concatenate([points[..., :2], depth[..., None]], axis=-1)
+    x, y, downwards = np.moveaxis(rays, -1, 0)
+    depth = -centre[2] / np.where(downwards < 0, downwards, np.nan)
+    return np.stack([centre[0] + depth * x, centre[1] + depth * y, depth], axis=-1)
 
 
 def ground_homography(camera: Camera) -> NDArray[np.float64]:

@@ -59,9 +59,10 @@ def test_an_empty_library_is_one(tmp_path):
 
 def test_what_is_no_library_or_lacks_an_object_is_one_line(tmp_path):
     (tmp_path / "text.parquet").write_text("no")
-    for name in ("missing.parquet", "text.parquet"):
-        with pytest.raises(SourceError, match="svsdata edit shapes harvest"):
-            read_library(tmp_path / name)
+    with pytest.raises(SourceError, match=r"there is no .*missing.*svsdata edit shapes harvest"):
+        read_library(tmp_path / "missing.parquet")
+    with pytest.raises(SourceError, match=r"text.parquet': damaged.*svsdata edit shapes harvest"):
+        read_library(tmp_path / "text.parquet")
     with pytest.raises(EditPlanError, match="no object 'somewhere/one/9'"):
         ShapeLibrary((donor(1),)).track("somewhere/one/9")
 
