@@ -4,9 +4,9 @@
 
 Weights are random: the cost does not depend on them. ``A eager`` is vid2vid's network as PyTorch
 runs it, frame by frame; the others, A among them, are run as ``svsdata synthesize`` runs them:
-copied for inference, what depends on labels alone computed ahead. The networks take turns, and the
-best turn of each counts. The peak is that of the machine's own convolutions: 3x3, 512 channels, at
-a 16th of the size.
+copied for inference, what depends on labels alone computed ahead. All of them keep the memory that
+they free, as the command line does. The networks take turns, and the best turn of each counts. The
+peak is that of the machine's own convolutions: 3x3, 512 channels, at a 16th of the size.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from svsdata.cli.memory import keep_freed_memory
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.models import build_generator, model_config
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, rollout, step
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     arguments = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     width, height = (int(side) for side in arguments.size.split("x"))
     dtype = getattr(torch, arguments.dtype)
