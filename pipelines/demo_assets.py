@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from svsdata.checkpoints.tensor_files import read_tensors, write_tensors
-from svsdata.checkpoints.weights import BUNDLED_GENERATOR, GENERATOR_FILE
+from svsdata.checkpoints.training_state import GENERATOR_FILE
+from svsdata.checkpoints.weights import BUNDLED_GENERATOR
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.train import TrainConfig, train_preset
