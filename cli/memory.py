@@ -11,7 +11,8 @@ def keep_freed_memory() -> bool:
 
     Each layer of a network frees tensors of up to 100 MB and asks for others. glibc gives such
     blocks back and takes new ones, whose pages the system clears: up to a fifth of the time of
-    large frames. Peaks of memory stay as they are, and between them it stays at its peak.
+    large frames. The price is a heap with gaps: what a process holds grows by a tenth over a
+    thousand frames.
 
     Returns:
         False where the C library is not glibc, and nothing was changed.
