@@ -5,8 +5,9 @@
 Weights are random: the cost does not depend on them. ``A eager`` is vid2vid's network as PyTorch
 runs it, frame by frame; the others, A among them, are run as ``svsdata synthesize`` runs them:
 copied for inference, what depends on labels alone computed ahead. All of them keep the memory that
-they free, as ``svsdata --keep-memory`` does. The networks take turns, and the best turn of each counts. The
-peak is that of the machine's own convolutions: 3x3, 512 channels, at a 16th of the size.
+they free, as ``svsdata --keep-memory`` does. The networks take turns, and the best turn of each
+counts. The peak is that of the machine's own convolutions: 3x3, 512 channels, at a 16th of the
+size.
 """
 
 import argparse
