@@ -68,7 +68,7 @@ def write_demo_page(
             "title": f"Street video with the edit '{config.edit}'",
             "lead": (
                 "Labels of a procedural street were edited by a script, and a small SVS-GAN drew "
-                "the video from them: one reference frame, then label maps only."
+                "the video from them: one reference frame, then label maps and their flow."
             ),
             "video": video_uri(out / "video" / f"{sequence_id}.mp4"),
             "video_caption": (
@@ -90,7 +90,8 @@ def write_demo_page(
                 f"AVX-512 bf16: {_yes_no(torch.cpu._is_avx512_bf16_supported())}, "
                 f"GPU: {_yes_no(torch.cuda.is_available())}, PyTorch {torch.__version__}",
                 "Every frame beyond the first is the network's; it never sees the street's own "
-                "pictures again.",
+                "pictures again. It keeps what the labels' flow shows of the frame before, draws a "
+                "share of it anew, and all that is new.",
                 "Folders for Cityscapes' tools: cityscapes/. Stores: store/, synthetic/.",
             ],
             "footer": "Generated content, marked as such in every exported file.",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.occlusion import Layer, Rect, layers_of
+from svsdata.editing.runs import Runs
 from svsdata.labels import NO_LABEL, LabelSet
 from svsdata.records import SemanticMap
 
@@ -31,9 +32,9 @@ def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> C
     # Columns beside the hole tell where the ground begins.
     margin = width // 8
     x0, x1 = max(0, rect.x0 - margin), min(width, rect.x1 + margin)
-    runs = _Runs.of(_transposed(around[:, x0:x1]))
-    is_flat, is_source = is_flat_id[runs.label], is_source_id[runs.label]
-    numbers = np.arange(len(runs.label))
+    runs = Runs.of_labels(around[:, x0:x1])
+    is_flat, is_source = is_flat_id[runs.key], is_source_id[runs.key]
+    numbers = np.arange(len(runs.key))
     above = np.maximum.accumulate(np.where(is_source & ~is_flat, numbers, -1))
     below = np.minimum.accumulate(np.where(is_flat, numbers, len(numbers))[::-1])[::-1]
     # A source of another column is none.
@@ -42,16 +43,17 @@ def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> C
     below = np.minimum(below, len(numbers) - 1)
     has_below &= runs.column[below] == runs.column
     road = label_set.label("road").id
-    from_above = np.where(has_above, runs.label[above], road)
-    from_below = np.where(has_below, runs.label[below], from_above)
+    from_above = np.where(has_above, runs.key[above], road)
+    from_below = np.where(has_below, runs.key[below], from_above)
     from_above = np.where(has_above, from_above, from_below)
     ground_row = _ground_rows(runs, is_flat, is_source)
-    length_above = np.clip(np.ceil(ground_row)[runs.column] - runs.top, 0, runs.length)
-    lengths = np.stack([length_above, runs.length - length_above], axis=1).astype(np.intp)
+    num_rows = runs.num_rows
+    rows_above = np.clip(np.ceil(ground_row)[runs.column] - runs.top, 0, num_rows)
+    lengths = np.stack([rows_above, num_rows - rows_above], axis=1).astype(np.intp)
     labels = np.stack([from_above, from_below], axis=1).astype(np.uint8)
     filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, height)
     inside = slice(rect.x0 - x0, rect.x1 - x0)
-    upper = np.repeat(labels[:, 0], runs.length).reshape(-1, height)
+    upper = np.repeat(labels[:, 0], num_rows).reshape(-1, height)
     filled, upper = filled[inside, rect.y0 : rect.y1], upper[inside, rect.y0 : rect.y1]
     return Columns(_transposed(filled), upper.T, ground_row[inside])
 
@@ -72,31 +74,11 @@ def _transposed(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.transpose(array), np.uint8)
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Pixels of one column with one label, downwards, column after column; (R,)."""
-
-    column: NDArray[np.intp]
-    top: NDArray[np.intp]
-    length: NDArray[np.intp]
-    label: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, labels: NDArray[np.uint8]) -> "_Runs":
-        """Cut a (columns, rows) map."""
-        begins = np.ones(labels.shape, bool)
-        np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-        starts = np.flatnonzero(begins)
-        column, top = np.divmod(starts, labels.shape[1])
-        length = np.append(starts[1:], labels.size) - starts
-        return cls(column, top, length, labels.ravel().take(starts))
-
-
 def _ground_rows(
-    runs: _Runs, is_flat: NDArray[np.bool_], is_source: NDArray[np.bool_]
+    runs: Runs, is_flat: NDArray[np.bool_], is_source: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """(columns,) row at which the ground begins, across holes by straight lines."""
-    count, height = int(runs.column[-1]) + 1, int(runs.top[-1] + runs.length[-1])
+    count, height = int(runs.column[-1]) + 1, int(runs.foot[-1]) + 1
     flat = np.flatnonzero(is_flat)
     columns = runs.column[flat]
     is_first = np.append(True, columns[1:] != columns[:-1])[: len(flat)]

@@ -1,7 +1,6 @@
 """Edits from YAML text, checked word by word: data only, every fault told in one line."""
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import resources
 from itertools import pairwise
@@ -23,12 +22,12 @@ from svsdata.editing.language import (
     Selector,
     Waypoint,
 )
-from svsdata.editing.yaml_data import load_data, one_line
+from svsdata.editing.waypoint_table import read_waypoints
+from svsdata.editing.yaml_data import load_data, short, why_unreadable
 from svsdata.errors import EditPlanError
 
 R = TypeVar("R", EditFile, Checks, Selector)
 
-_MAX_WAYPOINTS = 100_000
 _RECORDS = (Edit, EditFile, At, Checks, Frames, Motion, Offset, Region, Repeat, Selector, Waypoint)
 _FILE_WORDS = ("version", "about", "select", "edits", "checks")
 # What an operation cannot do without, and what else it may say.
@@ -82,10 +81,8 @@ def load_edit_file(path: Path) -> EditFile:
     """
     try:
         text = path.read_text("utf-8")
-    except OSError as error:
-        raise EditPlanError(f"cannot read edit file '{path}': {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise EditPlanError(f"cannot read edit file '{path}': it is no UTF-8 text") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise EditPlanError(f"cannot read edit file '{path}': {why_unreadable(error)}") from error
     return parse_edits(text, str(path), folder=path.parent)
 
 
@@ -107,7 +104,7 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     checks = document.pop("checks", None) or {}
     for place, part in (("select", selectors), ("checks", checks)):
         if not isinstance(part, Mapping):
-            raise EditPlanError(f"{where}: {place}: expected a mapping, got {_short(part)}")
+            raise EditPlanError(f"{where}: {place}: expected a mapping, got {short(part)}")
     _require(Checks, checks, where, "checks")
     for name, selector in selectors.items():
         _require(Selector, selector, where, f"select.{name}")
@@ -141,7 +138,7 @@ def _document(text: str, where: str) -> dict[str, Any]:
         raise EditPlanError(f"{where}: {error}") from error
     if not isinstance(document, dict):
         raise EditPlanError(
-            f"{where}: document: expected 'version' and 'edits', got {_short(document)}"
+            f"{where}: document: expected 'version' and 'edits', got {short(document)}"
         )
     for key in document:
         if key not in _FILE_WORDS:
@@ -175,33 +172,7 @@ def _complete_motion(
             motion.setdefault("model", model)
     file = motion.get("file")
     if isinstance(file, str) and "waypoints" not in motion:
-        motion["waypoints"] = list(_table(file, folder, f"{place}.motion.file"))
-
-
-def _table(name: str, folder: Path | None, place: str) -> Iterator[dict[str, Any]]:
-    """Read the waypoints of a CSV file that lies beside the edit file or below it."""
-    if folder is None:
-        raise EditPlanError(f"{place}: '{name}' can be read from an edit file only")
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise EditPlanError(f"{place}: '{name}' does not lie beside the edit file; copy it there")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            wanted = ("s", "ahead_m", "left_m")
-            if rows.fieldnames is None or not set(wanted) <= set(rows.fieldnames):
-                raise EditPlanError(
-                    f"{place}: '{name}' needs the columns {', '.join(wanted)}, "
-                    f"has {_short(rows.fieldnames)}"
-                )
-            for number, row in enumerate(rows, start=2):
-                if number > _MAX_WAYPOINTS:
-                    raise EditPlanError(f"{place}: '{name}' has more than {_MAX_WAYPOINTS} rows")
-                yield {key: float(row[key] or "nothing") for key in wanted}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise EditPlanError(f"{place}: cannot read '{name}': {one_line(str(error))}") from error
-    except (TypeError, ValueError) as error:
-        raise EditPlanError(f"{place}: '{name}', line {number}: not a number") from error
+        motion["waypoints"] = list(read_waypoints(file, folder, f"{place}.motion.file"))
 
 
 def _require(record: type[R], document: Any, where: str, place: str = "") -> R:
@@ -294,8 +265,4 @@ def _explain(error: ValidationError, place: str) -> str:
         known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
         hint = did_you_mean(str(fault["input"]), known)
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {_short(fault['input'])}{hint}"
-
-
-def _short(value: object) -> str:
-    return one_line(repr(value))
+    return f"{where}: {message}, got {short(fault['input'])}{hint}"

@@ -168,8 +168,8 @@ class Standing:
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         depth[layer == _BORDER] = 0.0
         asked = slice(*np.searchsorted(runs.column, (rect.x0, rect.x1)))
-        num_rows = (runs.foot - runs.top)[asked] + 1
-        return DepthRuns(rect.y1 - rect.y0, runs.column[asked] - rect.x0, num_rows, depth[asked])
+        column, num_rows = runs.column[asked] - rect.x0, runs.num_rows[asked]
+        return DepthRuns(rect.y1 - rect.y0, column, num_rows, depth[asked])
 
     def _depth_of_contacts(self) -> NDArray[np.float32]:
         """(R,) depth at which runs meet the ground; NaN where that is hidden."""

@@ -20,7 +20,18 @@ class Runs:
     top: NDArray[np.intp]
     foot: NDArray[np.intp]
     """Lowest row, not excluded."""
-    key: NDArray[np.uint16]
+    key: NDArray[np.uint16] | NDArray[np.uint8]
+
+    @classmethod
+    def of_labels(cls, labels: SemanticMap) -> "Runs":
+        """Cut one (H, W) map, whose labels are the keys."""
+        columns = np.asarray(cv2.transpose(labels), np.uint8)
+        begins = np.ones(columns.shape, bool)
+        np.not_equal(columns[:, 1:], columns[:, :-1], out=begins[:, 1:])
+        starts = np.flatnonzero(begins)
+        column, top = np.divmod(starts, len(labels))
+        foot = np.append(starts[1:], labels.size) - 1 - column * len(labels)
+        return cls(column, top, foot, columns.ravel().take(starts))
 
     @classmethod
     def of(cls, semantic: SemanticMap, instance: InstanceMap, keys: NDArray[np.uint16]) -> "Runs":
@@ -46,6 +57,11 @@ class Runs:
         foot = np.append(starts[begin[1:]], semantic.size) - 1
         column, top = column.take(begin), top.take(begin)
         return cls(column, top, foot - column * len(semantic), key.take(begin))
+
+    @property
+    def num_rows(self) -> NDArray[np.intp]:
+        """1 or more."""
+        return self.foot - self.top + 1
 
     def at(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Runs":
         """Return those that are chosen."""

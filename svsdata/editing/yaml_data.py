@@ -28,6 +28,16 @@ def one_line(text: str) -> str:
     return line if len(line) <= 160 else f"{line[:157]}..."
 
 
+def short(value: object) -> str:
+    """Tell a value in one line."""
+    return one_line(repr(value))
+
+
+def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Tell why a text file cannot be read, without its path."""
+    return str(error.strerror) if isinstance(error, OSError) else "it is no UTF-8 text"
+
+
 class _DataLoader(yaml.SafeLoader):
     """YAML's plain data without aliases, deep nesting and keys that are said twice."""
 

@@ -7,11 +7,13 @@ batch: ``label_features`` needs labels alone, ``render`` the frames before.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from svsdata.tensors import hidden_mask, resize, resize_flow
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,39 @@ class Motion:
     known: Tensor | None = None
     """(B, 1, H, W) float32, 1 = both hold there; elsewhere the network decides. None: everywhere.
     """
+
+    @classmethod
+    def recorded(cls, flow: Tensor, validity: Tensor | None, occlusion: Tensor | None) -> "Motion":
+        """Return the motion that a store tells.
+
+        Args:
+            flow: (B, 2, H, W) backward flow in pixels.
+            validity: (B, 1, H, W), 1 = the flow is known; None: everywhere.
+            occlusion: (B, 1, H, W), 1 = the previous frame does not show the pixel; None: nowhere.
+        """
+        known = None if validity is None or bool(validity.all()) else validity.float()
+        return cls(flow, hidden_mask(flow, occlusion), known)
+
+    def resized(self, size_hw: tuple[int, int]) -> "Motion":
+        """Return it on another grid."""
+        return Motion(
+            resize_flow(self.backward_flow, size_hw),
+            resize(self.occlusion_mask, size_hw),
+            None if self.known is None else resize(self.known, size_hw),
+        )
+
+    def drawn_anew(self, least: float) -> "Motion":
+        """Have at least a share of every pixel drawn anew, 0 to 1."""
+        return replace(self, occlusion_mask=least + (1 - least) * self.occlusion_mask)
+
+    def completed(self, told: "Motion") -> "Motion":
+        """Put what a network tells where this is not known."""
+        if self.known is None:
+            return self
+        return Motion(
+            told.backward_flow.lerp(self.backward_flow, self.known),
+            told.occlusion_mask.lerp(self.occlusion_mask, self.known),
+        )
 
 
 class LabelFeatures(Protocol):

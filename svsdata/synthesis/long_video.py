@@ -19,7 +19,7 @@ from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
 from svsdata.synthesis.repair import repaired
-from svsdata.tensors import edges, hidden_mask, image_to_tensor, tensor_to_image
+from svsdata.tensors import edges, image_to_tensor, tensor_to_image
 
 
 @dataclass(frozen=True)
@@ -214,11 +214,10 @@ class LongVideo:
             return None
         flow = self._tensor(np.ascontiguousarray(frame.flow.transpose(2, 0, 1)))[None]
         validity, occlusion = (
-            None if mask is None else self._tensor(mask)[None, None].float()
+            None if mask is None else self._tensor(mask)[None, None]
             for mask in (frame.flow_validity, frame.occlusion)
         )
-        known = None if validity is None or bool(validity.all()) else validity
-        return Motion(flow, hidden_mask(flow, occlusion), known)
+        return Motion.recorded(flow, validity, occlusion)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)

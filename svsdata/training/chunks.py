@@ -13,7 +13,7 @@ from torch import Tensor
 from svsdata.nets.svsgan.losses import class_counts, flow_validity
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.nets.video_generator import Motion
-from svsdata.tensors import edges, hidden_mask
+from svsdata.tensors import edges
 from svsdata.training.clips import ClipBatch
 from svsdata.training.processes import WHOLE, Share
 
@@ -173,8 +173,7 @@ def _motion(batch: ClipBatch, frames: slice) -> Motion:
     assert batch.flow_validity is not None
     flow, validity = _rows(batch.flow[:, frames]), _rows(batch.flow_validity[:, frames])
     occlusion = None if batch.occlusion is None else _rows(batch.occlusion[:, frames])
-    known = None if bool(validity.all()) else validity.float()
-    return Motion(flow, hidden_mask(flow, occlusion), known)
+    return Motion.recorded(flow, validity, occlusion)
 
 
 def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tensor) -> Tensor:

@@ -141,14 +141,14 @@ class Generator(VideoGenerator[LabelFeatures]):
         self._check_size(semantic)
         labels = [self._channels(semantic, edges, step) for step in self._steps()]
         if motion is not None:
-            motion = _resized(motion, (labels[0].shape[2], labels[0].shape[3]))
-            motion = _drawn_anew(motion, self.config.forgetting)
+            motion = motion.resized((labels[0].shape[2], labels[0].shape[3]))
+            motion = motion.drawn_anew(self.config.forgetting)
         if motion is None or motion.known is not None:
             previous_semantic = previous_semantic.view_as(semantic)
             previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
             told = Motion(*self.motion(torch.cat([previous, labels[0]], dim=1)))
-            told = _drawn_anew(told, self.config.doubt)
-            motion = told if motion is None else _completed(motion, told)
+            told = told.drawn_anew(self.config.doubt)
+            motion = told if motion is None else motion.completed(told)
         flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
         conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
         return LabelFeatures(flow, occlusion_mask, conditions)
@@ -175,13 +175,13 @@ class Generator(VideoGenerator[LabelFeatures]):
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
-        raw = torch.tanh(self._decode(pyramid, features, detail))
+        drawn = torch.tanh(self._decode(pyramid, features, detail))
         if config.warp_use == "keep":
-            image = warped.lerp(raw, occlusion_mask)
-            return GeneratorOutput(image, warped, flow, occlusion_mask, raw)
+            image = warped.lerp(drawn, occlusion_mask)
+            return GeneratorOutput(image, warped, flow, occlusion_mask, raw=drawn)
         if config.warp_use == "correct":
-            raw = (warped * (1 - occlusion_mask) + raw).clamp(-1, 1)
-        return GeneratorOutput(raw, warped, flow, occlusion_mask)
+            drawn = (warped * (1 - occlusion_mask) + drawn).clamp(-1, 1)
+        return GeneratorOutput(drawn, warped, flow, occlusion_mask)
 
     def _decode(
         self, pyramid: list[Tensor], features: LabelFeatures, detail: float = 1.0
@@ -262,29 +262,6 @@ class Generator(VideoGenerator[LabelFeatures]):
                 f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
                 f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
-
-
-def _resized(motion: Motion, size_hw: tuple[int, int]) -> Motion:
-    return Motion(
-        resize_flow(motion.backward_flow, size_hw),
-        resize(motion.occlusion_mask, size_hw),
-        None if motion.known is None else resize(motion.known, size_hw),
-    )
-
-
-def _drawn_anew(motion: Motion, least: float) -> Motion:
-    """Have at least a share of every pixel drawn anew."""
-    mask = motion.occlusion_mask
-    return replace(motion, occlusion_mask=least + (1 - least) * mask) if least else motion
-
-
-def _completed(motion: Motion, told: Motion) -> Motion:
-    """Put what the network tells where a motion is not known."""
-    assert motion.known is not None
-    return Motion(
-        told.backward_flow.lerp(motion.backward_flow, motion.known),
-        told.occlusion_mask.lerp(motion.occlusion_mask, motion.known),
-    )
 
 
 def _fold(picture: Tensor, patch: int) -> Tensor:
