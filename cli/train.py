@@ -49,7 +49,7 @@ def train(
 
     On N GPUs: torchrun --nproc-per-node N -m svsdata.cli train ...
 
-    Example: svsdata train store/ run/ --preset demo --steps 2000
+    Example: svsdata train store/ run/ --preset carry --steps 2000
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml

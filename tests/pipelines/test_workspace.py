@@ -22,7 +22,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
 def test_a_made_workspace_names_everything_that_commands_leave_out(workspace):
     found = find_workspace(Path.cwd())
     assert found.get("source") == "street:seed=7,frames=240"
-    assert found.get("preset") == "demo"
+    assert found.get("preset") == "carry"
     assert [found.require(key) for key in ("store", "run", "out")] == [
         str(workspace / name) for name in ("store", "run", "synthetic")
     ]
