@@ -17,18 +17,28 @@ from svsdata.records import SemanticMap
 class Columns:
     """Columns of a rectangle continued across a hole."""
 
+    rect: Rect
     labels: SemanticMap
     """(h, w) what stands from above down to where the ground begins, ground from below up to it."""
     upper: SemanticMap
-    """(h, w) what stands from above, all the way down."""
+    """(w, h), transposed: what stands from above, all the way down."""
     ground_row: NDArray[np.float64]
     """(w,) where the ground begins, in rows of the frame."""
+
+    def is_ground(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(N,) whether the ground has begun at pixels of the frame inside the rectangle."""
+        return rows >= self.ground_row.take(columns - self.rect.x0)
+
+    def upper_at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> SemanticMap:
+        """(N,) of ``upper`` at pixels of the frame inside the rectangle."""
+        place = (columns - self.rect.x0) * self.upper.shape[1] + (rows - self.rect.y0)
+        return self.upper.ravel().take(place)
 
 
 def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> Columns:
     """Continue the columns of a (H, W) map with ``NO_LABEL`` in a hole of a rectangle."""
     is_flat_id, is_source_id = _sources(label_set)
-    height, width = around.shape
+    width = around.shape[1]
     # Columns beside the hole tell where the ground begins.
     margin = width // 8
     x0, x1 = max(0, rect.x0 - margin), min(width, rect.x1 + margin)
@@ -47,15 +57,21 @@ def continued_columns(around: SemanticMap, rect: Rect, label_set: LabelSet) -> C
     from_below = np.where(has_below, runs.key[below], from_above)
     from_above = np.where(has_above, from_above, from_below)
     ground_row = _ground_rows(runs, is_flat, is_source)
-    num_rows = runs.num_rows
-    rows_above = np.clip(np.ceil(ground_row)[runs.column] - runs.top, 0, num_rows)
-    lengths = np.stack([rows_above, num_rows - rows_above], axis=1).astype(np.intp)
-    labels = np.stack([from_above, from_below], axis=1).astype(np.uint8)
-    filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, height)
-    inside = slice(rect.x0 - x0, rect.x1 - x0)
-    upper = np.repeat(labels[:, 0], num_rows).reshape(-1, height)
-    filled, upper = filled[inside, rect.y0 : rect.y1], upper[inside, rect.y0 : rect.y1]
-    return Columns(_transposed(filled), upper.T, ground_row[inside])
+    asked = slice(*np.searchsorted(runs.column, (rect.x0 - x0, rect.x1 - x0)))
+    first_row = np.ceil(ground_row)[runs.column[asked]]
+    top, stop = (np.clip(it[asked], rect.y0, rect.y1) for it in (runs.top, runs.foot + 1))
+    begins = np.clip(first_row, top, stop).astype(np.intp)
+    lengths = np.stack([begins - top, stop - begins], axis=1)
+    labels = np.stack([from_above[asked], from_below[asked]], axis=1).astype(np.uint8)
+    rows = rect.y1 - rect.y0
+    filled = np.repeat(labels.ravel(), lengths.ravel()).reshape(-1, rows)
+    upper = np.repeat(labels[:, 0], stop - top).reshape(-1, rows)
+    return Columns(
+        rect,
+        np.asarray(cv2.transpose(filled), np.uint8),
+        upper,
+        ground_row[rect.x0 - x0 : rect.x1 - x0],
+    )
 
 
 @lru_cache(maxsize=8)
@@ -67,11 +83,6 @@ def _sources(label_set: LabelSet) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     for name in ("traffic light", "traffic sign"):
         is_source[[label.id for label in label_set.labels if label.name == name]] = False
     return is_flat, is_source
-
-
-def _transposed(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Contiguous (W, H) of (H, W), in blocks that fit the cache."""
-    return np.asarray(cv2.transpose(array), np.uint8)
 
 
 def _ground_rows(

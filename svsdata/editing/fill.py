@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.columns import continued_columns
-from svsdata.editing.occlusion import GroundDepth, Layer, Rect, layers_of
-from svsdata.editing.placement import pose_step
+from svsdata.editing.columns import Columns, continued_columns
+from svsdata.editing.near_frames import first_seen
+from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.roadside import RoadsideMemory
-from svsdata.geometry.camera import ground_points
+from svsdata.geometry.camera import camera_centre, ray_matrix
 from svsdata.labels import NO_LABEL
 from svsdata.records import Camera, Frame, SemanticMap
 
@@ -28,7 +28,6 @@ _SEEN_WITHIN_M = 50.0
 _GROUND_WITHIN_M = 300.0
 # The ground is looked up at this many columns at most: a label is larger than that.
 _LATTICE_WIDTH = 512
-_NEAR_M = 0.3
 # How far across ground that nobody saw may be taken from.
 _BESIDE_M = 6.0
 
@@ -42,9 +41,23 @@ class MapWindow:
     after: tuple[Frame, ...]
 
 
+@dataclass(frozen=True)
+class Hole:
+    """What is removed from a frame."""
+
+    rect: Rect
+    """The smallest one around it."""
+    mask: NDArray[np.uint8]
+    """(h, w) of the rectangle, not 0 where something is removed."""
+
+    def write(self, labels: SemanticMap, semantic: SemanticMap) -> None:
+        """Write (h, w) labels of the rectangle into a (H, W) map."""
+        cv2.copyTo(labels, self.mask, semantic[self.rect.slices])
+
+
 def fill_hole(
     semantic: SemanticMap,
-    hole: NDArray[np.bool_],
+    hole: Hole,
     window: MapWindow,
     memory: RoadsideMemory,
     *,
@@ -54,177 +67,139 @@ def fill_hole(
 
     Args:
         semantic: (H, W), changed inside the hole only.
-        hole: (H, W) what is removed; not empty.
+        hole: Not empty.
         window: The frame and its neighbours, unedited.
         memory: Of the plan whose camera and vehicle poses relate the frames.
         columns_only: Continue the columns and look nowhere else.
     """
-    rect = Rect.around(hole)
-    assert rect is not None
     around = semantic.copy()
-    np.copyto(around[rect.slices], NO_LABEL, where=hole[rect.slices])
-    columns = continued_columns(around, rect, memory.label_set)
-    cv2.copyTo(columns.labels, hole[rect.slices].view(np.uint8), semantic[rect.slices])
-    if columns_only:
-        return
-    lattice = _Lattice.of(hole, rect)
-    is_ground = lattice.rows >= columns.ground_row[lattice.columns - rect.x0]
-    found = np.full(len(lattice.rows), NO_LABEL, np.uint8)
-    camera = memory.plan.camera_at(window.frame.frame_index)
-    ahead, aside, depth = np.ascontiguousarray(ground_points(camera, lattice.pixels).T)
-    below = np.flatnonzero(depth < _GROUND_WITHIN_M)  # NaN above the horizon is not
-    ahead, aside, near = ahead[below], aside[below], depth[below] < _SEEN_WITHIN_M
-    on_ground = np.zeros((3, np.count_nonzero(near)))
-    on_ground[0], on_ground[1] = ahead[near], aside[near]
-    near_frames = _near_frames(window, memory)
-    found[below[near]] = _elsewhere(on_ground, near_frames, memory.is_flat)
-    roadside = memory.around((*window.before, window.frame, *window.after))
-    along, left = memory.view(window.frame.frame_index).coordinates(ahead, aside)
-    stands = np.ones(len(found), bool)
-    stands[below] = ~is_ground[below] | (np.abs(left) > roadside.wall(along, left))
-    hidden = (found[below] == NO_LABEL) & near & ~stands[below]
-    found[below[hidden]] = roadside.ground(along[hidden], left[hidden])
-    lost = below[(found[below] == NO_LABEL) & ~stands[below]]
-    found[lost] = _beside(around, lattice.at(lost), memory.is_flat, camera)
-    rest = np.flatnonzero((found == NO_LABEL) & stands)
-    # A pole that is seen above goes on downwards before whatever stands behind it.
-    upper = columns.upper[lattice.rows[rest] - rect.y0, lattice.columns[rest] - rect.x0]
-    behind = rest[layers_of(memory.label_set)[upper] != Layer.THIN]
-    found[rest] = upper
-    points, is_known = memory.on_walls(
-        lattice.at(behind).pixels, roadside, window.frame.frame_index
-    )
-    standing = np.full(len(behind), NO_LABEL, np.uint8)
-    standing[is_known] = _elsewhere(points[:, is_known], near_frames, memory.stands)
-    found[behind] = np.where(standing == NO_LABEL, found[behind], standing)
-    lattice.write(semantic, hole, found, rect)
+    hole.write(np.full_like(hole.mask, NO_LABEL), around)
+    columns = continued_columns(around, hole.rect, memory.label_set)
+    if not columns_only:
+        camera = memory.plan.camera_at(window.frame.frame_index)
+        lattice = _Lattice.of(hole, camera)
+        if len(lattice.cells):
+            found = _looked_up(lattice, columns, around, window, memory)
+            lattice.write(found, columns.labels)
+    hole.write(columns.labels, semantic)
 
 
 @dataclass(frozen=True)
 class _Lattice:
     """Pixels of a hole that are looked up, every one or every so many; (N,)."""
 
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
     step: int
+    shape: tuple[int, int]
+    """Of a grid over the rectangle of the hole."""
+    cells: NDArray[np.intp]
+    """Where they are in the grid, row by row."""
+    rows: NDArray[np.intp]
+    """Of the frame, as are ``columns``."""
+    columns: NDArray[np.intp]
+    rays: NDArray[np.float64]
+    """(3, N) of z-depth 1, vehicle frame."""
+    depth: NDArray[np.float64]
+    """z-depth of the ground there; infinite at and above the horizon."""
+    centre: NDArray[np.float64]
+    """(3,) of the camera, vehicle frame."""
+    focal_px: float
 
     @classmethod
-    def of(cls, hole: NDArray[np.bool_], rect: Rect) -> "_Lattice":
-        """Choose them inside a rectangle."""
-        step = max(1, round(hole.shape[1] / _LATTICE_WIDTH))
+    def of(cls, hole: Hole, camera: Camera) -> "_Lattice":
+        """Choose them in a hole of what a camera shows."""
+        step = max(1, round(camera.size_hw[1] / _LATTICE_WIDTH))
         first = step // 2
-        rows, columns = np.nonzero(
-            hole[rect.y0 + first : rect.y1 : step, rect.x0 + first : rect.x1 : step]
-        )
-        return cls(rect.y0 + first + step * rows, rect.x0 + first + step * columns, step)
+        grid = hole.mask[first::step, first::step] != 0
+        cells = np.flatnonzero(grid)
+        rows = cells // grid.shape[1]
+        columns = cells - rows * grid.shape[1]
+        rows = hole.rect.y0 + first + step * rows
+        columns = hole.rect.x0 + first + step * columns
+        pixels = np.ones((3, len(cells)))
+        pixels[0], pixels[1] = columns, rows
+        centre, rays = camera_centre(camera), ray_matrix(camera) @ pixels
+        depth = np.full(len(cells), np.inf)
+        np.divide(-centre[2], rays[2], out=depth, where=rays[2] < 0)
+        focal_px = float(camera.intrinsics[0, 0])
+        return cls(step, grid.shape, cells, rows, columns, rays, depth, centre, focal_px)
 
-    def at(self, chosen: NDArray[np.intp]) -> "_Lattice":
-        """Return those that are chosen."""
-        return _Lattice(self.rows[chosen], self.columns[chosen], self.step)
+    def on_ground(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return x, y, z, 1 (4, n) of the ground at some of them, vehicle frame."""
+        places = np.zeros((4, len(chosen)))
+        depth = self.depth.take(chosen)
+        for axis in (0, 1):
+            places[axis] = self.centre[axis] + depth * self.rays[axis].take(chosen)
+        places[3] = 1.0
+        return places
 
-    @property
-    def pixels(self) -> NDArray[np.float64]:
-        """(N, 2) u, v."""
-        return np.column_stack([self.columns, self.rows]).astype(np.float64)
-
-    def write(
-        self, semantic: SemanticMap, hole: NDArray[np.bool_], found: SemanticMap, rect: Rect
-    ) -> None:
-        """Write what was found at these pixels into the hole around them."""
-        height, width = rect.y1 - rect.y0, rect.x1 - rect.x0
-        coarse = np.full((-(-height // self.step), -(-width // self.step)), NO_LABEL, np.uint8)
-        coarse[(self.rows - rect.y0) // self.step, (self.columns - rect.x0) // self.step] = found
-        # The shorter way: rows are copied whole.
-        fine = np.repeat(np.repeat(coarse, self.step, axis=1), self.step, axis=0)[:height, :width]
-        where = hole[rect.slices] & (fine != NO_LABEL)
-        np.copyto(semantic[rect.slices], fine, where=where)
-
-
-@dataclass(frozen=True)
-class _NearFrame:
-    """Another frame as points of the window's vehicle frame lie in it."""
-
-    semantic: SemanticMap
-    projection: NDArray[np.float64]
-    """(3, 4) takes x, y, z, 1 to z-depth times (u, v, 1)."""
+    def write(self, found: SemanticMap, labels: SemanticMap) -> None:
+        """Write what was found at these pixels around them into (h, w) labels of the rectangle."""
+        grid = np.full(self.shape, NO_LABEL, np.uint8)
+        grid.ravel()[self.cells] = found
+        fine = grid.repeat(self.step, axis=1).repeat(self.step, axis=0)
+        fine = fine[: labels.shape[0], : labels.shape[1]]
+        is_found = (fine != NO_LABEL).view(np.uint8)
+        cv2.copyTo(fine, is_found, labels[: fine.shape[0], : fine.shape[1]])
 
 
-def _near_frames(window: MapWindow, memory: RoadsideMemory) -> list[_NearFrame]:
-    """Return the frames that may fill a hole, from the nearest in time on."""
-    plan, index = memory.plan, window.frame.frame_index
-    frames = {frame.frame_index - index: frame for frame in (*window.before, *window.after)}
-    near = []
-    for frame in (frames[offset] for offset in _OFFSETS if offset in frames):
-        assert frame.semantic is not None
-        step = pose_step(plan.ego[index], plan.ego[frame.frame_index])
-        moved = np.eye(4)
-        moved[:2, :2], moved[:2, 3] = step[:2, :2], step[:2, 2]
-        camera = plan.camera_at(frame.frame_index)
-        projection = camera.intrinsics @ (camera.cam_T_vehicle[:3] @ moved)
-        near.append(_NearFrame(frame.semantic, projection))
-    return near
-
-
-def _elsewhere(
-    points: NDArray[np.float64], near_frames: list[_NearFrame], is_wanted: NDArray[np.bool_]
+def _looked_up(
+    lattice: _Lattice,
+    columns: Columns,
+    around: SemanticMap,
+    window: MapWindow,
+    memory: RoadsideMemory,
 ) -> SemanticMap:
-    """Look points up in near frames, the first one first.
-
-    Args:
-        points: (3, P) vehicle frame of the window's frame.
-        near_frames: Where to look.
-        is_wanted: (256,) labels that count; any other hides the point.
-
-    Returns:
-        (P,) labels, ``NO_LABEL`` where no frame shows a wanted one.
-    """
-    is_wanted = is_wanted.copy()
-    is_wanted[NO_LABEL] = False
-    count = points.shape[1]
-    found = np.full(count, NO_LABEL, np.uint8)
-    left, places = np.arange(count), np.vstack([points, np.ones(count)])
-    for frame in near_frames:
-        shown = _shown(places, frame)
-        is_found = is_wanted.take(shown)
-        here = np.flatnonzero(is_found)
-        if len(here):
-            found[left.take(here)] = shown.take(here)
-            rest = np.flatnonzero(~is_found)
-            left, places = left.take(rest), places.take(rest, axis=1)
+    """Return the (N,) labels of a lattice, ``NO_LABEL`` where the columns' stay."""
+    index = window.frame.frame_index
+    roadside = memory.around((*window.before, window.frame, *window.after))
+    frames = {it.frame_index - index: it for it in (*window.before, *window.after)}
+    near_frames = memory.relate(index, [frames[at] for at in _OFFSETS if at in frames])
+    found = np.full(len(lattice.cells), NO_LABEL, np.uint8)
+    near = np.flatnonzero(lattice.depth < _SEEN_WITHIN_M)
+    found[near] = first_seen(near_frames, lattice.on_ground(near), memory.is_flat)
+    # Ground that no frame shows, unless something stands before it.
+    is_hidden = (found == NO_LABEL) & columns.is_ground(lattice.rows, lattice.columns)
+    hidden = np.flatnonzero(is_hidden & (lattice.depth < _GROUND_WITHIN_M))
+    along, left = memory.view(index).coordinates(*lattice.on_ground(hidden)[:2])
+    is_open = np.abs(left) <= roadside.wall(along, left)
+    hidden, along, left = hidden[is_open], along[is_open], left[is_open]
+    is_near = lattice.depth[hidden] < _SEEN_WITHIN_M
+    found[hidden[is_near]] = roadside.ground(along[is_near], left[is_near])
+    lost = hidden[found[hidden] == NO_LABEL]
+    found[lost] = _beside(around, lattice, lost, memory)
+    # What stands: a pole that is seen above goes on downwards before whatever is behind it.
+    is_standing = found == NO_LABEL
+    is_standing[lost] = False
+    standing = np.flatnonzero(is_standing)
+    upper = columns.upper_at(lattice.rows[standing], lattice.columns[standing])
+    found[standing] = upper
+    behind = standing[layers_of(memory.label_set)[upper] != Layer.THIN]
+    places, is_known = memory.on_walls(lattice.rays.take(behind, axis=1), roadside, index)
+    shown = first_seen(near_frames, places, memory.stands)
+    is_seen = is_known & (shown != NO_LABEL)
+    found[behind[is_seen]] = shown[is_seen]
     return found
 
 
-def _shown(places: NDArray[np.float64], frame: _NearFrame) -> SemanticMap:
-    """(P,) labels that a frame shows at (4, P) places x, y, z, 1; ``NO_LABEL`` outside of it."""
-    u, v, depth = frame.projection @ places
-    height, width = frame.semantic.shape
-    is_ahead = depth > _NEAR_M
-    depth = np.where(is_ahead, depth, 1.0)
-    u, v = np.rint(u / depth), np.rint(v / depth)
-    inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    pixels = np.where(inside, v * width + u, 0.0).astype(np.intp)
-    return np.where(inside, frame.semantic.ravel().take(pixels), np.uint8(NO_LABEL))
-
-
 def _beside(
-    around: SemanticMap, lattice: _Lattice, is_flat: NDArray[np.bool_], camera: Camera
+    around: SemanticMap, lattice: _Lattice, lost: NDArray[np.intp], memory: RoadsideMemory
 ) -> SemanticMap:
     """Take ground from the nearest ground of the same rows: what is far away lies across.
 
     Returns:
-        (N,) labels, ``NO_LABEL`` where none is within some metres.
+        (N,) labels of the pixels ``lost`` of a lattice, ``NO_LABEL`` where none is within metres.
     """
-    rows, inverse = np.unique(lattice.rows, return_inverse=True)
+    columns = lattice.columns.take(lost)
+    rows, inverse = np.unique(lattice.rows.take(lost), return_inverse=True)
     labels = around[rows]
     width = labels.shape[1]
-    known = is_flat[labels]
+    known = memory.is_flat[labels]
     numbers = np.arange(width)
     left = np.maximum.accumulate(np.where(known, numbers, -width), axis=1)
     right = np.minimum.accumulate(np.where(known, numbers, 2 * width)[:, ::-1], axis=1)[:, ::-1]
-    place = (inverse, lattice.columns)
-    before, after = lattice.columns - left[place], right[place] - lattice.columns
+    place = (inverse, columns)
+    before, after = columns - left[place], right[place] - columns
     source = np.where(before <= after, left[place], right[place])
-    depth = GroundDepth(camera).at(lattice.columns, lattice.rows)
-    metres = np.minimum(before, after) * depth / camera.intrinsics[0, 0]
+    metres = np.minimum(before, after) * lattice.depth.take(lost) / lattice.focal_px
     found = labels[inverse, np.clip(source, 0, width - 1)]
     return np.where(metres < _BESIDE_M, found, NO_LABEL).astype(np.uint8)

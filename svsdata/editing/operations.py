@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.editing.exact_flow import EditedFlow
-from svsdata.editing.fill import LOOK_AROUND, MapWindow, fill_hole
+from svsdata.editing.fill import LOOK_AROUND, Hole, MapWindow, fill_hole
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.painting import EditFrame, Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
@@ -132,34 +131,30 @@ def _erase(
     rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
-    found = _gone(rows, maps, memory.label_set) if rows else None
-    if found is None:
+    hole = _hole(rows, maps, memory.label_set) if rows else None
+    if hole is None:
         return []
-    rect, gone = found
     events = []
     for index, edit_id in sorted({row.index: row.edit_id for row in rows}.items()):
-        own = gone == index
+        own = hole.mask == index
         box, num_px = Rect.around(own), int(np.count_nonzero(own))
         if box is not None:
             events.append(
                 EditFrame.of_area(
-                    window.frame.frame_index, index, edit_id, box.within(rect), num_px
+                    window.frame.frame_index, index, edit_id, box.within(hole.rect), num_px
                 )
             )
-    hole = np.zeros(maps.semantic.shape, bool)
-    np.not_equal(gone, 0, out=hole[rect.slices])
     columns_only = not any(row.fills_temporally for row in rows)
     fill_hole(maps.semantic, hole, window, memory, columns_only=columns_only)
-    filled = maps.semantic[rect.slices]
-    cv2.copyTo(filled.astype(np.uint16), gone, maps.instance[rect.slices])
-    cv2.copyTo(np.full_like(filled, PROVENANCE_INFERRED), gone, maps.provenance[rect.slices])
+    inside = hole.rect.slices
+    cv2.copyTo(maps.semantic[inside].astype(np.uint16), hole.mask, maps.instance[inside])
+    inferred = np.full_like(hole.mask, PROVENANCE_INFERRED)
+    cv2.copyTo(inferred, hole.mask, maps.provenance[inside])
     return events
 
 
-def _gone(
-    rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet
-) -> tuple[Rect, NDArray[np.uint8]] | None:
-    """A rectangle and the (h, w) index of the edit that takes a pixel away; 0 where none does."""
+def _hole(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> Hole | None:
+    """Find what edits take away; the mask holds the edit's index."""
     index_of_class, index_of_id = np.zeros(256, np.uint8), np.zeros(_NUM_IDS, np.uint8)
     is_touched = np.zeros(256, np.uint8)
     for row in rows:
@@ -178,7 +173,8 @@ def _gone(
     if is_touched.any():
         own = cv2.LUT(semantic, is_touched) * index_of_id.take(instance)
         np.maximum(gone, own, out=gone)
-    return (rect, gone) if gone.any() else None
+    inner = Rect.around(gone)
+    return None if inner is None else Hole(inner.within(rect), gone[inner.slices])
 
 
 def _relabel(

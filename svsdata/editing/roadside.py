@@ -6,23 +6,26 @@ of the road, metres along it and left of it: there kerbs are straight, and what 
 is next to it along the road.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.near_frames import NearFrame, labels_at
 from svsdata.editing.occlusion import Layer, layers_of
 from svsdata.editing.placement import RoadPath, seen_from
 from svsdata.editing.plan import EditPlan
-from svsdata.geometry.camera import camera_centre, ground_homography, ground_points, pixel_rays
+from svsdata.geometry.camera import camera_centre, ground_points
 from svsdata.labels import NO_LABEL, LabelSet
-from svsdata.records import Frame, SemanticMap
+from svsdata.records import Frame, SemanticMap, Transform
 
 _ALONG_M, _ACROSS_M = 0.5, 0.2
 """Size of a cell."""
 _NEAREST_M, _FARTHEST_M = 3.0, 45.0
 """Ahead of the vehicle: what is mapped of one frame."""
+_LENGTH = int((_FARTHEST_M - _NEAREST_M) / _ALONG_M)
 _REACH_M = 14.0
 """To both sides of the vehicle's way."""
 _CONTINUED_M = 40.0
@@ -32,7 +35,7 @@ _STANDS_WITHIN_M = 60.0
 _DRIVEN_M = 1.2
 """To both sides of its way the vehicle drives: nothing stands there."""
 _NOWHERE = 1 << 20
-"""A cell that is far from all."""
+"""Cells away from all."""
 _COLUMNS = 512
 """At which contacts with the ground are looked for, at most."""
 
@@ -49,39 +52,59 @@ class Glimpse:
     first: int
     """Number of the first cell along the road."""
     labels: SemanticMap
-    """(S, N) ground by cells along and across, ``NO_LABEL`` where none is seen."""
+    """(N, S) ground by cells across and along, ``NO_LABEL`` where none is seen."""
     is_seen: NDArray[np.uint8]
-    """(S, N) 1 where some is."""
-    contacts: Floats
-    """(K, 2) metres along and left where something that stands meets the ground."""
+    """(N, S) 1 where some is."""
+    contacts: tuple[Floats, Floats]
+    """To the right and to the left, (2, K): metres along and away from the vehicle's way where
+    something that stands meets the ground."""
+    view: "RoadView"
+    projection: Floats
+    """(3, 4) takes x, y, z, 1 of the plan frame to z-depth times (u, v, 1)."""
 
 
 @dataclass(frozen=True)
 class Roadside:
     """What the frames around one show together."""
 
-    path: RoadPath
     first: int
+    """Number of the first cell along the road."""
     labels: SemanticMap
-    """(S, N), continued along the road."""
+    """(N, S) ground by cells across and along, ``NO_LABEL`` where none is seen."""
     walls: tuple[Floats, Floats]
     """To the right and to the left: (S,) metres from the vehicle's way to what stands there."""
 
     def ground(self, along: Floats, left: Floats) -> SemanticMap:
-        """Return the (P,) labels of the ground at places, ``NO_LABEL`` where nothing is known."""
-        row = np.floor(along / _ALONG_M).astype(np.intp) - self.first
-        column = np.floor((left + _REACH_M) / _ACROSS_M).astype(np.intp)
-        height, width = self.labels.shape
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        found = np.full(len(along), NO_LABEL, np.uint8)
-        found[inside] = self.labels[row[inside], column[inside]]
-        return found
+        """Return the (P,) labels of the ground at places, ``NO_LABEL`` where nothing is known.
+
+        Hidden cells show what is seen nearest along the road, at the same distance from it.
+        """
+        width, length = self.labels.shape
+        step = np.floor(along / _ALONG_M).astype(np.intp) - self.first
+        line = np.floor((left + _REACH_M) / _ACROSS_M).astype(np.intp)
+        inside = (step >= 0) & (step < length) & (line >= 0) & (line < width)
+        place = np.where(inside, line * length + step, 0)
+        known = self.labels.ravel() != NO_LABEL
+        # Ends that are far from all.
+        seen = np.concatenate([[-_NOWHERE], np.flatnonzero(known), [known.size + _NOWHERE]])
+        rank = np.cumsum(known).take(place)
+        before, after = seen.take(rank), seen.take(rank + 1)
+        behind, ahead = place - before, after - place
+        # Beyond the ends of a line another one begins.
+        reach = int(_CONTINUED_M / _ALONG_M)
+        is_behind = behind <= np.minimum(step, reach)
+        is_ahead = ahead <= np.minimum(length - 1 - step, reach)
+        is_behind &= ~is_ahead | (behind <= ahead)
+        source = np.where(is_behind, before, after)
+        is_known = inside & (is_behind | is_ahead)
+        labels = self.labels.ravel().take(np.where(is_known, source, 0))
+        return np.where(is_known, labels, np.uint8(NO_LABEL))
 
     def wall(self, along: Floats, left: Floats) -> Floats:
         """Return how far from the vehicle's way things stand beside places, (P,) metres."""
-        row = np.floor(along / _ALONG_M).astype(np.intp) - self.first
-        row = np.clip(row, 0, len(self.labels) - 1)
-        return np.where(left < 0, self.walls[0].take(row), self.walls[1].take(row))
+        step = np.floor(along / _ALONG_M).astype(np.intp) - self.first
+        right_side, left_side = (it.take(step, mode="clip") for it in self.walls)
+        return np.where(left < 0, right_side, left_side)
 
 
 @dataclass(frozen=True)
@@ -89,9 +112,9 @@ class RoadView:
     """The vehicle's way in its own frame, at places a step apart straight ahead; (T,) each."""
 
     along: Floats
-    """Metres along the road."""
-    centre_x: Floats
-    centre_y: Floats
+    """Metres along the road, less what its place adds to ``ahead``."""
+    offset: Floats
+    """What the place of the road adds to ``left``."""
     cosine: Floats
     """Of the road's heading, as is ``sine``."""
     sine: Floats
@@ -106,7 +129,9 @@ class RoadView:
         x = np.maximum.accumulate(x)
         straight = np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
         along, y, heading = (np.interp(straight, x, it) for it in (along, y, heading))
-        return cls(along, straight, y, np.cos(heading), np.sin(heading))
+        cosine, sine = np.cos(heading), np.sin(heading)
+        along -= cosine * straight + sine * y
+        return cls(along, sine * straight - cosine * y, cosine, sine)
 
     def coordinates(self, ahead: Floats, aside: Floats) -> tuple[Floats, Floats]:
         """Return metres along the road and left of it of (P,) places of the vehicle frame."""
@@ -114,14 +139,12 @@ class RoadView:
         for _ in range(2):
             row = np.rint((foot - _VIEW_M[0]) / _VIEW_STEP_M).astype(np.intp)
             # Beyond both ends the first and the last place count.
-            cosine, sine, centre_x, centre_y = (
-                it.take(row, mode="clip")
-                for it in (self.cosine, self.sine, self.centre_x, self.centre_y)
+            cosine, sine, offset = (
+                it.take(row, mode="clip") for it in (self.cosine, self.sine, self.offset)
             )
-            x, y = ahead - centre_x, aside - centre_y
-            left = cosine * y - sine * x
+            left = cosine * aside - sine * ahead + offset
             foot = ahead + sine * left
-        return self.along.take(row, mode="clip") + cosine * x + sine * y, left
+        return self.along.take(row, mode="clip") + cosine * ahead + sine * aside, left
 
 
 class RoadsideMemory:
@@ -144,8 +167,8 @@ class RoadsideMemory:
         self.stands = (layers == Layer.UPRIGHT) & ~np.isin(
             np.arange(256), list(label_set.thing_ids)
         )
+        self._ground = np.where(self.is_flat, np.arange(256), NO_LABEL).astype(np.uint8)
         self._glimpses: dict[int, Glimpse] = {}
-        self._views: dict[int, RoadView] = {}
 
     def around(self, frames: tuple[Frame, ...]) -> Roadside:
         """Put together what frames, in order, show; frames of earlier calls are forgotten."""
@@ -153,77 +176,78 @@ class RoadsideMemory:
         self._glimpses = {
             it.frame_index: known.get(it.frame_index) or self._glimpse(it) for it in frames
         }
-        self._views = {at: view for at, view in self._views.items() if at in self._glimpses}
         glimpses = list(self._glimpses.values())
         first = min(it.first for it in glimpses)
-        last = max(it.first + len(it.labels) for it in glimpses)
-        labels = np.full((last - first, len(_ACROSS)), NO_LABEL, np.uint8)
+        length = max(it.first for it in glimpses) + _LENGTH - first
+        labels = np.full((len(_ACROSS), length), NO_LABEL, np.uint8)
         # Later frames saw a place from nearer.
         for it in glimpses:
-            part = labels[it.first - first : it.first - first + len(it.labels)]
-            cv2.copyTo(it.labels, it.is_seen, part)
-        contacts = np.concatenate([it.contacts for it in glimpses])
-        places = ((first + np.arange(last - first) + 0.5) * _ALONG_M).astype(np.float64)
-        walls = tuple(_wall(contacts[contacts[:, 1] * side > 0], places) for side in (-1, 1))
-        return Roadside(self.path, first, _continued(labels), (walls[0], walls[1]))
+            cv2.copyTo(it.labels, it.is_seen, labels[:, it.first - first :][:, :_LENGTH])
+        places = _middles(first, length)
+        right, left = (
+            _wall(np.concatenate([it.contacts[side] for it in glimpses], axis=1), places)
+            for side in (0, 1)
+        )
+        return Roadside(first, labels, (right, left))
 
-    def view(self, index: int) -> "RoadView":
-        """Return the road as the vehicle sees it at a frame."""
-        if index not in self._views:
-            at_m = float(self.path.at_frame_m[index])
-            self._views[index] = RoadView.of(self.path, self.plan.ego[index], at_m)
-        return self._views[index]
+    def view(self, index: int) -> RoadView:
+        """Return the road as the vehicle sees it at one of the frames ``around`` which it is."""
+        return self._glimpses[index].view
+
+    def relate(self, index: int, frames: Sequence[Frame]) -> list[NearFrame]:
+        """Let places of a frame be looked up in others, of all the frames that are ``around``."""
+        plan_T_vehicle = _plan_from_vehicle(self.plan.ego[index])
+        return [
+            NearFrame(it.semantic, self._glimpses[it.frame_index].projection @ plan_T_vehicle)
+            for it in frames
+            if it.semantic is not None
+        ]
 
     def on_walls(
-        self, pixels: Floats, roadside: Roadside, index: int
+        self, rays: Floats, roadside: Roadside, index: int
     ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Let (P, 2) pixels of a frame see what stands beside the road.
+        """Let (3, P) rays of a frame's camera end at what stands beside the road.
 
         Returns:
-            (3, P) points in the vehicle frame, and (P,) whether something is known to stand there.
+            (4, P) places x, y, z, 1 in the vehicle frame, and (P,) whether something is known to
+            stand there.
         """
-        camera, view = self.plan.camera_at(index), self.view(index)
-        centre, rays = camera_centre(camera), pixel_rays(camera, pixels)
-        ray_x, ray_y, ray_z = np.ascontiguousarray(rays.T)
-        depth = np.full(len(pixels), 15.0)
+        view, centre = self.view(index), camera_centre(self.plan.camera_at(index))
+        depth = np.full(rays.shape[1], 15.0)
         wall = left = depth
         for _ in range(3):
-            along, left = view.coordinates(centre[0] + depth * ray_x, centre[1] + depth * ray_y)
-            left = np.where(np.abs(left) < 0.1, np.copysign(0.1, ray_y), left)
+            ahead, aside = centre[0] + depth * rays[0], centre[1] + depth * rays[1]
+            along, left = view.coordinates(ahead, aside)
+            left = np.where(np.abs(left) < 0.1, np.copysign(0.1, rays[1]), left)
             wall = roadside.wall(along, left)
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
             depth = np.clip(depth * ratio, _NEAREST_M, _STANDS_WITHIN_M)
         is_known = np.isfinite(wall) & (depth > _NEAREST_M) & (depth < _STANDS_WITHIN_M)
-        places = (centre[0] + depth * ray_x, centre[1] + depth * ray_y, centre[2] + depth * ray_z)
-        return np.stack(places), is_known
+        places = np.ones((4, len(depth)))
+        places[:3] = centre[:, None] + depth * rays
+        return places, is_known
 
     def _glimpse(self, frame: Frame) -> Glimpse:
         assert frame.semantic is not None
-        here = self.path.at_frame_m[frame.frame_index]
+        ego, here = self.plan.ego[frame.frame_index], self.path.at_frame_m[frame.frame_index]
+        camera = self.plan.camera_at(frame.frame_index)
+        sees = camera.intrinsics @ camera.cam_T_vehicle[:3]
+        projection = sees @ np.linalg.inv(_plan_from_vehicle(ego))
         first = int(np.floor((here + _NEAREST_M) / _ALONG_M))
-        count = int((_FARTHEST_M - _NEAREST_M) / _ALONG_M)
-        along = (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
-        poses = self.path.poses(along, np.zeros(count))
-        poses = seen_from(poses, np.broadcast_to(self.plan.ego[frame.frame_index], poses.shape))
+        along = _middles(first, _LENGTH)
+        x, y, heading = self.path.poses(along, np.zeros(_LENGTH)).T
         # Cells across the road lie on a line, which the picture shows as one.
-        homography = ground_homography(self.plan.camera_at(frame.frame_index))
-        x, y, heading = poses.T
-        middle = homography @ np.stack([x, y, np.ones(count)])
-        across = homography[:, :2] @ np.stack([-np.sin(heading), np.cos(heading)])
-        u, v, depth = middle[..., None] + across[..., None] * _ACROSS
-        is_ahead = depth > 1.0
-        depth = np.where(is_ahead, depth, 1.0)
-        u, v = np.rint(u / depth), np.rint(v / depth)
-        height, width = frame.semantic.shape
-        inside = is_ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        labels = np.full(inside.shape, NO_LABEL, np.uint8)
-        shown = frame.semantic.ravel().take((v[inside] * width + u[inside]).astype(np.intp))
-        labels[inside] = np.where(self.is_flat[shown], shown, NO_LABEL)
+        middle = projection[:, [0, 1, 3]] @ np.stack([x, y, np.ones(_LENGTH)])
+        across = projection[:, :2] @ np.stack([-np.sin(heading), np.cos(heading)])
+        projected = middle[:, None] + across[:, None] * _ACROSS[:, None]
+        shown = labels_at(frame.semantic, projected.reshape(3, -1), 1.0).reshape(-1, _LENGTH)
+        labels = np.asarray(cv2.LUT(shown, self._ground), np.uint8)
+        view = RoadView.of(self.path, ego, float(here))
         is_seen = (labels != NO_LABEL).view(np.uint8)
-        return Glimpse(first, labels, is_seen, self._contacts(frame))
+        return Glimpse(first, labels, is_seen, self._contacts(frame, view), view, projection)
 
-    def _contacts(self, frame: Frame) -> Floats:
-        """(K, 2) metres along and left at which columns meet something that stands."""
+    def _contacts(self, frame: Frame, view: RoadView) -> tuple[Floats, Floats]:
+        """Find where columns meet something that stands, to the right and to the left."""
         assert frame.semantic is not None
         step = max(1, frame.semantic.shape[1] // _COLUMNS)
         labels = np.asarray(cv2.transpose(frame.semantic))[::step]
@@ -234,30 +258,32 @@ class RoadsideMemory:
         pixels = np.column_stack([columns * step, top[columns] - 0.5]).astype(np.float64)
         points = ground_points(self.plan.camera_at(frame.frame_index), pixels)
         near = points[:, 2] < _CONTACTS_WITHIN_M
-        along, left = self.view(frame.frame_index).coordinates(*points[near, :2].T)
-        return np.column_stack([along, left])[np.abs(left) > _DRIVEN_M]
+        along, left = view.coordinates(*points[near, :2].T)
+        found = np.stack([along, np.abs(left)])
+        return found[:, left < -_DRIVEN_M], found[:, left > _DRIVEN_M]
 
 
-def _continued(labels: SemanticMap) -> SemanticMap:
-    """Give hidden cells what is seen nearest along the road, at the same distance from it."""
-    numbers = np.arange(len(labels), dtype=np.int32)[:, None]
-    known = labels != NO_LABEL
-    before = np.maximum.accumulate(np.where(known, numbers, -_NOWHERE), axis=0)
-    after = np.minimum.accumulate(np.where(known, numbers, _NOWHERE)[::-1], axis=0)[::-1]
-    nearest = np.where(numbers - before <= after - numbers, before, after)
-    is_near = np.abs(nearest - numbers) <= _CONTINUED_M / _ALONG_M
-    columns = np.arange(labels.shape[1], dtype=np.int32)
-    place = np.where(is_near, nearest, 0) * np.int32(labels.shape[1]) + columns
-    return np.where(is_near, labels.ravel().take(place), np.uint8(NO_LABEL))
+def _middles(first: int, count: int) -> Floats:
+    """(count,) metres along the road of the middles of cells."""
+    return (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
+
+
+def _plan_from_vehicle(pose: Floats) -> Transform:
+    """Return where a vehicle at a pose (3,) is, as a matrix."""
+    cosine, sine = np.cos(pose[2]), np.sin(pose[2])
+    matrix = np.eye(4)
+    matrix[:2, :2], matrix[:2, 3] = [[cosine, -sine], [sine, cosine]], pose[:2]
+    return matrix
 
 
 def _wall(contacts: Floats, places: Floats) -> Floats:
-    """(S,) distance at which things stand on one side, from (K, 2) contacts; infinite if unseen."""
-    if not len(contacts):
+    """(S,) distance at which things stand on one side, from (2, K) contacts; infinite if unseen."""
+    along, distance = contacts
+    if not len(along):
         return np.full(len(places), np.inf)
-    cell = np.floor((contacts[:, 0] - places[0]) / 2.0).astype(np.intp)
-    distance = np.abs(contacts[:, 1])
-    order = np.lexsort((distance, cell))
+    cell = np.floor((along - places[0]) / 2.0)
+    # Sorted by cell, and by distance inside of one.
+    order = np.argsort(cell * (distance.max() + 1.0) + distance)
     cell, distance = cell[order], distance[order]
     starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
     counts = np.append(starts[1:], len(cell)) - starts

@@ -99,6 +99,11 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return pixels
 
 
+def ray_matrix(camera: Camera) -> NDArray[np.float64]:
+    """Return the (3, 3) matrix that takes (u, v, 1) to the viewing ray of z-depth 1."""
+    return np.asarray(camera.cam_T_vehicle[:3, :3].T @ np.linalg.inv(camera.intrinsics))
+
+
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the viewing ray of each pixel in the vehicle frame, scaled to z-depth 1.
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits
-from svsdata.editing.fill import MapWindow, fill_hole
+from svsdata.editing.fill import Hole, MapWindow, fill_hole
+from svsdata.editing.occlusion import Rect
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.placement import RoadPath, ego_poses, seen_from
 from svsdata.editing.plan import EditPlan
@@ -134,6 +135,7 @@ def test_what_one_near_frame_hides_and_one_is_past_is_looked_up_in_the_next(road
     assert (filled[hole] == BUILDING).all()
     window = MapWindow(frames[8], (frames[0], frames[4]), (frames[12],))
     memory = RoadsideMemory(plan, CITYSCAPES)
-    fill_hole(filled, hole, window, memory, columns_only=False)
+    taken = Hole(Rect(168, 46, hole.shape[1], 54), np.ones((8, hole.shape[1] - 168), np.uint8))
+    fill_hole(filled, taken, window, memory, columns_only=False)
     assert (filled[hole] == wall).all()
     np.testing.assert_array_equal(filled[~hole], frames[8].semantic[~hole])

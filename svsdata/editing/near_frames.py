@@ -1,0 +1,86 @@
+"""What frames show at places of the ground and beside the road."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.labels import NO_LABEL
+from svsdata.records import SemanticMap
+
+_NEAR_M = 0.3
+# OpenCV takes maps of fewer columns than 2 ** 15 - 1.
+_AT_ONCE = 1 << 14
+
+
+@dataclass(frozen=True)
+class NearFrame:
+    """Another frame as places of the edited frame's vehicle frame lie in it."""
+
+    semantic: SemanticMap
+    projection: NDArray[np.float64]
+    """(3, 4) takes x, y, z, 1 to z-depth times (u, v, 1)."""
+
+
+def labels_at(
+    semantic: SemanticMap, projected: NDArray[np.float64], near_m: float = _NEAR_M
+) -> SemanticMap:
+    """Look places up in one frame.
+
+    Args:
+        semantic: (H, W).
+        projected: (3, P) z-depth times (u, v, 1); overwritten.
+        near_m: What is not farther than that is not seen.
+
+    Returns:
+        (P,) labels, ``NO_LABEL`` where the frame does not show the place.
+    """
+    pixels, depth = projected[:2], projected[2]
+    is_near = depth <= near_m
+    pixels /= np.maximum(depth, near_m, out=depth)
+    if is_near.any():
+        np.copyto(pixels, -1.0, where=is_near)
+    # Rounded here: as float32 a pixel could fall to its neighbour.
+    u, v = np.rint(pixels, out=pixels).astype(np.float32)[:, None]
+    parts = [
+        cv2.remap(
+            semantic,
+            u[:, start : start + _AT_ONCE],
+            v[:, start : start + _AT_ONCE],
+            cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=NO_LABEL,
+        )[0]
+        for start in range(0, len(depth), _AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+
+
+def first_seen(
+    frames: Sequence[NearFrame], places: NDArray[np.float64], is_wanted: NDArray[np.bool_]
+) -> SemanticMap:
+    """Look places up in several frames: the first one that shows something wanted counts.
+
+    Args:
+        frames: Where to look.
+        places: (4, P) x, y, z, 1 in the edited frame's vehicle frame.
+        is_wanted: (256,) labels that count; any other hides the place.
+
+    Returns:
+        (P,) labels, ``NO_LABEL`` where no frame shows a wanted one.
+    """
+    counts = is_wanted.astype(np.uint8)
+    counts[NO_LABEL] = 0
+    found = np.full((1, places.shape[1]), NO_LABEL, np.uint8)
+    if not len(frames) or not found.size:
+        return found[0]
+    # One product of all matrices is several times as fast as one of each.
+    projected = np.concatenate([it.projection for it in frames]) @ places
+    for frame, own in zip(
+        reversed(frames), projected.reshape(-1, 3, found.size)[::-1], strict=True
+    ):
+        shown = labels_at(frame.semantic, own)[None]
+        cv2.copyTo(shown, cv2.LUT(shown, counts), found)
+    return found[0]
