@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from svsdata.editing.columns import Columns, continued_columns
 from svsdata.editing.near_frames import first_seen
 from svsdata.editing.occlusion import Layer, Rect, layers_of
-from svsdata.editing.roadside import RoadsideMemory
-from svsdata.geometry.camera import camera_centre, ray_matrix
+from svsdata.editing.roadside import Roadside, RoadsideMemory
+from svsdata.editing.sight import Sight
 from svsdata.labels import NO_LABEL
-from svsdata.records import Camera, Frame, SemanticMap
+from svsdata.records import Frame, SemanticMap
 
 LOOK_AROUND = 16
 """Frames before and after the current one whose labels may fill a hole."""
@@ -76,11 +76,11 @@ def fill_hole(
     hole.write(np.full_like(hole.mask, NO_LABEL), around)
     columns = continued_columns(around, hole.rect, memory.label_set)
     if not columns_only:
-        camera = memory.plan.camera_at(window.frame.frame_index)
-        lattice = _Lattice.of(hole, camera)
-        if len(lattice.cells):
-            found = _looked_up(lattice, columns, around, window, memory)
-            lattice.write(found, columns.labels)
+        roadside = memory.around((*window.before, window.frame, *window.after))
+        sight = memory.glimpse(window.frame.frame_index).sight
+        lattice = _Lattice.of(hole, semantic.shape[1], sight)
+        scene = _Scene(around, columns, window, memory, roadside)
+        lattice.write(_looked_up(lattice, scene), columns.labels)
     hole.write(columns.labels, semantic)
 
 
@@ -100,35 +100,28 @@ class _Lattice:
     """(3, N) of z-depth 1, vehicle frame."""
     depth: NDArray[np.float64]
     """z-depth of the ground there; infinite at and above the horizon."""
-    centre: NDArray[np.float64]
-    """(3,) of the camera, vehicle frame."""
-    focal_px: float
+    sight: Sight
 
     @classmethod
-    def of(cls, hole: Hole, camera: Camera) -> "_Lattice":
-        """Choose them in a hole of what a camera shows."""
-        step = max(1, round(camera.size_hw[1] / _LATTICE_WIDTH))
+    def of(cls, hole: Hole, width: int, sight: Sight) -> "_Lattice":
+        """Choose them in a hole of a frame of that width."""
+        step = max(1, round(width / _LATTICE_WIDTH))
         first = step // 2
         grid = hole.mask[first::step, first::step] != 0
         cells = np.flatnonzero(grid)
-        rows = cells // grid.shape[1]
+        rows = cells // max(1, grid.shape[1])
         columns = cells - rows * grid.shape[1]
         rows = hole.rect.y0 + first + step * rows
         columns = hole.rect.x0 + first + step * columns
-        pixels = np.ones((3, len(cells)))
-        pixels[0], pixels[1] = columns, rows
-        centre, rays = camera_centre(camera), ray_matrix(camera) @ pixels
-        depth = np.full(len(cells), np.inf)
-        np.divide(-centre[2], rays[2], out=depth, where=rays[2] < 0)
-        focal_px = float(camera.intrinsics[0, 0])
-        return cls(step, grid.shape, cells, rows, columns, rays, depth, centre, focal_px)
+        rays = sight.rays_at(columns, rows)
+        return cls(step, grid.shape, cells, rows, columns, rays, sight.ground_depth(rays), sight)
 
     def on_ground(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return x, y, z, 1 (4, n) of the ground at some of them, vehicle frame."""
         places = np.zeros((4, len(chosen)))
         depth = self.depth.take(chosen)
         for axis in (0, 1):
-            places[axis] = self.centre[axis] + depth * self.rays[axis].take(chosen)
+            places[axis] = self.sight.centre[axis] + depth * self.rays[axis].take(chosen)
         places[3] = 1.0
         return places
 
@@ -142,17 +135,23 @@ class _Lattice:
         cv2.copyTo(fine, is_found, labels[: fine.shape[0], : fine.shape[1]])
 
 
-def _looked_up(
-    lattice: _Lattice,
-    columns: Columns,
-    around: SemanticMap,
-    window: MapWindow,
-    memory: RoadsideMemory,
-) -> SemanticMap:
+@dataclass(frozen=True)
+class _Scene:
+    """What is known of a frame that has a hole."""
+
+    around: SemanticMap
+    """(H, W), ``NO_LABEL`` in the hole."""
+    columns: Columns
+    window: MapWindow
+    memory: RoadsideMemory
+    roadside: Roadside
+
+
+def _looked_up(lattice: _Lattice, scene: _Scene) -> SemanticMap:
     """Return the (N,) labels of a lattice, ``NO_LABEL`` where the columns' stay."""
-    index = window.frame.frame_index
-    roadside = memory.around((*window.before, window.frame, *window.after))
-    frames = {it.frame_index - index: it for it in (*window.before, *window.after)}
+    memory, roadside, columns = scene.memory, scene.roadside, scene.columns
+    index = scene.window.frame.frame_index
+    frames = {it.frame_index - index: it for it in (*scene.window.before, *scene.window.after)}
     near_frames = memory.relate(index, [frames[at] for at in _OFFSETS if at in frames])
     found = np.full(len(lattice.cells), NO_LABEL, np.uint8)
     near = np.flatnonzero(lattice.depth < _SEEN_WITHIN_M)
@@ -160,13 +159,13 @@ def _looked_up(
     # Ground that no frame shows, unless something stands before it.
     is_hidden = (found == NO_LABEL) & columns.is_ground(lattice.rows, lattice.columns)
     hidden = np.flatnonzero(is_hidden & (lattice.depth < _GROUND_WITHIN_M))
-    along, left = memory.view(index).coordinates(*lattice.on_ground(hidden)[:2])
+    along, left = memory.glimpse(index).view.coordinates(*lattice.on_ground(hidden)[:2])
     is_open = np.abs(left) <= roadside.wall(along, left)
     hidden, along, left = hidden[is_open], along[is_open], left[is_open]
     is_near = lattice.depth[hidden] < _SEEN_WITHIN_M
     found[hidden[is_near]] = roadside.ground(along[is_near], left[is_near])
     lost = hidden[found[hidden] == NO_LABEL]
-    found[lost] = _beside(around, lattice, lost, memory)
+    found[lost] = _beside(scene.around, lattice, lost, memory.is_flat)
     # What stands: a pole that is seen above goes on downwards before whatever is behind it.
     is_standing = found == NO_LABEL
     is_standing[lost] = False
@@ -182,7 +181,7 @@ def _looked_up(
 
 
 def _beside(
-    around: SemanticMap, lattice: _Lattice, lost: NDArray[np.intp], memory: RoadsideMemory
+    around: SemanticMap, lattice: _Lattice, lost: NDArray[np.intp], is_flat: NDArray[np.bool_]
 ) -> SemanticMap:
     """Take ground from the nearest ground of the same rows: what is far away lies across.
 
@@ -190,16 +189,18 @@ def _beside(
         (N,) labels of the pixels ``lost`` of a lattice, ``NO_LABEL`` where none is within metres.
     """
     columns = lattice.columns.take(lost)
-    rows, inverse = np.unique(lattice.rows.take(lost), return_inverse=True)
-    labels = around[rows]
+    rows = lattice.rows.take(lost)
+    is_first = np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+    inverse = np.cumsum(is_first) - 1
+    labels = around[rows[is_first]]
     width = labels.shape[1]
-    known = memory.is_flat[labels]
+    known = is_flat[labels]
     numbers = np.arange(width)
     left = np.maximum.accumulate(np.where(known, numbers, -width), axis=1)
     right = np.minimum.accumulate(np.where(known, numbers, 2 * width)[:, ::-1], axis=1)[:, ::-1]
     place = (inverse, columns)
     before, after = columns - left[place], right[place] - columns
     source = np.where(before <= after, left[place], right[place])
-    metres = np.minimum(before, after) * lattice.depth.take(lost) / lattice.focal_px
+    metres = np.minimum(before, after) * lattice.depth.take(lost) / lattice.sight.focal_px
     found = labels[inverse, np.clip(source, 0, width - 1)]
     return np.where(metres < _BESIDE_M, found, NO_LABEL).astype(np.uint8)

@@ -121,10 +121,11 @@ def _check(frame: Frame, plan: EditPlan) -> None:
 def _own_maps(frame: Frame) -> Maps:
     assert frame.semantic is not None
     assert frame.instance is not None
-    provenance = frame.provenance
-    if provenance is None:
+    if frame.provenance is None:
         provenance = np.zeros(frame.semantic.shape, np.uint8)
-    return Maps(frame.semantic.copy(), frame.instance.copy(), provenance.copy())
+    else:
+        provenance = frame.provenance.copy()
+    return Maps(frame.semantic.copy(), frame.instance.copy(), provenance)
 
 
 def _erase(
@@ -156,25 +157,23 @@ def _erase(
 def _hole(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> Hole | None:
     """Find what edits take away; the mask holds the edit's index."""
     index_of_class, index_of_id = np.zeros(256, np.uint8), np.zeros(_NUM_IDS, np.uint8)
-    is_touched = np.zeros(256, np.uint8)
+    touched = set()
     for row in rows:
         if row.erased_class:
             index_of_class[label_set.label(row.erased_class).id] = row.index
         index_of_id[list(row.erased_ids)] = row.index
-        is_touched[[one // INSTANCE_BASE for one in row.erased_ids]] = 1
-    mask = np.zeros(maps.semantic.shape, bool)
-    for label_id in np.flatnonzero(index_of_class | is_touched).tolist():
-        mask |= maps.semantic == label_id
-    rect = Rect.around(mask)
-    if rect is None:
-        return None
-    semantic, instance = maps.semantic[rect.slices], maps.instance[rect.slices]
-    gone = np.asarray(cv2.LUT(semantic, index_of_class), np.uint8)
-    if is_touched.any():
-        own = cv2.LUT(semantic, is_touched) * index_of_id.take(instance)
-        np.maximum(gone, own, out=gone)
-    inner = Rect.around(gone)
-    return None if inner is None else Hole(inner.within(rect), gone[inner.slices])
+        touched |= {one // INSTANCE_BASE for one in row.erased_ids}
+    gone = np.zeros(maps.semantic.shape, np.uint8)
+    for label_id in np.flatnonzero(index_of_class).tolist():
+        np.maximum(gone, (maps.semantic == label_id) * index_of_class[label_id], out=gone)
+    for label_id in touched:
+        is_touched = maps.semantic == label_id
+        box = Rect.around(is_touched)
+        if box is not None:
+            own = is_touched[box.slices] * index_of_id.take(maps.instance[box.slices])
+            np.maximum(gone[box.slices], own, out=gone[box.slices])
+    rect = Rect.around(gone)
+    return None if rect is None else Hole(rect, gone[rect.slices])
 
 
 def _relabel(

@@ -98,21 +98,21 @@ class RoadPath:
     def poses(self, along_m: NDArray[np.float64], left_m: NDArray[np.float64]) -> Poses:
         """Return (N, 3) poses at arc lengths and offsets to the left, heading along the road."""
         places = self._centre(np.concatenate([along_m, along_m + 0.5, along_m - 0.5]))
-        centre, ahead, behind = places.reshape(3, -1, 2)
-        tangent = ahead - behind
-        heading = np.arctan2(tangent[:, 1], tangent[:, 0])
-        normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
-        return np.column_stack([centre + left_m[:, None] * normal, heading])
+        x, y = places.reshape(2, 3, -1)
+        heading = np.arctan2(y[1] - y[2], x[1] - x[2])
+        left_x, left_y = x[0] - left_m * np.sin(heading), y[0] + left_m * np.cos(heading)
+        return np.stack([left_x, left_y, heading], axis=1)
 
     def _centre(self, along_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        inside = np.clip(along_m, self.distance_m[0], self.distance_m[-1])
-        centre = np.stack(
-            [np.interp(inside, self.distance_m, self.points[:, k]) for k in (0, 1)], axis=1
-        )
-        beyond = (along_m - inside)[:, None]
+        """(2, N) x and y in rows, which is several times as fast."""
+        inside = np.minimum(np.maximum(along_m, self.distance_m[0]), self.distance_m[-1])
+        beyond = along_m - inside
         start = (self.points[1] - self.points[0]) / (self.distance_m[1] - self.distance_m[0])
         end = (self.points[-1] - self.points[-2]) / (self.distance_m[-1] - self.distance_m[-2])
-        return centre + np.where(beyond < 0, beyond * start, beyond * end)
+        places = np.where(beyond < 0, beyond * start[:, None], beyond * end[:, None])
+        for axis in (0, 1):
+            places[axis] += np.interp(inside, self.distance_m, self.points[:, axis])
+        return places
 
 
 def _smoothed(points: NDArray[np.float64], window_m: float) -> NDArray[np.float64]:

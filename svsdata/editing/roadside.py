@@ -17,7 +17,7 @@ from svsdata.editing.near_frames import NearFrame, labels_at
 from svsdata.editing.occlusion import Layer, layers_of
 from svsdata.editing.placement import RoadPath, seen_from
 from svsdata.editing.plan import EditPlan
-from svsdata.geometry.camera import camera_centre, ground_points
+from svsdata.editing.sight import Floats, Sight
 from svsdata.labels import NO_LABEL, LabelSet
 from svsdata.records import Frame, SemanticMap, Transform
 
@@ -39,7 +39,6 @@ _NOWHERE = 1 << 20
 _COLUMNS = 512
 """At which contacts with the ground are looked for, at most."""
 
-Floats = NDArray[np.float64]
 _VIEW_M, _VIEW_STEP_M = (-10.0, 150.0), 0.5
 """How far the road is followed from the vehicle, and in what steps."""
 _ACROSS = np.arange(-_REACH_M, _REACH_M, _ACROSS_M) + _ACROSS_M / 2
@@ -52,13 +51,14 @@ class Glimpse:
     first: int
     """Number of the first cell along the road."""
     labels: SemanticMap
-    """(N, S) ground by cells across and along, ``NO_LABEL`` where none is seen."""
+    """(S, N) ground by cells along and across, ``NO_LABEL`` where none is seen."""
     is_seen: NDArray[np.uint8]
-    """(N, S) 1 where some is."""
+    """(S, N) 1 where some is."""
     contacts: tuple[Floats, Floats]
     """To the right and to the left, (2, K): metres along and away from the vehicle's way where
     something that stands meets the ground."""
     view: "RoadView"
+    sight: Sight
     projection: Floats
     """(3, 4) takes x, y, z, 1 of the plan frame to z-depth times (u, v, 1)."""
 
@@ -124,7 +124,7 @@ class RoadView:
         """Look along a road from the pose ``ego``, which is ``at_m`` metres along it."""
         along = at_m + np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
         poses = path.poses(along, np.zeros(len(along)))
-        x, y, heading = seen_from(poses, np.broadcast_to(ego, poses.shape)).T
+        x, y, heading = np.ascontiguousarray(seen_from(poses, ego[None]).T)
         # Places straight ahead; where the road turns back it is not followed further.
         x = np.maximum.accumulate(x)
         straight = np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
@@ -179,23 +179,23 @@ class RoadsideMemory:
         glimpses = list(self._glimpses.values())
         first = min(it.first for it in glimpses)
         length = max(it.first for it in glimpses) + _LENGTH - first
-        labels = np.full((len(_ACROSS), length), NO_LABEL, np.uint8)
+        labels = np.full((length, len(_ACROSS)), NO_LABEL, np.uint8)
         # Later frames saw a place from nearer.
         for it in glimpses:
-            cv2.copyTo(it.labels, it.is_seen, labels[:, it.first - first :][:, :_LENGTH])
+            cv2.copyTo(it.labels, it.is_seen, labels[it.first - first :][:_LENGTH])
         places = _middles(first, length)
         right, left = (
             _wall(np.concatenate([it.contacts[side] for it in glimpses], axis=1), places)
             for side in (0, 1)
         )
-        return Roadside(first, labels, (right, left))
+        return Roadside(first, np.asarray(cv2.transpose(labels), np.uint8), (right, left))
 
-    def view(self, index: int) -> RoadView:
-        """Return the road as the vehicle sees it at one of the frames ``around`` which it is."""
-        return self._glimpses[index].view
+    def glimpse(self, index: int) -> Glimpse:
+        """Return what one of the frames that were put together last shows."""
+        return self._glimpses[index]
 
     def relate(self, index: int, frames: Sequence[Frame]) -> list[NearFrame]:
-        """Let places of a frame be looked up in others, of all the frames that are ``around``."""
+        """Let places of a frame be looked up in others, all of them put together last."""
         plan_T_vehicle = _plan_from_vehicle(self.plan.ego[index])
         return [
             NearFrame(it.semantic, self._glimpses[it.frame_index].projection @ plan_T_vehicle)
@@ -212,7 +212,7 @@ class RoadsideMemory:
             (4, P) places x, y, z, 1 in the vehicle frame, and (P,) whether something is known to
             stand there.
         """
-        view, centre = self.view(index), camera_centre(self.plan.camera_at(index))
+        view, centre = self._glimpses[index].view, self._glimpses[index].sight.centre
         depth = np.full(rays.shape[1], 15.0)
         wall = left = depth
         for _ in range(3):
@@ -239,26 +239,29 @@ class RoadsideMemory:
         # Cells across the road lie on a line, which the picture shows as one.
         middle = projection[:, [0, 1, 3]] @ np.stack([x, y, np.ones(_LENGTH)])
         across = projection[:, :2] @ np.stack([-np.sin(heading), np.cos(heading)])
-        projected = middle[:, None] + across[:, None] * _ACROSS[:, None]
-        shown = labels_at(frame.semantic, projected.reshape(3, -1), 1.0).reshape(-1, _LENGTH)
+        projected = middle[..., None] + across[..., None] * _ACROSS
+        shown = labels_at(frame.semantic, projected.reshape(3, -1), 1.0).reshape(_LENGTH, -1)
         labels = np.asarray(cv2.LUT(shown, self._ground), np.uint8)
-        view = RoadView.of(self.path, ego, float(here))
         is_seen = (labels != NO_LABEL).view(np.uint8)
-        return Glimpse(first, labels, is_seen, self._contacts(frame, view), view, projection)
+        view, sight = RoadView.of(self.path, ego, float(here)), Sight.of(camera)
+        contacts = self._contacts(frame.semantic, view, sight)
+        return Glimpse(first, labels, is_seen, contacts, view, sight, projection)
 
-    def _contacts(self, frame: Frame, view: RoadView) -> tuple[Floats, Floats]:
+    def _contacts(
+        self, semantic: SemanticMap, view: RoadView, sight: Sight
+    ) -> tuple[Floats, Floats]:
         """Find where columns meet something that stands, to the right and to the left."""
-        assert frame.semantic is not None
-        step = max(1, frame.semantic.shape[1] // _COLUMNS)
-        labels = np.asarray(cv2.transpose(frame.semantic))[::step]
+        step = max(1, semantic.shape[1] // _COLUMNS)
+        labels = np.asarray(cv2.transpose(semantic))[::step]
         # Where the ground begins; patches further down are specks of a labeller.
         top = np.asarray(cv2.LUT(labels, self.is_flat.view(np.uint8))).view(bool).argmax(axis=1)
         columns = np.flatnonzero(top > 0)
         columns = columns[self.stands[labels[columns, top[columns] - 1]]]
-        pixels = np.column_stack([columns * step, top[columns] - 0.5]).astype(np.float64)
-        points = ground_points(self.plan.camera_at(frame.frame_index), pixels)
-        near = points[:, 2] < _CONTACTS_WITHIN_M
-        along, left = view.coordinates(*points[near, :2].T)
+        rays = sight.rays_at(columns * step, top[columns] - 0.5)
+        depth = sight.ground_depth(rays)
+        near = np.flatnonzero(depth < _CONTACTS_WITHIN_M)
+        ahead, aside = sight.centre[:2, None] + depth[near] * rays[:2, near]
+        along, left = view.coordinates(ahead, aside)
         found = np.stack([along, np.abs(left)])
         return found[:, left < -_DRIVEN_M], found[:, left > _DRIVEN_M]
 
@@ -281,10 +284,11 @@ def _wall(contacts: Floats, places: Floats) -> Floats:
     along, distance = contacts
     if not len(along):
         return np.full(len(places), np.inf)
-    cell = np.floor((along - places[0]) / 2.0)
     # Sorted by cell, and by distance inside of one.
-    order = np.argsort(cell * (distance.max() + 1.0) + distance)
-    cell, distance = cell[order], distance[order]
+    apart = distance.max() + 1.0
+    ordered = np.sort(np.floor((along - places[0]) / 2.0) * apart + distance)
+    cell = np.floor(ordered / apart)
+    distance = ordered - cell * apart
     starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
     counts = np.append(starts[1:], len(cell)) - starts
     middle = distance[starts + counts // 2]

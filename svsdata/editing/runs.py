@@ -26,11 +26,13 @@ class Runs:
     def of_labels(cls, labels: SemanticMap) -> "Runs":
         """Cut one (H, W) map, whose labels are the keys."""
         columns = np.asarray(cv2.transpose(labels), np.uint8)
-        begins = np.ones(columns.shape, bool)
+        begins = np.empty(columns.shape, bool)
+        begins[:, 0] = True
         np.not_equal(columns[:, 1:], columns[:, :-1], out=begins[:, 1:])
         starts = np.flatnonzero(begins)
-        column, top = np.divmod(starts, len(labels))
-        foot = np.append(starts[1:], labels.size) - 1 - column * len(labels)
+        column = starts // len(labels)
+        first = column * len(labels)
+        top, foot = starts - first, np.append(starts[1:], labels.size) - 1 - first
         return cls(column, top, foot, columns.ravel().take(starts))
 
     @classmethod
