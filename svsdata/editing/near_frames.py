@@ -55,7 +55,7 @@ def labels_at(
         )[0]
         for start in range(0, len(depth), _AT_ONCE)
     ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+    return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
 
 
 def first_seen(

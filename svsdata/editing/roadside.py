@@ -196,7 +196,7 @@ class RoadsideMemory:
 
     def relate(self, index: int, frames: Sequence[Frame]) -> list[NearFrame]:
         """Let places of a frame be looked up in others, all of them put together last."""
-        plan_T_vehicle = _plan_from_vehicle(self.plan.ego[index])
+        plan_T_vehicle = _matrix(self.plan.ego[index])
         return [
             NearFrame(it.semantic, self._glimpses[it.frame_index].projection @ plan_T_vehicle)
             for it in frames
@@ -232,7 +232,8 @@ class RoadsideMemory:
         ego, here = self.plan.ego[frame.frame_index], self.path.at_frame_m[frame.frame_index]
         camera = self.plan.camera_at(frame.frame_index)
         sees = camera.intrinsics @ camera.cam_T_vehicle[:3]
-        projection = sees @ np.linalg.inv(_plan_from_vehicle(ego))
+        origin = seen_from(np.zeros((1, 3)), ego[None])[0]
+        projection = sees @ _matrix(origin)
         first = int(np.floor((here + _NEAREST_M) / _ALONG_M))
         along = _middles(first, _LENGTH)
         x, y, heading = self.path.poses(along, np.zeros(_LENGTH)).T
@@ -271,12 +272,11 @@ def _middles(first: int, count: int) -> Floats:
     return (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
 
 
-def _plan_from_vehicle(pose: Floats) -> Transform:
-    """Return where a vehicle at a pose (3,) is, as a matrix."""
-    cosine, sine = np.cos(pose[2]), np.sin(pose[2])
-    matrix = np.eye(4)
-    matrix[:2, :2], matrix[:2, 3] = [[cosine, -sine], [sine, cosine]], pose[:2]
-    return matrix
+def _matrix(pose: Floats) -> Transform:
+    """Return the matrix that takes places of a vehicle's frame to those its pose (3,) is in."""
+    x, y, cosine, sine = pose[0], pose[1], np.cos(pose[2]), np.sin(pose[2])
+    turn = [[cosine, -sine, 0.0, x], [sine, cosine, 0.0, y]]
+    return np.array([*turn, [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 def _wall(contacts: Floats, places: Floats) -> Floats:
