@@ -88,9 +88,11 @@ def fill_hole(
 class _Lattice:
     """Pixels of a hole that are looked up, every one or every so many; (N,)."""
 
+    rect: Rect
+    """Of the hole."""
     step: int
     shape: tuple[int, int]
-    """Of a grid over the rectangle of the hole."""
+    """Of a grid over the rectangle."""
     cells: NDArray[np.intp]
     """Where they are in the grid, row by row."""
     rows: NDArray[np.intp]
@@ -114,15 +116,15 @@ class _Lattice:
         rows = hole.rect.y0 + first + step * rows
         columns = hole.rect.x0 + first + step * columns
         rays = sight.rays_at(columns, rows)
-        return cls(step, grid.shape, cells, rows, columns, rays, sight.ground_depth(rays), sight)
+        return cls(
+            hole.rect, step, grid.shape, cells, rows, columns, rays, sight.ground_depth(rays), sight
+        )
 
-    def on_ground(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return x, y, z, 1 (4, n) of the ground at some of them, vehicle frame."""
-        places = np.zeros((4, len(chosen)))
-        depth = self.depth.take(chosen)
-        for axis in (0, 1):
+    def places(self, chosen: NDArray[np.intp], depth: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return x, y, z, 1 (4, n) in the vehicle frame that some of them show at z-depths."""
+        places = np.ones((4, len(chosen)))
+        for axis in range(3):
             places[axis] = self.sight.centre[axis] + depth * self.rays[axis].take(chosen)
-        places[3] = 1.0
         return places
 
     def write(self, found: SemanticMap, labels: SemanticMap) -> None:
@@ -155,11 +157,12 @@ def _looked_up(lattice: _Lattice, scene: _Scene) -> SemanticMap:
     near_frames = memory.relate(index, [frames[at] for at in _OFFSETS if at in frames])
     found = np.full(len(lattice.cells), NO_LABEL, np.uint8)
     near = np.flatnonzero(lattice.depth < _SEEN_WITHIN_M)
-    found[near] = first_seen(near_frames, lattice.on_ground(near), memory.is_flat)
+    found[near] = first_seen(near_frames, lattice.places(near, lattice.depth[near]), memory.is_flat)
     # Ground that no frame shows, unless something stands before it.
     is_hidden = (found == NO_LABEL) & columns.is_ground(lattice.rows, lattice.columns)
     hidden = np.flatnonzero(is_hidden & (lattice.depth < _GROUND_WITHIN_M))
-    along, left = memory.glimpse(index).view.coordinates(*lattice.on_ground(hidden)[:2])
+    ahead, aside = lattice.places(hidden, lattice.depth[hidden])[:2]
+    along, left = memory.glimpse(index).view.coordinates(ahead, aside)
     is_open = np.abs(left) <= roadside.wall(along, left)
     hidden, along, left = hidden[is_open], along[is_open], left[is_open]
     is_near = lattice.depth[hidden] < _SEEN_WITHIN_M
@@ -173,11 +176,27 @@ def _looked_up(lattice: _Lattice, scene: _Scene) -> SemanticMap:
     upper = columns.upper_at(lattice.rows[standing], lattice.columns[standing])
     found[standing] = upper
     behind = standing[layers_of(memory.label_set)[upper] != Layer.THIN]
-    places, is_known = memory.on_walls(lattice.rays.take(behind, axis=1), roadside, index)
-    shown = first_seen(near_frames, places, memory.stands)
-    is_seen = is_known & (shown != NO_LABEL)
+    depth = _wall_depth(lattice, behind, scene)
+    behind, depth = behind[~np.isnan(depth)], depth[~np.isnan(depth)]
+    shown = first_seen(near_frames, lattice.places(behind, depth), memory.stands)
+    is_seen = shown != NO_LABEL
     found[behind[is_seen]] = shown[is_seen]
     return found
+
+
+def _wall_depth(lattice: _Lattice, chosen: NDArray[np.intp], scene: _Scene) -> NDArray[np.float64]:
+    """Return the (n,) z-depth of what stands beside the road at some pixels; NaN if unknown.
+
+    It is told at both ends of every column: down a wall its inverse runs in a straight line.
+    """
+    rect, index = lattice.rect, scene.window.frame.frame_index
+    columns = rect.x0 + lattice.step // 2 + lattice.step * np.arange(lattice.shape[1])
+    rows = np.repeat([rect.y0, rect.y1], len(columns))
+    rays = lattice.sight.rays_at(np.tile(columns, 2), rows)
+    top, bottom = (1.0 / scene.memory.wall_depth(rays, scene.roadside, index)).reshape(2, -1)
+    which = (lattice.columns.take(chosen) - rect.x0) // lattice.step
+    down = (lattice.rows.take(chosen) - rect.y0) / (rect.y1 - rect.y0)
+    return np.asarray(1.0 / (top.take(which) + down * (bottom - top).take(which)))
 
 
 def _beside(

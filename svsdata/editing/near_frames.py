@@ -38,10 +38,10 @@ def labels_at(
         (P,) labels, ``NO_LABEL`` where the frame does not show the place.
     """
     pixels, depth = projected[:2], projected[2]
-    is_near = depth <= near_m
-    pixels /= np.maximum(depth, near_m, out=depth)
-    if is_near.any():
-        np.copyto(pixels, -1.0, where=is_near)
+    if depth.min(initial=np.inf) <= near_m:
+        is_near = depth <= near_m
+        pixels[:, is_near], depth[is_near] = -1.0, 1.0
+    pixels /= depth
     # Rounded here: as float32 a pixel could fall to its neighbour.
     u, v = np.rint(pixels, out=pixels).astype(np.float32)[:, None]
     parts = [

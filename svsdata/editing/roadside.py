@@ -203,14 +203,10 @@ class RoadsideMemory:
             if it.semantic is not None
         ]
 
-    def on_walls(
-        self, rays: Floats, roadside: Roadside, index: int
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Let (3, P) rays of a frame's camera end at what stands beside the road.
+    def wall_depth(self, rays: Floats, roadside: Roadside, index: int) -> Floats:
+        """Return the (P,) z-depth at which (3, P) rays of a frame's camera end at what stands.
 
-        Returns:
-            (4, P) places x, y, z, 1 in the vehicle frame, and (P,) whether something is known to
-            stand there.
+        NaN where nothing is known to stand beside the road.
         """
         view, centre = self._glimpses[index].view, self._glimpses[index].sight.centre
         depth = np.full(rays.shape[1], 15.0)
@@ -223,9 +219,7 @@ class RoadsideMemory:
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
             depth = np.clip(depth * ratio, _NEAREST_M, _STANDS_WITHIN_M)
         is_known = np.isfinite(wall) & (depth > _NEAREST_M) & (depth < _STANDS_WITHIN_M)
-        places = np.ones((4, len(depth)))
-        places[:3] = centre[:, None] + depth * rays
-        return places, is_known
+        return np.where(is_known, depth, np.nan)
 
     def _glimpse(self, frame: Frame) -> Glimpse:
         assert frame.semantic is not None
