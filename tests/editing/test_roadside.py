@@ -10,7 +10,7 @@ from svsdata.editing.operations import apply_plan
 from svsdata.editing.placement import RoadPath, ego_poses, seen_from
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.planning import plan_edits
-from svsdata.editing.roadside import RoadsideMemory, RoadView
+from svsdata.editing.roadside import Roadside, RoadsideMemory, RoadView
 from svsdata.geometry.camera import ground_points, project
 from svsdata.labels import CITYSCAPES, NO_LABEL
 from svsdata.records import Frame
@@ -80,6 +80,44 @@ def test_what_is_seen_along_the_road_is_continued_and_nothing_else(road_scene, s
     assert found == [SIDEWALK] * 3 + [ROAD, NO_LABEL, NO_LABEL]
     np.testing.assert_allclose(roadside.wall(along[:3], left[:3]), -HOUSES_M, atol=0.7)
     assert np.isinf(roadside.wall(along[:1], -left[:1])).all()
+
+
+def test_hidden_cells_show_the_nearest_that_is_seen_in_their_line():
+    rng = np.random.default_rng(1)
+    width, length, first = 140, 230, -7
+    labels = np.where(rng.random((width, length)) < 0.02, rng.integers(0, 9, (width, length)), 255)
+    labels[3] = NO_LABEL
+    roadside = Roadside(first, labels.astype(np.uint8), (np.zeros(length), np.zeros(length)))
+    lines, steps = rng.integers(-2, width + 2, 3000), rng.integers(-3, length + 3, 3000)
+    expected = np.full(3000, NO_LABEL)
+    for number, (line, step) in enumerate(zip(lines, steps, strict=True)):
+        if 0 <= line < width and 0 <= step < length:
+            seen = np.flatnonzero(labels[line] != NO_LABEL)
+            # Of two as near as each other the one before counts; 80 cells are 40 m.
+            distance = np.abs(seen - step)
+            if len(seen) and distance.min() <= 80:
+                expected[number] = labels[line, seen[distance.argmin()]]
+    found = roadside.ground((first + steps + 0.5) * 0.5, (lines + 0.5) * 0.2 - 14.0)
+    assert 0.6 < (expected != NO_LABEL).mean() < 0.95
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_down_a_wall_the_inverse_depth_runs_in_a_straight_line(road_scene, street):
+    plan = plan_edits(load_preset("remove_cars").edits, road_scene(16), 1)
+    memory = RoadsideMemory(plan, CITYSCAPES)
+    roadside = memory.around(tuple(street(k, cars=False) for k in range(16)))
+    height, width = plan.size_hw
+    sight, columns = memory.glimpse(4).sight, np.arange(width // 2, width)
+    top, middle, bottom = (
+        memory.wall_depth(sight.rays_at(columns, np.full(len(columns), row)), roadside, 4)
+        for row in (0.0, height / 4, height / 2)
+    )
+    known = np.isfinite(top) & np.isfinite(middle) & np.isfinite(bottom)
+    assert known.sum() > 40
+    np.testing.assert_allclose(2 / middle[known], 1 / top[known] + 1 / bottom[known], rtol=0.05)
+    rays = sight.rays_at(columns[known], np.full(known.sum(), height / 4))
+    left = sight.centre[1] + middle[known] * rays[1]
+    np.testing.assert_allclose(left, HOUSES_M, atol=0.7)
 
 
 def test_the_road_is_seen_where_it_is(turning_motions):
