@@ -36,7 +36,7 @@ _DRIVEN_M = 1.2
 """To both sides of its way the vehicle drives: nothing stands there."""
 _NOWHERE = 1 << 20
 """Cells away from all."""
-_COLUMNS = 512
+_COLUMNS = 256
 """At which contacts with the ground are looked for, at most."""
 
 _VIEW_M, _VIEW_STEP_M = (-10.0, 150.0), 0.5
