@@ -77,7 +77,7 @@ def fill_hole(
     columns = continued_columns(around, hole.rect, memory.label_set)
     if not columns_only:
         roadside = memory.around((*window.before, window.frame, *window.after))
-        sight = memory.glimpse(window.frame.frame_index).sight
+        sight = memory.viewpoint(window.frame.frame_index).sight
         lattice = _Lattice.of(hole, semantic.shape[1], sight)
         scene = _Scene(around, columns, window, memory, roadside)
         lattice.write(_looked_up(lattice, scene), columns.labels)
@@ -162,7 +162,7 @@ def _looked_up(lattice: _Lattice, scene: _Scene) -> SemanticMap:
     is_hidden = (found == NO_LABEL) & columns.is_ground(lattice.rows, lattice.columns)
     hidden = np.flatnonzero(is_hidden & (lattice.depth < _GROUND_WITHIN_M))
     ahead, aside = lattice.places(hidden, lattice.depth[hidden])[:2]
-    along, left = memory.glimpse(index).view.coordinates(ahead, aside)
+    along, left = memory.viewpoint(index).road.coordinates(ahead, aside)
     is_open = np.abs(left) <= roadside.wall(along, left)
     hidden, along, left = hidden[is_open], along[is_open], left[is_open]
     is_near = lattice.depth[hidden] < _SEEN_WITHIN_M

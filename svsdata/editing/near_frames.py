@@ -38,9 +38,8 @@ def labels_at(
         (P,) labels, ``NO_LABEL`` where the frame does not show the place.
     """
     pixels, depth = projected[:2], projected[2]
-    if depth.min(initial=np.inf) <= near_m:
-        is_near = depth <= near_m
-        pixels[:, is_near], depth[is_near] = -1.0, 1.0
+    is_near = np.flatnonzero(depth <= near_m)
+    pixels[0, is_near], depth[is_near] = -1.0, 1.0
     pixels /= depth
     # Rounded here: as float32 a pixel could fall to its neighbour.
     u, v = np.rint(pixels, out=pixels).astype(np.float32)[:, None]

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from svsdata.editing.near_frames import NearFrame, labels_at
 from svsdata.editing.occlusion import Layer, layers_of
-from svsdata.editing.placement import RoadPath, seen_from
+from svsdata.editing.placement import RoadPath
 from svsdata.editing.plan import EditPlan
-from svsdata.editing.sight import Floats, Sight
+from svsdata.editing.sight import Floats
+from svsdata.editing.viewpoint import Viewpoint
 from svsdata.labels import NO_LABEL, LabelSet
-from svsdata.records import Frame, SemanticMap, Transform
+from svsdata.records import Frame, SemanticMap
 
 _ALONG_M, _ACROSS_M = 0.5, 0.2
 """Size of a cell."""
@@ -39,8 +40,6 @@ _NOWHERE = 1 << 20
 _COLUMNS = 256
 """At which contacts with the ground are looked for, at most."""
 
-_VIEW_M, _VIEW_STEP_M = (-10.0, 150.0), 0.5
-"""How far the road is followed from the vehicle, and in what steps."""
 _ACROSS = np.arange(-_REACH_M, _REACH_M, _ACROSS_M) + _ACROSS_M / 2
 
 
@@ -57,10 +56,6 @@ class Glimpse:
     contacts: tuple[Floats, Floats]
     """To the right and to the left, (2, K): metres along and away from the vehicle's way where
     something that stands meets the ground."""
-    view: "RoadView"
-    sight: Sight
-    projection: Floats
-    """(3, 4) takes x, y, z, 1 of the plan frame to z-depth times (u, v, 1)."""
 
 
 @dataclass(frozen=True)
@@ -107,46 +102,6 @@ class Roadside:
         return np.where(left < 0, right_side, left_side)
 
 
-@dataclass(frozen=True)
-class RoadView:
-    """The vehicle's way in its own frame, at places a step apart straight ahead; (T,) each."""
-
-    along: Floats
-    """Metres along the road, less what its place adds to ``ahead``."""
-    offset: Floats
-    """What the place of the road adds to ``left``."""
-    cosine: Floats
-    """Of the road's heading, as is ``sine``."""
-    sine: Floats
-
-    @classmethod
-    def of(cls, path: RoadPath, ego: Floats, at_m: float) -> "RoadView":
-        """Look along a road from the pose ``ego``, which is ``at_m`` metres along it."""
-        along = at_m + np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
-        poses = path.poses(along, np.zeros(len(along)))
-        x, y, heading = np.ascontiguousarray(seen_from(poses, ego[None]).T)
-        # Places straight ahead; where the road turns back it is not followed further.
-        x = np.maximum.accumulate(x)
-        straight = np.arange(_VIEW_M[0], _VIEW_M[1], _VIEW_STEP_M)
-        along, y, heading = (np.interp(straight, x, it) for it in (along, y, heading))
-        cosine, sine = np.cos(heading), np.sin(heading)
-        along -= cosine * straight + sine * y
-        return cls(along, sine * straight - cosine * y, cosine, sine)
-
-    def coordinates(self, ahead: Floats, aside: Floats) -> tuple[Floats, Floats]:
-        """Return metres along the road and left of it of (P,) places of the vehicle frame."""
-        foot = ahead
-        for _ in range(2):
-            row = np.rint((foot - _VIEW_M[0]) / _VIEW_STEP_M).astype(np.intp)
-            # Beyond both ends the first and the last place count.
-            cosine, sine, offset = (
-                it.take(row, mode="clip") for it in (self.cosine, self.sine, self.offset)
-            )
-            left = cosine * aside - sine * ahead + offset
-            foot = ahead + sine * left
-        return self.along.take(row, mode="clip") + cosine * ahead + sine * aside, left
-
-
 class RoadsideMemory:
     """Looks at every frame of a stream once, and remembers as many as are asked about.
 
@@ -169,9 +124,12 @@ class RoadsideMemory:
         )
         self._ground = np.where(self.is_flat, np.arange(256), NO_LABEL).astype(np.uint8)
         self._glimpses: dict[int, Glimpse] = {}
+        self._viewpoints: dict[int, Viewpoint] = {}
 
     def around(self, frames: tuple[Frame, ...]) -> Roadside:
         """Put together what frames, in order, show; frames of earlier calls are forgotten."""
+        indices = {it.frame_index for it in frames}
+        self._viewpoints = {at: it for at, it in self._viewpoints.items() if at in indices}
         known = self._glimpses
         self._glimpses = {
             it.frame_index: known.get(it.frame_index) or self._glimpse(it) for it in frames
@@ -190,15 +148,18 @@ class RoadsideMemory:
         )
         return Roadside(first, np.asarray(cv2.transpose(labels), np.uint8), (right, left))
 
-    def glimpse(self, index: int) -> Glimpse:
-        """Return what one of the frames that were put together last shows."""
-        return self._glimpses[index]
+    def viewpoint(self, index: int) -> Viewpoint:
+        """Return where a frame was seen from."""
+        if index not in self._viewpoints:
+            camera, at_m = self.plan.camera_at(index), float(self.path.at_frame_m[index])
+            self._viewpoints[index] = Viewpoint.of(camera, self.path, self.plan.ego[index], at_m)
+        return self._viewpoints[index]
 
     def relate(self, index: int, frames: Sequence[Frame]) -> list[NearFrame]:
-        """Let places of a frame be looked up in others, all of them put together last."""
-        plan_T_vehicle = _matrix(self.plan.ego[index])
+        """Let places of the vehicle frame at a frame be looked up in others."""
+        plan_T_vehicle = self.viewpoint(index).plan_T_vehicle
         return [
-            NearFrame(it.semantic, self._glimpses[it.frame_index].projection @ plan_T_vehicle)
+            NearFrame(it.semantic, self.viewpoint(it.frame_index).projection @ plan_T_vehicle)
             for it in frames
             if it.semantic is not None
         ]
@@ -208,12 +169,12 @@ class RoadsideMemory:
 
         NaN where nothing is known to stand beside the road.
         """
-        view, centre = self._glimpses[index].view, self._glimpses[index].sight.centre
+        road, centre = self.viewpoint(index).road, self.viewpoint(index).sight.centre
         depth = np.full(rays.shape[1], 15.0)
         wall = left = depth
         for _ in range(3):
             ahead, aside = centre[0] + depth * rays[0], centre[1] + depth * rays[1]
-            along, left = view.coordinates(ahead, aside)
+            along, left = road.coordinates(ahead, aside)
             left = np.where(np.abs(left) < 0.1, np.copysign(0.1, rays[1]), left)
             wall = roadside.wall(along, left)
             ratio = np.where(np.isfinite(wall), wall / np.abs(left), 1.0)
@@ -223,11 +184,8 @@ class RoadsideMemory:
 
     def _glimpse(self, frame: Frame) -> Glimpse:
         assert frame.semantic is not None
-        ego, here = self.plan.ego[frame.frame_index], self.path.at_frame_m[frame.frame_index]
-        camera = self.plan.camera_at(frame.frame_index)
-        sees = camera.intrinsics @ camera.cam_T_vehicle[:3]
-        origin = seen_from(np.zeros((1, 3)), ego[None])[0]
-        projection = sees @ _matrix(origin)
+        viewpoint = self.viewpoint(frame.frame_index)
+        here, projection = self.path.at_frame_m[frame.frame_index], viewpoint.projection
         first = int(np.floor((here + _NEAREST_M) / _ALONG_M))
         along = _middles(first, _LENGTH)
         x, y, heading = self.path.poses(along, np.zeros(_LENGTH)).T
@@ -238,13 +196,9 @@ class RoadsideMemory:
         shown = labels_at(frame.semantic, projected.reshape(3, -1), 1.0).reshape(_LENGTH, -1)
         labels = np.asarray(cv2.LUT(shown, self._ground), np.uint8)
         is_seen = (labels != NO_LABEL).view(np.uint8)
-        view, sight = RoadView.of(self.path, ego, float(here)), Sight.of(camera)
-        contacts = self._contacts(frame.semantic, view, sight)
-        return Glimpse(first, labels, is_seen, contacts, view, sight, projection)
+        return Glimpse(first, labels, is_seen, self._contacts(frame.semantic, viewpoint))
 
-    def _contacts(
-        self, semantic: SemanticMap, view: RoadView, sight: Sight
-    ) -> tuple[Floats, Floats]:
+    def _contacts(self, semantic: SemanticMap, viewpoint: Viewpoint) -> tuple[Floats, Floats]:
         """Find where columns meet something that stands, to the right and to the left."""
         step = max(1, semantic.shape[1] // _COLUMNS)
         labels = np.asarray(cv2.transpose(semantic))[::step]
@@ -252,11 +206,12 @@ class RoadsideMemory:
         top = np.asarray(cv2.LUT(labels, self.is_flat.view(np.uint8))).view(bool).argmax(axis=1)
         columns = np.flatnonzero(top > 0)
         columns = columns[self.stands[labels[columns, top[columns] - 1]]]
+        sight = viewpoint.sight
         rays = sight.rays_at(columns * step, top[columns] - 0.5)
         depth = sight.ground_depth(rays)
         near = np.flatnonzero(depth < _CONTACTS_WITHIN_M)
         ahead, aside = sight.centre[:2, None] + depth[near] * rays[:2, near]
-        along, left = view.coordinates(ahead, aside)
+        along, left = viewpoint.road.coordinates(ahead, aside)
         found = np.stack([along, np.abs(left)])
         return found[:, left < -_DRIVEN_M], found[:, left > _DRIVEN_M]
 
@@ -264,13 +219,6 @@ class RoadsideMemory:
 def _middles(first: int, count: int) -> Floats:
     """(count,) metres along the road of the middles of cells."""
     return (first + np.arange(count, dtype=np.float64) + 0.5) * _ALONG_M
-
-
-def _matrix(pose: Floats) -> Transform:
-    """Return the matrix that takes places of a vehicle's frame to those its pose (3,) is in."""
-    x, y, cosine, sine = pose[0], pose[1], np.cos(pose[2]), np.sin(pose[2])
-    turn = [[cosine, -sine, 0.0, x], [sine, cosine, 0.0, y]]
-    return np.array([*turn, [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 def _wall(contacts: Floats, places: Floats) -> Floats:

@@ -10,7 +10,8 @@ from svsdata.editing.operations import apply_plan
 from svsdata.editing.placement import RoadPath, ego_poses, seen_from
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.planning import plan_edits
-from svsdata.editing.roadside import Roadside, RoadsideMemory, RoadView
+from svsdata.editing.roadside import Roadside, RoadsideMemory
+from svsdata.editing.viewpoint import RoadView
 from svsdata.geometry.camera import ground_points, project
 from svsdata.labels import CITYSCAPES, NO_LABEL
 from svsdata.records import Frame
@@ -107,7 +108,7 @@ def test_down_a_wall_the_inverse_depth_runs_in_a_straight_line(road_scene, stree
     memory = RoadsideMemory(plan, CITYSCAPES)
     roadside = memory.around(tuple(street(k, cars=False) for k in range(16)))
     height, width = plan.size_hw
-    sight, columns = memory.glimpse(4).sight, np.arange(width // 2, width)
+    sight, columns = memory.viewpoint(4).sight, np.arange(width // 2, width)
     top, middle, bottom = (
         memory.wall_depth(sight.rays_at(columns, np.full(len(columns), row)), roadside, 4)
         for row in (0.0, height / 4, height / 2)
@@ -144,7 +145,7 @@ def test_cells_beside_a_bend_show_the_ground_that_the_picture_shows_there(turnin
     semantic = np.random.default_rng(0).choice(
         np.array([ROAD, SIDEWALK], np.uint8), (height, width)
     )
-    for index in (0, 40, 90):
+    for index in (0, 40, 89):
         roadside = memory.around((Frame(index, 0, semantic=semantic),))
         first = np.floor((memory.path.at_frame_m[index] + 3.0) * 2)
         along = (first + np.arange(84) + 0.5) / 2
