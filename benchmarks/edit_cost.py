@@ -3,6 +3,7 @@
 WHAT is one of
 
 - ``time [FRAMES]``: milliseconds of one core a frame for applying a plan at 1024x512.
+- ``flow [FRAMES]``: the same for frames that have flow, which the edit has to keep true.
 - ``memory``: peak memory of applying a plan to 500 and to 10000 frames.
 """
 
@@ -44,6 +45,11 @@ def street_frame(world: StreetWorld, index: int) -> Frame:
     return replace(world.frame(index, image=False), flow=None, occlusion=None)
 
 
+def flowing_frame(world: StreetWorld, index: int) -> Frame:
+    """Render the base of an edit with its flow."""
+    return world.frame(index, image=False)
+
+
 def placed(world: StreetWorld, num_frames: int) -> EditPlan:
     """Put ``OBJECTS`` along the road without asking whether they fit."""
     ego = ego_poses([world.ego_motion(index) for index in range(num_frames)], FPS)
@@ -82,11 +88,12 @@ def cases(plan: EditPlan) -> dict[str, EditPlan]:
     return {name: replace(plan, rows=chosen) for name, chosen in rows.items()}
 
 
-def spent_time(num_frames: int) -> None:
+def spent_time(num_frames: int, *, with_flow: bool) -> None:
     """Print processor time a frame at 1024x512, the least of some runs: others use the cores."""
     cv2.setNumThreads(1)
     world = StreetWorld(SEED, size_hw=SIZE_HW, fps=FPS)
-    frames = [street_frame(world, index) for index in range(num_frames)]
+    draw = flowing_frame if with_flow else street_frame
+    frames = [draw(world, index) for index in range(num_frames)]
     for name, plan in cases(placed(world, num_frames)).items():
         spent = []
         for _ in range(RUNS):
@@ -128,8 +135,8 @@ def peak(num_frames: int) -> None:
 def main(what: str, *numbers: str) -> None:
     """Run one of the benchmarks."""
     count = int(numbers[0]) if numbers else 0
-    if what == "time":
-        spent_time(count or 60)
+    if what in ("time", "flow"):
+        spent_time(count or 60, with_flow=what == "flow")
     elif what == "peak":
         peak(count)
     elif what == "memory":
