@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from svsdata.errors import ConfigError
-from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.configs.base import StageConfig, short
 
 CONFIG_NAME = "config.json"
 _UNFINISHED = f".{CONFIG_NAME}"
@@ -77,22 +77,30 @@ def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) ->
         return f"has a damaged {CONFIG_NAME}"
     before = {key: value for key, value in earlier.items() if key not in may_differ}
     now = {key: value for key, value in config.resolved().items() if key not in may_differ}
-    differing = _differences(before, now)
-    if not differing:
-        return None
+    differing = differences(before, now)
+    return f"was made with another config ({differing})" if differing else None
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Tell the first three differences of two objects of JSON, as ``key old → new``; or nothing.
+
+    Fields of inner objects and items of lists go by dotted keys, such as ``phases.0.epochs``.
+    """
+    differing = _differing(before, now)
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"was made with another config ({', '.join(differing[:3])}{more})"
+    return ", ".join(differing[:3]) + more
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """List what differs as ``key old → new``, nested fields by their dotted keys."""
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
     differing = []
     for key in {**before, **now}:
         old, new = before.get(key), now.get(key)
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            old, new = ({str(i): item for i, item in enumerate(items)} for items in (old, new))
         if isinstance(old, dict) and isinstance(new, dict):
-            differing += _differences(old, new, f"{prefix}{key}.")
+            differing += _differing(old, new, f"{prefix}{key}.")
         elif old != new:
-            differing.append(f"{prefix}{key} {json.dumps(old)} → {json.dumps(new)}")
+            differing.append(f"{prefix}{key} {short(old)} → {short(new)}")
     return differing
 
 

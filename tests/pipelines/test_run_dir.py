@@ -13,10 +13,15 @@ class Rates(StageConfig):
     video: float = 2.0
 
 
+class Phase(StageConfig):
+    epochs: int = 1
+
+
 class RunConfig(StageConfig):
     store: Path = Path("store")
     steps: int = 10
     rates: Rates = Rates()
+    phases: tuple[Phase, ...] = (Phase(), Phase())
     device: str = "cpu"
 
 
@@ -27,6 +32,7 @@ def test_a_new_directory_says_what_made_it(tmp_path):
         "store": "store",
         "steps": 10,
         "rates": {"image": 1.0, "video": 2.0},
+        "phases": [{"epochs": 1}, {"epochs": 1}],
         "device": "cpu",
     }
     assert [entry.name for entry in run.iterdir()] == ["config.json"]
@@ -64,6 +70,14 @@ def test_many_differences_are_counted(tmp_path):
     other = RunConfig(store=Path("b"), steps=1, rates=Rates(image=0.0, video=0.0))
     with pytest.raises(ConfigError, match=r"rates\.image 1\.0 → 0\.0 and 1 more"):
         open_run_dir(tmp_path, other)
+
+
+def test_an_item_of_a_list_is_named_unless_the_list_grew(tmp_path):
+    open_run_dir(tmp_path, RunConfig())
+    with pytest.raises(ConfigError, match=r"\(phases\.1\.epochs 1 → 2\)"):
+        open_run_dir(tmp_path, RunConfig(phases=(Phase(), Phase(epochs=2))))
+    with pytest.raises(ConfigError, match=r"\(phases \[.*\] → \[.*\]\)"):
+        open_run_dir(tmp_path, RunConfig(phases=(Phase(),)))
 
 
 def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
