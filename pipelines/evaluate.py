@@ -15,7 +15,7 @@ from svsdata.errors import ConfigError, StoreError
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
 from svsdata.evaluation.report import Report, render_page
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_clips import clips
+from svsdata.pipelines.evaluation_clips import clips, counted_frames
 from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
 from svsdata.pipelines.evaluation_real import measure_real
@@ -58,6 +58,8 @@ def run_evaluate(
     # What is compared, and who judges
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
+    for store in (real, synthetic):
+        counted_frames(store, config)
     judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
     open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures",))
     basis = _basis((real, synthetic), judges, not_measured)
