@@ -114,7 +114,7 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
         sizes = [f"{info.size_hw[1]}x{info.size_hw[0]}" for info in (real.info, synthetic.info)]
         raise StoreError(
             f"'{real.path}' has frames of {sizes[0]}, '{synthetic.path}' of {sizes[1]}; label the "
-            f"recording again with --size {sizes[1]}"
+            f"recording into another store with --size {sizes[1]}, and evaluate against that"
         )
     for reader in (real, synthetic):
         if not reader.sequence_ids:
