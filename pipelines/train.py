@@ -149,14 +149,31 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     )
 
 
-def estimate_train(config: TrainConfig, progress: Progress, *, processes: int = 1) -> TrainEstimate:
+def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     """Measure what the run would take, on networks that are then thrown away.
 
     Raises:
         SvsDataError: As ``run_train`` does.
     """
     plan = plan_training(config, progress)
+    sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+    progress.note(
+        f"building model {config.model} and taking real steps at {', '.join(sizes)}, which need "
+        "minutes where the network is large and there is no GPU"
+    )
     learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+    return _estimated(config, plan, learner, progress, processes=1)
+
+
+def _estimated(
+    config: TrainConfig,
+    plan: TrainingPlan,
+    learner: Learner,
+    progress: Progress,
+    *,
+    processes: int,
+) -> TrainEstimate:
+    """Take steps of every size with a learner of the first phase, which is used up by them."""
 
     def step(phase: Phase, clips: ClipBatch, start: int, stop: int) -> None:
         nonlocal learner
@@ -167,12 +184,7 @@ def estimate_train(config: TrainConfig, progress: Progress, *, processes: int = 
         train_step(learner, chunk, chunk.past_real, 0, config)
 
     return estimate_training(
-        plan,
-        step,
-        lambda: learner.state,
-        backprop_frames=config.backprop_frames,
-        keep_checkpoints=config.keep_checkpoints,
-        processes=processes,
+        config, plan, step, lambda: learner.state, progress, processes=processes
     )
 
 
@@ -184,7 +196,10 @@ def _opened(
     check_shares([phase.batch_size for phase in config.phases], share)
     if share.is_first and not config.run.exists():
         # builds everything once: what cannot be is refused before anything is written
-        progress.note(estimate_train(config, Silent(), processes=share.count).in_words())
+        first_blocks = config.phases[0].extra_blocks
+        tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+        estimate = _estimated(config, plan, tried, progress, processes=share.count)
+        progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         class_pixels(config.run, plan, progress)

@@ -196,10 +196,27 @@ def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
             run_train(config(store, tmp_path / "run"), Silent())
 
 
+class Told(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        del done, unit
+        self.words += [task, str(total)]
+
+    def note(self, message: str) -> None:
+        self.words.append(message)
+
+
 def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_path):
     phases = [Phase(1, 4, HALF, 1e-4), Phase(1, 8, HALF, 1e-4)]
     told = config(store, tmp_path / "run", phases=phases, steps=10)
-    estimate = estimate_train(told, Silent())
+    heard = Told()
+    estimate = estimate_train(told, heard)
+    assert heard.words[-2:] == ["measure", "1"]
+    assert "real steps at 128x64" in " ".join(heard.words)
     assert [phase.steps for phase in estimate.phases] == [3, 7]
     assert estimate.seconds == pytest.approx(sum(p.steps * p.step_s for p in estimate.phases))
     assert estimate.memory_bytes > 2**27
