@@ -158,6 +158,9 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
             return f"{stage}: unknown key '{place}'; {_near(place, _field_names(kind))}{more}"
         case "missing":
             return f"{stage}: '{place}' is not given{more}"
+        case "tuple_type":
+            got = short(findings[0]["input"])
+            return f"{stage}: '{place}': expected a list, such as a,b or [1, 2], got {got}{more}"
     message = findings[0]["msg"].removeprefix("Value error, ")
     named = f"{stage}: '{place}'" if place else stage
     got = f", got {short(findings[0]['input'])}" if place else ""
