@@ -361,10 +361,10 @@ def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
 
 def test_a_preview_shows_frame_and_labels_before_and_after(base, edit_file, tmp_path):
     result = json.loads(
-        invoke("preview", base, tmp_path / "p.png", "--edit-file", edit_file, "--json")
+        invoke("preview", base, tmp_path / "new" / "p.png", "--edit-file", edit_file, "--json")
     )
-    assert result["pictures"] == [str(tmp_path / "p.png")]
-    sheet = decode_image((tmp_path / "p.png").read_bytes(), "sheet")
+    assert result["pictures"] == [str(tmp_path / "new" / "p.png")]
+    sheet = decode_image((tmp_path / "new" / "p.png").read_bytes(), "sheet")
     assert sheet.shape == (NUM_FRAMES * 200, 3 * 400, 3)
     middle, right = sheet[:, 400:800], sheet[:, 800:]
     red = CITYSCAPES.palette[CITYSCAPES.label("person").id]
