@@ -20,7 +20,7 @@ from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
 from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.pipelines.evaluation_report import make_report
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 
@@ -56,6 +56,7 @@ def run_evaluate(
         ConfigError: If the folder holds another evaluation, or no frame counts.
     """
     # What is compared, and who judges
+    require_apart(config.out, [config.real, config.synthetic])
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
     for store in (real, synthetic):

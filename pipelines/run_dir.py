@@ -1,12 +1,12 @@
 """Output directories that explain themselves: config.json says what made them.
 
 The same command again goes on with its directory; a different one is an error that names what
-differs, unless the old directory is to be set aside.
+differs, unless the old directory is to be set aside. No output is what is read.
 """
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,35 @@ def _write_config(path: Path, config: StageConfig) -> None:
         (path / _UNFINISHED).replace(path / CONFIG_NAME)
     except OSError as error:
         raise ConfigError(f"cannot make '{path}': {error.strerror}; name another place") from error
+
+
+def require_apart(
+    out: Path, inputs: Iterable[Path | str | None], *, may_lie_inside: bool = False
+) -> None:
+    """Refuse an output that would be mixed with what is read, or set it aside with --overwrite.
+
+    Args:
+        out: File or folder to write.
+        inputs: Files and folders to read; None counts for nothing.
+        may_lie_inside: Whether the output may be within one of them, as within a folder of frames.
+
+    Raises:
+        ConfigError: If the output is one of them, holds one, or lies inside one.
+    """
+    written = out.expanduser().resolve()
+    for path in inputs:
+        if path is None:
+            continue
+        read = Path(path).expanduser().resolve()
+        if read == written:
+            fault = "which is read"
+        elif read.is_relative_to(written):
+            fault = f"where '{path}' lies, which is read"
+        elif written.is_relative_to(read) and not may_lie_inside:
+            fault = f"inside '{path}', which is read"
+        else:
+            continue
+        raise ConfigError(f"cannot write to '{out}', {fault}; name a folder of its own")
 
 
 def set_aside(path: Path) -> None:

@@ -17,7 +17,7 @@ from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_st
 from svsdata.checkpoints.weights import save_generator
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.training_counts import class_pixels
 from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
@@ -155,6 +155,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     Raises:
         SvsDataError: As ``run_train`` does.
     """
+    _check_places(config)
     plan = plan_training(config, progress)
     sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
     progress.note(
@@ -192,6 +193,7 @@ def _opened(
     config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool
 ) -> tuple[TrainingPlan, dict[str, int]]:
     """Lay the run out, and open its directory; return also the pixels of each class."""
+    _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
     if share.is_first and not config.run.exists():
@@ -205,6 +207,12 @@ def _opened(
         class_pixels(config.run, plan, progress)
     share.wait()
     return plan, class_pixels(config.run, plan, Silent())
+
+
+def _check_places(config: TrainConfig) -> None:
+    """Refuse a run directory that would set aside what the run reads."""
+    require_apart(config.run, [config.store])
+    require_apart(config.run, [config.start_from], may_lie_inside=True)
 
 
 def _is_due(done: int, every: int, total: int) -> bool:

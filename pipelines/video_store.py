@@ -21,7 +21,7 @@ from svsdata.editing.tables import (
 from svsdata.errors import StoreError
 from svsdata.labeling.track_table import TrackTable
 from svsdata.pipelines.edited_videos import Video
-from svsdata.pipelines.run_dir import differences, set_aside
+from svsdata.pipelines.run_dir import differences, require_apart, set_aside
 from svsdata.records import INSTANCE_BASE, Frame, Track
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
@@ -43,14 +43,11 @@ def opened_store(
         overwrite: Set another store aside, as ``PATH.old-N``, instead of refusing it.
 
     Raises:
-        StoreError: If a store of another kind is there, or videos of the same names made otherwise,
-            or the store that they are made from.
+        StoreError: If a store of another kind is there, or videos of the same names made otherwise.
+        ConfigError: If the path is not apart from the store that they are made from.
     """
     videos = tuple(videos)
-    if any(path.resolve() == video.labels.reader.path.resolve() for video in videos):
-        raise StoreError(
-            f"store '{path}' is what the videos are made from; write to another folder"
-        )
+    require_apart(path, {video.labels.reader.path for video in videos})
     try:
         writer = StoreWriter(path, info)
         _check_recipes(writer, videos)

@@ -138,9 +138,10 @@ def test_a_plan_that_is_not_there_is_told(tmp_path):
         invoke("explain", tmp_path / "nowhere")
 
 
-def test_a_store_is_never_set_aside_for_what_is_made_from_it(base, plans):
-    with pytest.raises(StoreError, match="is what the videos are made from"):
-        invoke("apply", base, plans, base, "--overwrite")
+def test_nothing_is_set_aside_for_what_is_made_from_it(base, plans):
+    for out in (base, plans, base.parent, base / "edited"):
+        with pytest.raises(ConfigError, match="cannot write to"):
+            invoke("apply", base, plans, out, "--overwrite")
     assert StoreReader(base).sequence_ids == ["drive"]
 
 

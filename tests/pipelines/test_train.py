@@ -189,6 +189,22 @@ def test_a_device_that_is_not_here_stops_before_anything_is_made(store, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_what_is_read_is_never_set_aside_for_the_run(whole, store):
+    run = whole[0]
+    for told in (
+        config(store, store),
+        config(store, store / "run"),
+        config(store, run, start_from=run),
+        config(store, run.parent, start_from=run),
+    ):
+        with pytest.raises(ConfigError, match="cannot write to"):
+            run_train(told, Silent(), overwrite=True)
+        with pytest.raises(ConfigError, match="cannot write to"):
+            estimate_train(told, Silent())
+    assert (store / "store.json").is_file()
+    assert (run / "config.json").is_file()
+
+
 def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
     for lengths, message in (((1,), "two frames"), ((), "no sequences")):
         store = sliding_store(tmp_path / f"store{len(lengths)}", lengths=lengths)
