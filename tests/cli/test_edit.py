@@ -138,6 +138,18 @@ def test_a_plan_that_is_not_there_is_told(tmp_path):
         invoke("explain", tmp_path / "nowhere")
 
 
+def test_plans_of_a_workspace_are_carried_out_without_a_path(
+    base, edit_file, tmp_path, monkeypatch
+):
+    (tmp_path / "svsdata.toml").write_text(f'store = "{base}"\n')
+    monkeypatch.chdir(tmp_path)
+    invoke("plan", "--edit-file", edit_file)
+    told = json.loads(invoke("apply", "--json"))
+    assert told["sequences"] == ["drive.works"]
+    record = StoreReader(tmp_path / "edited").sequence("drive.works")
+    assert record.details["base_store"] == str(base)
+
+
 def test_nothing_is_set_aside_for_what_is_made_from_it(base, plans):
     for out in (base, plans, base.parent, base / "edited"):
         with pytest.raises(ConfigError, match="cannot write to"):
