@@ -146,9 +146,9 @@ def explain(
 
 @app.command()
 def apply(
-    store: Annotated[Path, typer.Argument(help="Store that the plans were made on.")],
-    plan: Annotated[Path, typer.Argument(help="A plan, or a folder of plans.")],
-    out: Annotated[Path, typer.Argument(help="Store of edited labels to write.")],
+    store: BaseStore = None,
+    plan: Annotated[Path, typer.Argument(help="A plan, or a folder of plans.")] = Path("plans"),
+    out: Annotated[Path, typer.Argument(help="Store of edited labels to write.")] = Path("edited"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -157,12 +157,15 @@ def apply(
     """Carry plans out on label maps; the same command again goes on.
 
     Example: svsdata edit apply store/ plans/ edited/
+
+    Example: svsdata edit plan --edit add_truck && svsdata edit apply
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.edit_apply import run_edit_apply
 
+    base = Path(workspace().require("store", store))
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_edit_apply(store.absolute(), plan, out, progress, overwrite=overwrite)
+        result = run_edit_apply(base, plan, out, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)
 
 

@@ -14,6 +14,7 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
+    require_stores,
     workspace,
 )
 
@@ -58,7 +59,6 @@ def evaluate(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
     from svsdata.pipelines.configs.evaluate import EvaluateConfig
-    from svsdata.pipelines.evaluate import run_evaluate
 
     place = workspace()
     made = place.require("out", synthetic)
@@ -76,6 +76,9 @@ def evaluate(
         },
         settings=settings,
     )
+    require_stores(chosen.real, chosen.synthetic)
+    from svsdata.pipelines.evaluate import run_evaluate
+
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_evaluate(chosen, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)

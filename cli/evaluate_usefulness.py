@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, Overwrite, Quiet, Settings, Verbose, print_result
+from svsdata.cli.options import (
+    AsJson,
+    Overwrite,
+    Quiet,
+    Settings,
+    Verbose,
+    print_result,
+    require_stores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,10 +54,13 @@ def evaluate_usefulness(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config
     from svsdata.pipelines.configs.usefulness import UsefulnessConfig
-    from svsdata.pipelines.usefulness import run_usefulness
 
     stores = {"real": real, "synthetic": synthetic, "edited": edited, "test": test}
     chosen = make_config(UsefulnessConfig, {"out": out, **stores}, settings=settings)
+    named = (chosen.real, chosen.synthetic, chosen.edited, chosen.test)
+    require_stores(*(store for store in named if store))
+    from svsdata.pipelines.usefulness import run_usefulness
+
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_usefulness(chosen, progress, overwrite=overwrite)
     if not as_json:

@@ -13,6 +13,7 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
+    require_stores,
     workspace,
 )
 
@@ -38,7 +39,6 @@ def gate(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config
     from svsdata.pipelines.configs.gate import GateConfig
-    from svsdata.pipelines.gate import run_gate
 
     place = workspace()
     chosen = make_config(
@@ -47,6 +47,9 @@ def gate(
         {"store": place.require("out", store), "judge": judge, "device": device},
         settings=settings,
     )
+    require_stores(chosen.store)
+    from svsdata.pipelines.gate import run_gate
+
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_gate(chosen, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)

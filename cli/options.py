@@ -70,6 +70,19 @@ def workspace() -> "Workspace":
     return find_workspace(Path.cwd())
 
 
+def require_stores(*paths: Path) -> None:
+    """Refuse what is no store, before imports that take seconds.
+
+    Raises:
+        StoreError: As opening the store does.
+    """
+    from svsdata.store.files import local_folder
+    from svsdata.store.format import read_info
+
+    for path in paths:
+        read_info(local_folder(path))
+
+
 def console() -> "Console":
     """Return a console that prints what it gets, and cuts nothing where no terminal has a width."""
     from rich.console import Console

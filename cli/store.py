@@ -148,6 +148,7 @@ def show(
     cell_hw = (max(1, round(320 * height / width)), 320)
     sheet = contact_sheet(frames, reader.info.label_set, layers, cell_hw)
     with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(encode_png(sheet))
     table = Table("frame", "seconds", "m/s", "camera", "largest classes", "things", "source")
     for frame in frames:

@@ -18,6 +18,7 @@ from svsdata.cli.options import (
     Variants,
     Verbose,
     print_result,
+    require_stores,
     workspace,
 )
 
@@ -71,8 +72,6 @@ def synthesize(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config
     from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-    from svsdata.pipelines.synthesis_estimate import estimate_synthesize
-    from svsdata.pipelines.synthesize import run_synthesize
 
     place = workspace()
     chosen = make_config(
@@ -95,6 +94,10 @@ def synthesize(
         },
         settings=settings,
     )
+    require_stores(chosen.store)
+    from svsdata.pipelines.synthesis_estimate import estimate_synthesize
+    from svsdata.pipelines.synthesize import run_synthesize
+
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (
             estimate_synthesize(chosen)

@@ -16,6 +16,7 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
+    require_stores,
     workspace,
 )
 
@@ -54,7 +55,6 @@ def train(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
     from svsdata.pipelines.configs.train import TrainConfig, train_preset
-    from svsdata.pipelines.train import estimate_train, run_train
 
     place = workspace()
     name = place.get("preset", preset)
@@ -72,6 +72,9 @@ def train(
         },
         settings=settings,
     )
+    require_stores(chosen.store)
+    from svsdata.pipelines.train import estimate_train, run_train
+
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (
             estimate_train(chosen, progress)

@@ -24,8 +24,7 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
     """
     from rich.table import Table
 
-    from svsdata.checkpoints.feature_weights import cached_file
-    from svsdata.checkpoints.named_weights import WEIGHTS
+    from svsdata.checkpoints.named_weights import WEIGHTS, cached_file
 
     rows = [
         {

@@ -21,6 +21,7 @@ from svsdata.pipelines.edited_videos import (
     planned_video,
     plans_of,
 )
+from svsdata.pipelines.run_dir import require_apart
 from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress
 from svsdata.records import Frame
@@ -74,6 +75,7 @@ def run_edit_apply(
         EditPlanError: If a plan cannot be read, or its base has changed.
         StoreError: If the base cannot be read, or ``out`` holds something else.
     """
+    require_apart(out, [store, plan])
     reader = StoreReader(store)
     plans = {path.stem: plan for path, plan in plans_at(plan)}
     writer, videos = _opened(reader, plans, out, overwrite=overwrite)
@@ -103,6 +105,7 @@ def run_edit_undo(
         EditPlanError: If an edit is in no plan of the store, or the base has changed.
         StoreError: If the store or its base cannot be read, or ``out`` holds something else.
     """
+    require_apart(out, [store, base])
     edited = edited_sequences(StoreReader(store), base)
     known = sorted({row.edit_id for one in edited for row in one.plan.rows})
     for edit_id in edit_ids:

@@ -19,7 +19,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.pipelines.edited_store import edited_plans, edited_sequences
 from svsdata.pipelines.edited_videos import maps_of, motion_of, street_world
-from svsdata.pipelines.run_dir import set_aside
+from svsdata.pipelines.run_dir import require_apart, set_aside
 from svsdata.progress import Progress
 from svsdata.records import REPAIRED, EncodedImage, Frame
 from svsdata.store.columns import ENCODED_IMAGE
@@ -82,6 +82,7 @@ def run_edit_delta(
     """
     reader = StoreReader(store)
     edited = edited_sequences(reader, base)
+    require_apart(out, {store, *(one.base.path for one in edited)})
     _make_folder(out, overwrite=overwrite)
     num_frames = sum(one.plan.num_frames for one in edited)
     progress.start("delta", num_frames)

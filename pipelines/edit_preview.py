@@ -70,6 +70,7 @@ def run_edit_preview(config: EditConfig, progress: Progress) -> EditPreviewResul
         name = f"{config.out.stem}.{video.sequence_id}{suffix}"
         path = config.out if len(videos) == 1 else config.out.with_name(name)
         with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             draw(path, video, plan, progress)
         pictures.append(path)
     if not pictures:

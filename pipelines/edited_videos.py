@@ -21,7 +21,7 @@ from svsdata.records import Frame, Sequence
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.synthesis.label_stream import LabelStream
-from svsdata.synthesis.provenance import recipe_hash, synthesized_id
+from svsdata.synthesis.provenance import recipe_of, synthesized_id
 
 _AHEAD = 8
 """Frames decoded while others are looked at."""
@@ -40,7 +40,7 @@ class Video:
     base_hash: str
     """Of the base sequence's commit record."""
     recipe: str
-    """Hash of everything that the frames depend on."""
+    """Everything that the frames depend on, as JSON."""
     given_plan: EditPlan | None = None
     """Made and reviewed before."""
     library: ShapeLibrary | None = None
@@ -165,7 +165,7 @@ def planned_video(
         (),
         plan.seed,
         base_hash,
-        recipe_hash({**(facts or {}), **own_facts}),
+        recipe_of({**(facts or {}), **own_facts}),
         plan,
     )
 
@@ -211,8 +211,10 @@ def videos_of(
             seed = derived_seed(choices.seed, sequence.sequence_id, variant)
             own_facts = {
                 "base": base_hash,
-                "edits": [edit.model_dump(mode="json") for edit in edits],
-                "seed": seed if edits else None,
+                "edit_ids": [edit.id for edit in edits],
+                "edits": {edit.id: edit.model_dump(mode="json") for edit in edits},
+                "seed": choices.seed if edits else None,
+                "variant": variant,
                 "frames": num_frames,
                 "shapes": library.hash if library else None,
             }
@@ -225,7 +227,7 @@ def videos_of(
                 edits,
                 seed,
                 base_hash,
-                recipe_hash({**(facts or {}), **own_facts}),
+                recipe_of({**(facts or {}), **own_facts}),
                 library=library,
             )
 

@@ -15,12 +15,12 @@ from svsdata.errors import ConfigError, StoreError
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
 from svsdata.evaluation.report import Report, render_page
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_clips import clips
+from svsdata.pipelines.evaluation_clips import clips, counted_frames
 from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
 from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.pipelines.evaluation_report import make_report
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 
@@ -56,8 +56,11 @@ def run_evaluate(
         ConfigError: If the folder holds another evaluation, or no frame counts.
     """
     # What is compared, and who judges
+    require_apart(config.out, [config.real, config.synthetic])
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
+    for store in (real, synthetic):
+        counted_frames(store, config)
     judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
     open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures",))
     basis = _basis((real, synthetic), judges, not_measured)
@@ -112,7 +115,7 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
         sizes = [f"{info.size_hw[1]}x{info.size_hw[0]}" for info in (real.info, synthetic.info)]
         raise StoreError(
             f"'{real.path}' has frames of {sizes[0]}, '{synthetic.path}' of {sizes[1]}; label the "
-            f"recording again with --size {sizes[1]}"
+            f"recording into another store with --size {sizes[1]}, and evaluate against that"
         )
     for reader in (real, synthetic):
         if not reader.sequence_ids:

@@ -11,6 +11,22 @@ from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 
 
+def counted_frames(reader: StoreReader, config: EvaluateConfig) -> dict[str, int]:
+    """Return by sequence the frame behind the last one that counts.
+
+    Raises:
+        ConfigError: If no frame of the store counts.
+    """
+    lengths = {name: reader.sequence(name).num_frames for name in reader.sequence_ids}
+    longest = max(lengths.values())
+    if longest <= config.first_frame:
+        raise ConfigError(
+            f"no frame of '{reader.path}' counts: its longest sequence has {longest} frames, "
+            f"first_frame is {config.first_frame}"
+        )
+    return {name: _stop(length, config) for name, length in lengths.items()}
+
+
 def clips(
     reader: StoreReader, originals: StoreReader | None, config: EvaluateConfig, progress: Progress
 ) -> Iterator[Clip]:
@@ -26,14 +42,8 @@ def clips(
         ConfigError: If no frame counts.
     """
     layers = _layers(reader, originals, config.metrics)
-    lengths = {name: reader.sequence(name).num_frames for name in reader.sequence_ids}
-    counted = {name: _stop(length, config) for name, length in lengths.items()}
+    counted = counted_frames(reader, config)
     total = sum(max(stop - config.first_frame, 0) for stop in counted.values())
-    if total == 0:
-        raise ConfigError(
-            f"no frame of '{reader.path}' counts: its longest sequence has {max(lengths.values())} "
-            f"frames, first_frame is {config.first_frame}"
-        )
     progress.start(f"evaluate {reader.path.name}", total)
     for name, stop in counted.items():
         frames = in_background(_pairs(reader, originals, name, stop, layers), capacity=8)

@@ -18,7 +18,7 @@ from svsdata.export.video import VideoExporter
 from svsdata.export.webdataset import WebDatasetExporter
 from svsdata.pipelines.configs.export import ExportConfig
 from svsdata.pipelines.export_gate import StoreGate, chosen_gate
-from svsdata.pipelines.run_dir import set_aside
+from svsdata.pipelines.run_dir import require_apart, set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
@@ -119,8 +119,7 @@ def estimate_export(config: ExportConfig) -> ExportEstimate:
 
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
-    if config.out.resolve() == reader.path.resolve():
-        raise ExportError(f"'{config.out}' is the store itself; export to another folder")
+    require_apart(config.out, [config.store])
     sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")

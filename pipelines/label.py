@@ -180,8 +180,16 @@ def _check_same_labels(store: StoreWriter, run: LabelRun) -> None:
             if was not in (None, wanted[what]):
                 raise StoreError(
                     f"store '{store.path}' holds a sequence '{there.sequence_id}' labelled with "
-                    f"{what} '{was}', got '{wanted[what]}'; {AWAY_FROM_OTHERS}"
+                    f"{what} '{was}', got '{wanted[what]}'; "
+                    f"{_advice_if_moved(there.source, source)}{AWAY_FROM_OTHERS}"
                 )
+
+
+def _advice_if_moved(was: str, source: str) -> str:
+    """Say how a recording that may lie elsewhere now is gone on with, or nothing."""
+    if was == source or Path(was).exists() or not Path(source).exists():
+        return ""
+    return "if the recording was moved, link its old place to the new one and label that; "
 
 
 def label_sequence(

@@ -22,8 +22,10 @@ from svsdata.labeling.precomputed import (
 )
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
 from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
+from svsdata.labeling.sources.street import PREFIX
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
 from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
+from svsdata.pipelines.run_dir import require_apart
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo
@@ -58,6 +60,10 @@ class LabelRun:
 
 def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     """Open the source and load what labels it; tells what it found and what it assumes."""
+    is_street = config.source.startswith(PREFIX)
+    maps = (config.semantic, config.instance, config.confidence)
+    read = maps if is_street else (config.source, *maps)
+    require_apart(Path(config.store), read, may_lie_inside=True)
     source = open_source(config.source, fps=config.fps)
     recordings = _chosen(source, config.sequences)
     progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")

@@ -1,17 +1,17 @@
 """Output directories that explain themselves: config.json says what made them.
 
 The same command again goes on with its directory; a different one is an error that names what
-differs, unless the old directory is to be set aside.
+differs, unless the old directory is to be set aside. No output is what is read.
 """
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from svsdata.errors import ConfigError
-from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.configs.base import StageConfig, short
 
 CONFIG_NAME = "config.json"
 _UNFINISHED = f".{CONFIG_NAME}"
@@ -77,22 +77,30 @@ def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) ->
         return f"has a damaged {CONFIG_NAME}"
     before = {key: value for key, value in earlier.items() if key not in may_differ}
     now = {key: value for key, value in config.resolved().items() if key not in may_differ}
-    differing = _differences(before, now)
-    if not differing:
-        return None
+    differing = differences(before, now)
+    return f"was made with another config ({differing})" if differing else None
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Tell the first three differences of two objects of JSON, as ``key old → new``; or nothing.
+
+    Fields of inner objects and items of lists go by dotted keys, such as ``phases.0.epochs``.
+    """
+    differing = _differing(before, now)
     more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-    return f"was made with another config ({', '.join(differing[:3])}{more})"
+    return ", ".join(differing[:3]) + more
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """List what differs as ``key old → new``, nested fields by their dotted keys."""
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
     differing = []
     for key in {**before, **now}:
         old, new = before.get(key), now.get(key)
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            old, new = ({str(i): item for i, item in enumerate(items)} for items in (old, new))
         if isinstance(old, dict) and isinstance(new, dict):
-            differing += _differences(old, new, f"{prefix}{key}.")
+            differing += _differing(old, new, f"{prefix}{key}.")
         elif old != new:
-            differing.append(f"{prefix}{key} {json.dumps(old)} → {json.dumps(new)}")
+            differing.append(f"{prefix}{key} {short(old)} → {short(new)}")
     return differing
 
 
@@ -107,6 +115,35 @@ def _write_config(path: Path, config: StageConfig) -> None:
         (path / _UNFINISHED).replace(path / CONFIG_NAME)
     except OSError as error:
         raise ConfigError(f"cannot make '{path}': {error.strerror}; name another place") from error
+
+
+def require_apart(
+    out: Path, inputs: Iterable[Path | str | None], *, may_lie_inside: bool = False
+) -> None:
+    """Refuse an output that would be mixed with what is read, or set it aside with --overwrite.
+
+    Args:
+        out: File or folder to write.
+        inputs: Files and folders to read; None counts for nothing.
+        may_lie_inside: Whether the output may be within one of them, as within a folder of frames.
+
+    Raises:
+        ConfigError: If the output is one of them, holds one, or lies inside one.
+    """
+    written = out.expanduser().resolve()
+    for path in inputs:
+        if path is None:
+            continue
+        read = Path(path).expanduser().resolve()
+        if read == written:
+            fault = "which is read"
+        elif read.is_relative_to(written):
+            fault = f"where '{path}' lies, which is read"
+        elif written.is_relative_to(read) and not may_lie_inside:
+            fault = f"inside '{path}', which is read"
+        else:
+            continue
+        raise ConfigError(f"cannot write to '{out}', {fault}; name a folder of its own")
 
 
 def set_aside(path: Path) -> None:

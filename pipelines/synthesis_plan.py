@@ -14,6 +14,7 @@ from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_videos import Video, motion_of, planned_video, videos_of
+from svsdata.pipelines.run_dir import require_apart
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
@@ -42,6 +43,9 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
         EditPlanError: If an edit is unknown.
         ConfigError: If choices contradict each other.
     """
+    weights = generator_file(config.checkpoint)
+    choices = (*config.plans, *config.edit_files, config.shapes)
+    require_apart(config.out, [config.store, weights, *choices])
     reader = StoreReader(config.store)
     edits = chosen_edits(config)
     plans = {file.stem: plan for path in config.plans for file, plan in plans_at(path)}

@@ -17,7 +17,7 @@ from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_st
 from svsdata.checkpoints.weights import save_generator
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.training_counts import class_pixels
 from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
@@ -149,14 +149,32 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     )
 
 
-def estimate_train(config: TrainConfig, progress: Progress, *, processes: int = 1) -> TrainEstimate:
+def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     """Measure what the run would take, on networks that are then thrown away.
 
     Raises:
         SvsDataError: As ``run_train`` does.
     """
+    _check_places(config)
     plan = plan_training(config, progress)
+    sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+    progress.note(
+        f"building model {config.model} and taking real steps at {', '.join(sizes)}, which need "
+        "minutes where the network is large and there is no GPU"
+    )
     learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+    return _estimated(config, plan, learner, progress, processes=1)
+
+
+def _estimated(
+    config: TrainConfig,
+    plan: TrainingPlan,
+    learner: Learner,
+    progress: Progress,
+    *,
+    processes: int,
+) -> TrainEstimate:
+    """Take steps of every size with a learner of the first phase, which is used up by them."""
 
     def step(phase: Phase, clips: ClipBatch, start: int, stop: int) -> None:
         nonlocal learner
@@ -167,12 +185,7 @@ def estimate_train(config: TrainConfig, progress: Progress, *, processes: int = 
         train_step(learner, chunk, chunk.past_real, 0, config)
 
     return estimate_training(
-        plan,
-        step,
-        lambda: learner.state,
-        backprop_frames=config.backprop_frames,
-        keep_checkpoints=config.keep_checkpoints,
-        processes=processes,
+        config, plan, step, lambda: learner.state, progress, processes=processes
     )
 
 
@@ -180,16 +193,26 @@ def _opened(
     config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool
 ) -> tuple[TrainingPlan, dict[str, int]]:
     """Lay the run out, and open its directory; return also the pixels of each class."""
+    _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
     if share.is_first and not config.run.exists():
         # builds everything once: what cannot be is refused before anything is written
-        progress.note(estimate_train(config, Silent(), processes=share.count).in_words())
+        first_blocks = config.phases[0].extra_blocks
+        tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+        estimate = _estimated(config, plan, tried, progress, processes=share.count)
+        progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         class_pixels(config.run, plan, progress)
     share.wait()
     return plan, class_pixels(config.run, plan, Silent())
+
+
+def _check_places(config: TrainConfig) -> None:
+    """Refuse a run directory that would set aside what the run reads."""
+    require_apart(config.run, [config.store])
+    require_apart(config.run, [config.start_from], may_lie_inside=True)
 
 
 def _is_due(done: int, every: int, total: int) -> bool:

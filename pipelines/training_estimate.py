@@ -11,10 +11,15 @@ from pydantic import BaseModel, ConfigDict
 
 from svsdata.checkpoints.training_state import TrainingState
 from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
+from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_plan import TrainingPlan
+from svsdata.progress import Progress
 from svsdata.training.chunks import to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips
 from svsdata.training.schedules import Learns, Phase, Span
+
+_LONG_STEP_S = 20.0
+"""In a step as long as this, what only the first one does takes no time that counts."""
 
 
 class PhaseEstimate(BaseModel):
@@ -66,23 +71,23 @@ class TrainEstimate(BaseModel):
 
 
 def estimate_training(
+    config: TrainConfig,
     plan: TrainingPlan,
     step: Callable[[Phase, ClipBatch, int, int], None],
     state: Callable[[], TrainingState],
+    progress: Progress,
     *,
-    backprop_frames: int,
-    keep_checkpoints: int,
     processes: int,
 ) -> TrainEstimate:
     """Measure a run, on one process as large as each of it will be.
 
     Args:
+        config: Of the run.
         plan: Of the run.
         step: Takes one step of a phase on frames start to stop of some clips; phases come from
             the smallest generator to the largest.
         state: What checkpoints hold, the largest generator once all steps are taken.
-        backprop_frames: Frames of a chunk.
-        keep_checkpoints: Checkpoints that stay on disk.
+        progress: Hears of every kind of step before it is taken, and after it.
         processes: That share each step's clips evenly.
     """
     device = next(state().networks["generator"].parameters()).device
@@ -90,12 +95,15 @@ def estimate_training(
     spans = [span for span in plan.spans if span.end_step > span.first_step]
     # the longest clips of a size: then every video discriminator has its frames
     order = sorted(spans, key=lambda span: (span.phase.extra_blocks, -span.phase.clip_frames))
+    kinds: dict[_Kind, Phase] = {}
     for span in order:
-        kind = _kind(span.phase)
-        if kind not in seconds:
-            clips = _first_clips(plan, span.phase, backprop_frames, processes)
-            batch = to_device(load_clips(plan.reader, clips, size_hw=span.phase.size_hw), device)
-            seconds[kind] = _seconds_of_step(span.phase, step, batch, backprop_frames)
+        kinds.setdefault(_kind(span.phase), span.phase)
+    progress.start("measure", len(kinds), unit="kinds of step")
+    for kind, phase in kinds.items():
+        clips = _first_clips(plan, phase, config.backprop_frames, processes)
+        batch = to_device(load_clips(plan.reader, clips, size_hw=phase.size_hw), device)
+        seconds[kind] = _seconds_of_step(phase, step, batch, config.backprop_frames)
+        progress.advance()
     phases = tuple(_phase_estimate(span, seconds) for span in spans)
     kept = state()
     tensors = [t for network in kept.networks.values() for t in network.state_dict().values()]
@@ -105,7 +113,7 @@ def estimate_training(
         steps=plan.total_steps,
         seconds=sum(phase.steps * phase.step_s for phase in phases),
         memory_bytes=_peak_bytes(device),
-        disk_bytes=keep_checkpoints * sum(t.numel() * t.element_size() for t in tensors),
+        disk_bytes=config.keep_checkpoints * sum(t.numel() * t.element_size() for t in tensors),
         phases=phases,
         processes=processes,
     )
@@ -146,13 +154,16 @@ def _seconds_of_step(
     batch: ClipBatch,
     backprop_frames: int,
 ) -> float:
-    """Time the second of two steps at the end of the clips."""
+    """Time a step at the end of the clips: the second of two, or a first one that is long."""
     num_frames = batch.image.shape[1]
     start = max(num_frames - backprop_frames, 1)
     for _ in range(2):
         began = time.monotonic()
         step(phase, batch, start, num_frames)
-    return time.monotonic() - began
+        seconds = time.monotonic() - began
+        if seconds > _LONG_STEP_S:
+            break
+    return seconds
 
 
 def _peak_bytes(device: torch.device) -> int:

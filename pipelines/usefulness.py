@@ -20,7 +20,7 @@ from svsdata.evaluation.segmentation import Confusion
 from svsdata.evaluation.usefulness import MEAN, Spread, spreads
 from svsdata.labels import CITYSCAPES_TRAIN, NO_LABEL, conversion_table
 from svsdata.pipelines.configs.usefulness import UsefulnessConfig
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.usefulness_streets import Stores, make_street_stores
 from svsdata.progress import Progress
 from svsdata.records import Image, SemanticMap
@@ -88,6 +88,7 @@ def run_usefulness(
         ConfigError: If the folder holds another measurement.
         SvsDataError: As labelling and synthesis raise, where streets are made.
     """
+    require_apart(config.out, [config.real, config.synthetic, config.edited, config.test])
     open_run_dir(config.out, config, overwrite=overwrite)
     stores = _stores(config, progress)
     readers = {name: StoreReader(getattr(stores, name)) for name in Stores.__dataclass_fields__}

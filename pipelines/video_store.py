@@ -1,5 +1,6 @@
 """Stores of videos: opened, and written row by row with objects and what edits came to."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from svsdata.editing.tables import (
 from svsdata.errors import StoreError
 from svsdata.labeling.track_table import TrackTable
 from svsdata.pipelines.edited_videos import Video
-from svsdata.pipelines.run_dir import set_aside
+from svsdata.pipelines.run_dir import differences, require_apart, set_aside
 from svsdata.records import INSTANCE_BASE, Frame, Track
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, seal_sidecar, sidecar_folder
+from svsdata.store.staging import StagedSequence
 from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 from svsdata.synthesis.provenance import with_known_identities
 
@@ -41,14 +43,11 @@ def opened_store(
         overwrite: Set another store aside, as ``PATH.old-N``, instead of refusing it.
 
     Raises:
-        StoreError: If a store of another kind is there, or videos of the same names made otherwise,
-            or the store that they are made from.
+        StoreError: If a store of another kind is there, or videos of the same names made otherwise.
+        ConfigError: If the path is not apart from the store that they are made from.
     """
     videos = tuple(videos)
-    if any(path.resolve() == video.labels.reader.path.resolve() for video in videos):
-        raise StoreError(
-            f"store '{path}' is what the videos are made from; write to another folder"
-        )
+    require_apart(path, {video.labels.reader.path for video in videos})
     try:
         writer = StoreWriter(path, info)
         _check_recipes(writer, videos)
@@ -64,13 +63,25 @@ def _check_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
     """Refuse sequences of the same names that were made otherwise."""
     written, committed = StoreReader(writer.path), writer.committed
     for video in videos:
-        if video.sequence_id not in committed:
+        if video.sequence_id in committed:
+            earlier = written.sequence(video.sequence_id).details.get("recipe", "")
+        elif begun := StagedSequence(writer.path, video.sequence_id).begun():
+            earlier = begun.recipe
+        else:
             continue
-        if written.sequence(video.sequence_id).details.get("recipe") != video.recipe:
+        if earlier != video.recipe:
             raise StoreError(
-                f"store '{writer.path}' holds a '{video.sequence_id}' made from other labels, "
-                f"edits, weights or settings; {AWAY_FROM_OTHERS}"
+                f"store '{writer.path}' holds a '{video.sequence_id}' "
+                f"{_made_otherwise(earlier, video.recipe)}; {AWAY_FROM_OTHERS}"
             )
+
+
+def _made_otherwise(earlier: str, recipe: str) -> str:
+    """Say in words what another recipe says; those of other commands and versions are no JSON."""
+    try:
+        return f"made with other settings ({differences(json.loads(earlier), json.loads(recipe))})"
+    except json.JSONDecodeError:
+        return "made by another command, or another version of this one"
 
 
 class VideoRows:

@@ -11,7 +11,7 @@ from svsdata.pipelines.configs.base import read_toml
 
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset")
-STAGES = ("label", "train", "synthesize", "evaluate", "gate")
+STAGES = ("label", "train", "synthesize", "evaluate", "gate", "export")
 PATH_FIELDS = {
     *("semantic", "instance", "confidence", "start_from", "edit_files", "plans", "shapes"),
     *("weights_folder", "kept_figures"),

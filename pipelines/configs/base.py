@@ -158,9 +158,12 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
             return f"{stage}: unknown key '{place}'; {_near(place, _field_names(kind))}{more}"
         case "missing":
             return f"{stage}: '{place}' is not given{more}"
+        case "tuple_type":
+            got = short(findings[0]["input"])
+            return f"{stage}: '{place}': expected a list, such as a,b or [1, 2], got {got}{more}"
     message = findings[0]["msg"].removeprefix("Value error, ")
     named = f"{stage}: '{place}'" if place else stage
-    got = f", got {_short(findings[0]['input'])}" if place else ""
+    got = f", got {short(findings[0]['input'])}" if place else ""
     return f"{named}: {message[0].lower()}{message[1:]}{got}{more}"
 
 
@@ -172,7 +175,8 @@ def _near(place: str, known: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Return a value as JSON, cut where it is long."""
     text = TypeAdapter(Any).dump_json(value, fallback=str).decode()
     return text if len(text) <= 80 else f"{text[:77]}..."
 

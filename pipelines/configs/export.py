@@ -1,11 +1,14 @@
 """What ``svsdata export`` can be told."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import Field
 
 from svsdata.pipelines.configs.base import StageConfig
+
+Format: TypeAlias = Literal["cityscapes", "kitti360", "coco-panoptic", "webdataset", "video"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class ExportConfig(StageConfig):
@@ -13,7 +16,7 @@ class ExportConfig(StageConfig):
 
     store: Path
     """What is exported."""
-    format: Literal["cityscapes", "kitti360", "coco-panoptic", "webdataset", "video"]
+    format: Format
     """``cityscapes``, ``kitti360``: folders of PNG files in those data sets' layout;
     ``coco-panoptic``: pictures of segments and one JSON; ``webdataset``: tar files of samples;
     ``video``: MP4 with the labels beside the frames."""

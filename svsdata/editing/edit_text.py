@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from svsdata.editing.faults import expectation
 from svsdata.editing.language import (
     At,
     Checks,
@@ -20,6 +21,7 @@ from svsdata.editing.language import (
     Region,
     Repeat,
     Selector,
+    Shape,
     Waypoint,
 )
 from svsdata.editing.waypoint_table import read_waypoints
@@ -28,7 +30,10 @@ from svsdata.errors import EditPlanError
 
 R = TypeVar("R", EditFile, Checks, Selector)
 
-_RECORDS = (Edit, EditFile, At, Checks, Frames, Motion, Offset, Region, Repeat, Selector, Waypoint)
+_RECORDS = (
+    *(Edit, EditFile, At, Checks, Frames, Motion, Offset, Region, Repeat, Selector, Shape),
+    Waypoint,
+)
 _FILE_WORDS = ("version", "about", "select", "edits", "checks")
 # What an operation cannot do without, and what else it may say.
 _COMMON = ("id", "op", "checks", "frames")
@@ -248,8 +253,11 @@ def _check_region(region: Region, where: str) -> None:
 
 def _explain(error: ValidationError, place: str) -> str:
     """Tell the first fault of a document, with the word that was probably meant."""
-    fault = error.errors()[0]
-    parts = [str(part) for part in (place, *fault["loc"]) if part != ""]
+    fault, *others = error.errors()
+    # A frame is a number or a word: the second finding is that it is not that word.
+    word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
+    loc = fault["loc"][:-1] if word else fault["loc"]
+    parts = [str(part) for part in (place, *loc) if part != ""]
     where = ".".join(parts) or "document"
     if fault["type"] == "extra_forbidden":
         words = {
@@ -264,5 +272,4 @@ def _explain(error: ValidationError, place: str) -> str:
         expected = str(fault["ctx"]["expected"])
         known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
         hint = did_you_mean(str(fault["input"]), known)
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {short(fault['input'])}{hint}"
+    return f"{where}: {expectation(fault, _RECORDS)}{word}, got {short(fault['input'])}{hint}"

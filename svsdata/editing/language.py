@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from svsdata.editing.faults import as_pair, as_span
 from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
@@ -24,10 +25,13 @@ def _in_order(span: tuple[float, float]) -> tuple[float, float]:
 
 Span = Annotated[
     tuple[float, float],
-    BeforeValidator(lambda v: (v, v) if isinstance(v, int | float) else v),
+    BeforeValidator(as_span),
     AfterValidator(_in_order),
 ]
 """A number, or the two ends it is drawn from."""
+
+Pair = Annotated[tuple[float, float], BeforeValidator(as_pair)]
+"""Two numbers."""
 
 
 def _condition(text: str) -> str:
@@ -141,11 +145,11 @@ class Offset(Record):
 class Region(Record):
     """A piece of ground that stays where it is in the world."""
 
-    polygon_ground_m: tuple[tuple[float, float], ...] = ()
+    polygon_ground_m: tuple[Pair, ...] = ()
     """Corners, (ahead, left) of the vehicle at the first frame."""
-    along_m: tuple[float, float] | None = None
+    along_m: Pair | None = None
     """A strip along the road: from and to, metres from the vehicle at the first frame."""
-    left_m: tuple[float, float] | None = None
+    left_m: Pair | None = None
     """Of the strip: from and to, metres left of the vehicle's path."""
 
 

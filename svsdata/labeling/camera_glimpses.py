@@ -1,6 +1,7 @@
 """What a few frames of recordings without calibration tell about the camera they share."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -37,9 +38,14 @@ def fit_shared_horizon(
     share = -(-num_frames // len(chosen))
     boxes = [np.zeros((0, 2))]
     for recording in chosen:
-        until = min(recording.num_frames or LOOKED_AT, LOOKED_AT)
+        until = min(recording.num_frames or _counted(recording), LOOKED_AT)
         positions = range(0, until, max(1, until // share))
         for frame in chain.glimpses(recording, labeler_of(recording), bad, positions):
             if frame.semantic is not None and frame.instance is not None:
                 boxes.append(car_boxes(frame.semantic, frame.instance, chain.label_set))
     return fit_horizon(np.concatenate(boxes), chain.size_hw[0])
+
+
+def _counted(recording: Recording) -> int:
+    """Count the positions to look at by reading them: the headers of some videos tell no number."""
+    return sum(1 for _ in islice(recording.frames(0), LOOKED_AT))

@@ -80,11 +80,10 @@ class StagedSequence:
         Raises:
             StoreError: If an unfinished sequence of this id was begun as something else.
         """
-        path = self.folder / "begun.json"
-        if not path.exists():
-            write_durably(path, to_json(_BEGUN, begun))
+        earlier = self.begun()
+        if earlier is None:
+            write_durably(self.folder / "begun.json", to_json(_BEGUN, begun))
             return
-        earlier = parse_json(_BEGUN, path, missing="is no staged sequence")
         for name in ("source", "fps", "recipe", "stateful"):
             was, asked = getattr(earlier, name), getattr(begun, name)
             if was != asked:
@@ -93,6 +92,11 @@ class StagedSequence:
                     f"'{asked}'; go on with the same command as before, or set it aside with "
                     f"'svsdata store repair {self._store} --abandon {self.sequence_id}'"
                 )
+
+    def begun(self) -> Begun | None:
+        """Return what the sequence was begun as; None where it is not begun."""
+        path = self.folder / "begun.json"
+        return parse_json(_BEGUN, path, missing="is no staged sequence") if path.exists() else None
 
     def receipts(self) -> list[Receipt]:
         """Return the receipts of the closed parts, in order."""

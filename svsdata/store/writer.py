@@ -97,7 +97,7 @@ class StoreWriter:
             fps: Its own frame rate.
             stateful: Parts end only where ``close_part`` is called with the state that going on
                 needs; else they also end by themselves when they are large enough.
-            recipe: Hash of whatever else the frames depend on, such as settings and seeds.
+            recipe: Whatever else the frames depend on, such as settings and seeds; only compared.
 
         Raises:
             StoreError: If it is committed, is being written by another process, or was begun as

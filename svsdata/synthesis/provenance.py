@@ -22,9 +22,9 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def recipe_hash(facts: Mapping[str, object]) -> str:
-    """Return the hash of everything that a sequence's bytes depend on, by name."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+def recipe_of(facts: Mapping[str, object]) -> str:
+    """Return everything that a sequence's bytes depend on, by name, as one JSON object."""
+    return json.dumps(facts, sort_keys=True)
 
 
 def model_name(model: str, weights_hash: str) -> str:

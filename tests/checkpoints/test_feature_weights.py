@@ -12,14 +12,13 @@ import torch
 from torch import nn
 
 from svsdata.checkpoints.feature_weights import (
-    cached_file,
     fetch_weights,
     load_weights,
     resume_download,
     tensors_sha256,
     weights_file,
 )
-from svsdata.checkpoints.named_weights import WEIGHTS, Package
+from svsdata.checkpoints.named_weights import WEIGHTS, Package, cached_file
 from svsdata.checkpoints.tensor_files import read_state_dict, read_tensors, write_tensors
 from svsdata.checkpoints.weight_conversion import (
     lpips_from_flax,
@@ -95,9 +94,7 @@ def archive(tmp_path):
 def named(archive, monkeypatch):
     """Put a small package in the place of a published one."""
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    origin = Package(
-        "package==1", archive.name, digest, "package/alexnet.ckpt", lpips_from_flax("alex")
-    )
+    origin = Package("package==1", archive.name, digest, "package/alexnet.ckpt", "lpips-alex flax")
     ours = replace(WEIGHTS["lpips-alex"], origin=origin, tensors_sha256="")
     monkeypatch.setitem(WEIGHTS, "lpips-alex", ours)
     return ours

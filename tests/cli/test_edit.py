@@ -138,9 +138,22 @@ def test_a_plan_that_is_not_there_is_told(tmp_path):
         invoke("explain", tmp_path / "nowhere")
 
 
-def test_a_store_is_never_set_aside_for_what_is_made_from_it(base, plans):
-    with pytest.raises(StoreError, match="is what the videos are made from"):
-        invoke("apply", base, plans, base, "--overwrite")
+def test_plans_of_a_workspace_are_carried_out_without_a_path(
+    base, edit_file, tmp_path, monkeypatch
+):
+    (tmp_path / "svsdata.toml").write_text(f'store = "{base}"\n')
+    monkeypatch.chdir(tmp_path)
+    invoke("plan", "--edit-file", edit_file)
+    told = json.loads(invoke("apply", "--json"))
+    assert told["sequences"] == ["drive.works"]
+    record = StoreReader(tmp_path / "edited").sequence("drive.works")
+    assert record.details["base_store"] == str(base)
+
+
+def test_nothing_is_set_aside_for_what_is_made_from_it(base, plans):
+    for out in (base, plans, base.parent, base / "edited"):
+        with pytest.raises(ConfigError, match="cannot write to"):
+            invoke("apply", base, plans, out, "--overwrite")
     assert StoreReader(base).sequence_ids == ["drive"]
 
 
@@ -361,10 +374,10 @@ def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
 
 def test_a_preview_shows_frame_and_labels_before_and_after(base, edit_file, tmp_path):
     result = json.loads(
-        invoke("preview", base, tmp_path / "p.png", "--edit-file", edit_file, "--json")
+        invoke("preview", base, tmp_path / "new" / "p.png", "--edit-file", edit_file, "--json")
     )
-    assert result["pictures"] == [str(tmp_path / "p.png")]
-    sheet = decode_image((tmp_path / "p.png").read_bytes(), "sheet")
+    assert result["pictures"] == [str(tmp_path / "new" / "p.png")]
+    sheet = decode_image((tmp_path / "new" / "p.png").read_bytes(), "sheet")
     assert sheet.shape == (NUM_FRAMES * 200, 3 * 400, 3)
     middle, right = sheet[:, 400:800], sheet[:, 800:]
     red = CITYSCAPES.palette[CITYSCAPES.label("person").id]

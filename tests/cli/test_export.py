@@ -50,3 +50,38 @@ def test_a_dry_run_writes_nothing(store: Path, tmp_path: Path) -> None:
 def test_an_unknown_format_is_told_with_those_there_are(store: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'format'.*'webdataset' or 'video', got \"coco\""):
         invoke(store, "coco", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "store_name", "kind", "out"),
+    [
+        (("video",), "made", "video", "made-video"),
+        (("video", "films"), "made", "video", "films"),
+        (("other", "cityscapes"), "other", "cityscapes", "other-cityscapes"),
+        (("video", "cityscapes"), "video", "cityscapes", "video-cityscapes"),
+        (("video", "video", "films"), "video", "video", "films"),
+    ],
+)
+def test_what_a_workspace_names_may_be_left_out(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words, store_name, kind, out
+) -> None:
+    (tmp_path / "svsdata.toml").write_text('out = "made"\n[export]\nsequences = ["a"]\n')
+    store.rename(tmp_path / store_name)
+    monkeypatch.chdir(tmp_path)
+    told = invoke(*words, "--dry-run")
+    assert (told["format"], told["sequences"]) == (kind, ["a"])
+    assert Path(str(told["out"])).absolute() == tmp_path / out
+
+
+def test_an_export_without_a_format_is_wrong_usage() -> None:
+    done = CliRunner().invoke(app, [])
+    assert done.exit_code == 2
+    assert "name a format, one of cityscapes, kitti360" in done.output
+
+
+def test_an_export_without_a_workspace_needs_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="no out was given"):
+        invoke("video")

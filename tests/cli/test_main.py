@@ -44,6 +44,24 @@ def test_help_in_a_fresh_process_imports_nothing_heavy():
     assert "store" in done.stdout
 
 
+def test_a_mistyped_store_is_told_before_torch_is_imported():
+    script = (
+        "import sys\n"
+        "from svsdata.cli.main import app\n"
+        "words = ['train typo run', 'synthesize typo demo out', 'evaluate typo typo',\n"
+        "         'evaluate-usefulness typo typo typo typo', 'gate typo', 'weights list']\n"
+        "for line in words:\n"
+        "    try: app(line.split())\n"
+        "    except SystemExit as end: print('ENDED', line, end.code)\n"
+        "print('HEAVY', sorted({'torch', 'transformers', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "ENDED weights list 0" in done.stdout
+    assert done.stdout.count(" 1\n") == 5
+    assert done.stderr.count("typo: is no store; 'svsdata label' or 'svsdata synthesize'") == 5
+    assert "HEAVY []" in done.stdout
+
+
 @pytest.mark.parametrize("module", ["svsdata.cli", "svsdata.cli.main"])
 def test_the_command_runs_as_a_module(module):
     done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True)
@@ -140,6 +158,6 @@ def test_a_stage_reads_its_table_of_the_workspace(stage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with make_workspace(tmp_path).open("a") as file:
         file.write(f"\n[{stage}]\nno_such_field = 1\n")
-    done = invoke(stage)
+    done = invoke(stage, *(["video"] if stage == "export" else []))
     assert done.exit_code == 1
     assert done.stderr.startswith(f"svsdata: config of {stage}: unknown key 'no_such_field'")

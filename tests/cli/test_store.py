@@ -89,9 +89,12 @@ def test_show_draws_a_sheet_and_lists_the_frames(store, tmp_path):
     assert sheet[-1, 0].tolist() == [200, 200, 200]  # the last row is the last frame
 
 
-def test_a_sheet_that_cannot_be_written_is_one_line(store, tmp_path):
-    with pytest.raises(StoreError, match=r"nowhere/x\.png: cannot write: No such file"):
-        invoke("show", store, "--out", tmp_path / "nowhere" / "x.png")
+def test_the_folder_of_a_sheet_is_made_or_the_reason_told_in_one_line(store, tmp_path):
+    invoke("show", store, "--out", tmp_path / "new" / "er" / "x.png", "--rows", 1)
+    assert (tmp_path / "new" / "er" / "x.png").is_file()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/x\.png: cannot write: File exists"):
+        invoke("show", store, "--out", tmp_path / "file" / "x.png")
 
 
 def test_show_of_an_empty_store_says_what_to_do(tmp_path):

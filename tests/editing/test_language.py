@@ -128,3 +128,45 @@ def test_a_track_file_beside_the_edit_file_becomes_waypoints(tmp_path):
     path.write_text(edits("{id: a, op: add, class: car, motion: {file: ../../etc/passwd}}"))
     with pytest.raises(EditPlanError, match="does not lie beside"):
         load_edit_file(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("size_m: {height: tall}", "size_m.height: expected a number of metres, or two as [low, "),
+        ("size_m: {height: [1, tall]}", "size_m.height: expected a number of metres, or two as"),
+        ("size_m: {height: [1, 2, 3]}", "size_m.height: expected a number of metres, or two as"),
+        ("size_m: {height: yes}", "size_m.height: expected a number of metres, or two as [low, "),
+        ("size_m: 3", "size_m: expected a mapping, such as {height: 3.5}, got 3"),
+        ("motion: {speed_mps: fast}", "speed_mps: expected a number of metres a second, or two"),
+        ("by_s: late", "by_s: expected a number of seconds, or two as [low, high], got 'late'"),
+        ("by_m: 3", "by_m: expected a mapping of ahead, left, got 3"),
+        ("frames: {from: soon}", "frames.from: expected a whole number, or 'auto', got 'soon'"),
+        ("frames: {to: 1.5}", "frames.to: expected a whole number, or 'end', got 1.5"),
+        ("repeat: {gap_m: 3, most: many}", "most: expected a whole number, got 'many'"),
+        ("checks: {jump_px: wide}", "jump_px: expected a number, got 'wide'"),
+        ("checks: {jump_px: -1}", "jump_px: must be greater than 0, got -1"),
+        ("motion: {waypoints: 3}", "waypoints: expected a list, got 3"),
+        ("motion: {waypoints: [{s: a}]}", "waypoints.0.s: expected a number of seconds, got 'a'"),
+        ("repeat: {most: 2}", "repeat.gap_m: is missing"),
+        ("region: {along_m: 3, left_m: [1, 2]}", "along_m: expected two numbers of metres as [1,"),
+        ("region: {polygon_ground_m: [[1, 2], [3]]}", "polygon_ground_m.1: expected two numbers"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_words_of_the_language(words, told):
+    text = f"version: 1\nedits: [{{id: a, op: add, class: truck, {words}}}]"
+    with pytest.raises(EditPlanError) as error:
+        parse_edits(text, "f.yaml")
+    assert told in str(error.value)
+
+
+def test_a_number_two_and_a_pair_are_read():
+    text = """
+    version: 1
+    edits:
+      - {id: a, op: relabel, from: road, to: sidewalk, region: {along_m: [1, 2.5], left_m: [-1, 1]}}
+      - {id: b, op: add, class: truck, at: {left_m: 1}, size_m: {height: 3, width: [2, 2.5]}}
+    """
+    region, added = parse_edits(text, "f.yaml").edits
+    assert region.region.along_m == (1, 2.5)
+    assert added.size_m == {"height": (3, 3), "width": (2, 2.5)}

@@ -235,10 +235,13 @@ def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_
                      semantic=np.zeros((12, 20), np.uint8))]},
         size=(12, 20),
     )  # fmt: skip
-    with pytest.raises(StoreError, match=r"40x24, .* of 20x12"):
+    with pytest.raises(
+        StoreError, match=r"40x24, .* of 20x12; .* another store with --size 20x12, and"
+    ):
         run_evaluate(config_for((real, small), tmp_path), Silent())
     with pytest.raises(ConfigError, match="longest sequence has 25 frames, first_frame is 30"):
         run_evaluate(config_for((real, made), tmp_path, first_frame=30), Silent())
+    assert not (tmp_path / "report").exists()
 
 
 def test_the_page_opens_in_a_browser_without_a_network(stores, tmp_path):

@@ -199,8 +199,9 @@ def test_a_sequence_labelled_otherwise_is_refused_or_set_aside(tmp_path, change,
     if told is None:
         assert run_label(other, Silent()).sequences_before == 1
         return
-    with pytest.raises(StoreError, match=f"holds a sequence 'street-3' labelled with {told}"):
+    with pytest.raises(StoreError, match=f"holds a sequence 'street-3' labelled with {told}") as it:
         run_label(other, Silent())
+    assert "was moved" not in str(it.value)
     assert run_label(other, Silent(), overwrite=True).sequences == 1
     assert (tmp_path / "store.old-1").is_dir()
 
@@ -212,6 +213,26 @@ def test_a_folder_given_by_another_path_is_the_same_recording(tmp_path, recorded
     absolute = precomputed(recorded, store)
     relative = absolute.model_copy(update={"source": os.path.relpath(absolute.source)})
     assert run_label(relative, Silent()).sequences_before == first.sequences
+
+
+def test_a_moved_recording_is_gone_on_with_through_a_link(tmp_path, recorded):
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(recorded, old)
+    first = precomputed(old, tmp_path / "store", flow="none", part_frames=2)
+    with pytest.raises(KeyboardInterrupt):
+        run_label(first, Interrupting(10))
+    old.rename(new)
+    moved = precomputed(new, tmp_path / "store", flow="none", part_frames=2)
+    with pytest.raises(
+        StoreError, match=r"source '.*old.*', got '.*new.*'; if the rec.*link its old"
+    ):
+        run_label(moved, Silent())
+    old.symlink_to(new)
+    again = run_label(first, Silent())
+    assert (again.sequences, again.sequences_before, again.frames) == (1, 1, 5)
+    with pytest.raises(StoreError) as told:
+        run_label(precomputed(recorded, tmp_path / "store", flow="none", part_frames=2), Silent())
+    assert "was moved" not in str(told.value)
 
 
 def test_other_maps_of_a_labelled_sequence_are_refused(tmp_path, recorded):

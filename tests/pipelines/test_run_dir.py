@@ -5,7 +5,7 @@ import pytest
 
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig
-from svsdata.pipelines.run_dir import open_run_dir
+from svsdata.pipelines.run_dir import open_run_dir, require_apart
 
 
 class Rates(StageConfig):
@@ -13,10 +13,15 @@ class Rates(StageConfig):
     video: float = 2.0
 
 
+class Phase(StageConfig):
+    epochs: int = 1
+
+
 class RunConfig(StageConfig):
     store: Path = Path("store")
     steps: int = 10
     rates: Rates = Rates()
+    phases: tuple[Phase, ...] = (Phase(), Phase())
     device: str = "cpu"
 
 
@@ -27,6 +32,7 @@ def test_a_new_directory_says_what_made_it(tmp_path):
         "store": "store",
         "steps": 10,
         "rates": {"image": 1.0, "video": 2.0},
+        "phases": [{"epochs": 1}, {"epochs": 1}],
         "device": "cpu",
     }
     assert [entry.name for entry in run.iterdir()] == ["config.json"]
@@ -66,6 +72,14 @@ def test_many_differences_are_counted(tmp_path):
         open_run_dir(tmp_path, other)
 
 
+def test_an_item_of_a_list_is_named_unless_the_list_grew(tmp_path):
+    open_run_dir(tmp_path, RunConfig())
+    with pytest.raises(ConfigError, match=r"\(phases\.1\.epochs 1 → 2\)"):
+        open_run_dir(tmp_path, RunConfig(phases=(Phase(), Phase(epochs=2))))
+    with pytest.raises(ConfigError, match=r"\(phases \[.*\] → \[.*\]\)"):
+        open_run_dir(tmp_path, RunConfig(phases=(Phase(),)))
+
+
 def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
     run = tmp_path / "run"
     for steps in (1, 2, 3):
@@ -101,3 +115,30 @@ def test_a_run_that_died_before_it_began_is_begun(tmp_path):
     (tmp_path / ".config.json").write_text('{"sto')
     assert open_run_dir(tmp_path, RunConfig()) is False
     assert open_run_dir(tmp_path, RunConfig()) is True
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("store", "which is read"),
+        ("link", "which is read"),
+        ("other/../store", "which is read"),
+        (".", "where '.*(elsewhere|store)' lies, which is read"),
+        ("store/run", "inside '.*store', which is read"),
+        ("link/run", "inside '.*store', which is read"),
+    ],
+)
+def test_an_output_that_is_not_apart_from_what_is_read_is_refused(tmp_path, out, told):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    with pytest.raises(ConfigError, match=rf"cannot write to '.*', {told}; name a folder"):
+        require_apart(tmp_path / out, [None, tmp_path / "elsewhere", tmp_path / "store"])
+
+
+def test_an_output_apart_from_what_is_read_may_be_written(tmp_path):
+    for out in ("run", "store-2", "stor"):
+        require_apart(tmp_path / out, [None, tmp_path / "store"])
+    frames = tmp_path / "frames"
+    require_apart(frames / "store", [frames], may_lie_inside=True)
+    with pytest.raises(ConfigError, match="which is read"):
+        require_apart(frames, [frames / "drive.mp4"], may_lie_inside=True)

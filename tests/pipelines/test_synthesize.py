@@ -441,8 +441,51 @@ def test_a_checkpoint_for_other_data_is_refused(
 
 def test_an_output_made_otherwise_is_refused(base: Path, checkpoint: Path, tmp_path: Path) -> None:
     synthesize(base, checkpoint, tmp_path / "out", sequences=("recorded",))
-    with pytest.raises(StoreError, match="holds a 'recorded' made from other"):
-        synthesize(base, checkpoint, tmp_path / "out", sequences=("recorded",), frames=5)
+    told = r"holds a 'recorded' made with other settings \(cut_below 0\.0 → 0\.2, frames 12 → 5\);"
+    with pytest.raises(StoreError, match=told):
+        synthesize(
+            base, checkpoint, tmp_path / "out", sequences=("recorded",), frames=5, cut_below=0.2
+        )
+
+
+def test_an_output_begun_otherwise_is_refused_or_set_aside(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    settings = {"sequences": ("recorded",), "chunk_length": 2, "part_frames": 2}
+    with pytest.raises(StoppedError):
+        run_synthesize(configured(base, checkpoint, out, **settings), StopAfter(5))
+    other = configured(base, checkpoint, out, **settings, cut_below=0.2)
+    with pytest.raises(StoreError, match=r"other settings \(cut_below 0\.0 → 0\.2\).*--overwrite"):
+        run_synthesize(other, Silent())
+    assert run_synthesize(other, Silent(), overwrite=True).num_frames == 12
+    assert list((tmp_path / "out.old-1" / "staging").iterdir())
+
+
+def test_a_changed_field_of_an_edit_is_named(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    planned = prepare(configured(base, checkpoint, out, **TRUCKS))
+    (video,) = planned.videos
+    with StoreWriter(out, planned.info).sequence(
+        video.sequence_id, source="frames/", fps=10.0, recipe=video.recipe
+    ):
+        pass
+    edit = video.edits[0].id
+    changed = TRUCKS | {"seed": 3, "edits": {edit: {"size_m": {"height": 2.5}}}}
+    told = rf"\(edits\.{edit}\.size_m\.height null → \[2\.5,2\.5\], seed 0 → 3\)"
+    with pytest.raises(StoreError, match=told):
+        synthesize(base, checkpoint, out, **changed)
+
+
+def test_an_output_of_another_command_is_refused(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    writer = StoreWriter(out, prepare(configured(base, checkpoint, out)).info)
+    with writer.sequence("recorded", source="frames/", fps=10.0, recipe="exact; dis"):
+        pass
+    with pytest.raises(StoreError, match=r"'recorded' made by another command.*--overwrite"):
+        synthesize(base, checkpoint, out)
 
 
 def test_an_output_made_otherwise_is_set_aside_when_told_to(

@@ -189,6 +189,22 @@ def test_a_device_that_is_not_here_stops_before_anything_is_made(store, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_what_is_read_is_never_set_aside_for_the_run(whole, store):
+    run = whole[0]
+    for told in (
+        config(store, store),
+        config(store, store / "run"),
+        config(store, run, start_from=run),
+        config(store, run.parent, start_from=run),
+    ):
+        with pytest.raises(ConfigError, match="cannot write to"):
+            run_train(told, Silent(), overwrite=True)
+        with pytest.raises(ConfigError, match="cannot write to"):
+            estimate_train(told, Silent())
+    assert (store / "store.json").is_file()
+    assert (run / "config.json").is_file()
+
+
 def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
     for lengths, message in (((1,), "two frames"), ((), "no sequences")):
         store = sliding_store(tmp_path / f"store{len(lengths)}", lengths=lengths)
@@ -196,10 +212,27 @@ def test_a_store_of_single_frames_or_none_is_refused(sliding_store, tmp_path):
             run_train(config(store, tmp_path / "run"), Silent())
 
 
+class Told(Silent):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        del done, unit
+        self.words += [task, str(total)]
+
+    def note(self, message: str) -> None:
+        self.words.append(message)
+
+
 def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_path):
     phases = [Phase(1, 4, HALF, 1e-4), Phase(1, 8, HALF, 1e-4)]
     told = config(store, tmp_path / "run", phases=phases, steps=10)
-    estimate = estimate_train(told, Silent())
+    heard = Told()
+    estimate = estimate_train(told, heard)
+    assert heard.words[-2:] == ["measure", "1"]
+    assert "real steps at 128x64" in " ".join(heard.words)
     assert [phase.steps for phase in estimate.phases] == [3, 7]
     assert estimate.seconds == pytest.approx(sum(p.steps * p.step_s for p in estimate.phases))
     assert estimate.memory_bytes > 2**27

@@ -4,7 +4,7 @@ from pathlib import Path
 from svsdata.records import Track
 from svsdata.synthesis.provenance import (
     file_hash,
-    recipe_hash,
+    recipe_of,
     synthesized_id,
     with_known_identities,
 )
@@ -18,9 +18,9 @@ def test_a_file_hash_is_what_sha256sum_prints(tmp_path: Path) -> None:
 
 
 def test_a_recipe_depends_on_every_fact_and_not_on_their_order() -> None:
-    assert recipe_hash({"a": 1, "b": "x"}) == recipe_hash({"b": "x", "a": 1})
-    assert recipe_hash({"a": 1, "b": "x"}) != recipe_hash({"a": 2, "b": "x"})
-    assert recipe_hash({"a": None}) != recipe_hash({})
+    assert recipe_of({"a": 1, "b": "x"}) == recipe_of({"b": "x", "a": 1})
+    assert recipe_of({"a": 1, "b": "x"}) != recipe_of({"a": 2, "b": "x"})
+    assert recipe_of({"a": None}) != recipe_of({})
 
 
 def test_names_tell_base_edits_and_variant() -> None:

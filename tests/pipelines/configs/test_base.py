@@ -127,6 +127,7 @@ def test_two_fields_of_one_edit_go_together():
         ("steps=0", "'steps': input should be greater than or equal to 1, got "),
         ("weights.flow=-1", "'weights.flow': input should be greater than or equal to 0"),
         ("flow=raft", "'flow': input should be 'dis' or 'none', got \"raft\""),
+        ("sizes=tall", "'sizes': expected a list, such as a,b or [1, 2], got \"tall\""),
         ("clip_length=101", "config of train: a clip has at most 100 frames"),
         ("steps.more=1", "steps"),
         ("name.first=1", "name"),
