@@ -11,6 +11,7 @@ from typer.main import get_group
 
 import svsdata
 from svsdata.cli.memory import keep_freed_memory
+from svsdata.cli.threads import wait_asleep
 from svsdata.errors import SvsDataError
 
 COMMANDS = {
@@ -116,6 +117,7 @@ def main(
 
 def run() -> None:
     """Run the command line."""
+    wait_asleep()
     app()
 
 
