@@ -43,7 +43,6 @@ from svsdata.training.schedules import Phase
 
 SIZE_HW, _HALF_HW = (128, 256), (64, 128)
 TRAINING = {
-    "width": 0.125,
     "phases": (
         Phase(0.12 / 5, 6, _HALF_HW, 4e-4),
         Phase(0.12 / 11, 12, _HALF_HW, 4e-4),
@@ -60,7 +59,7 @@ TRAINING = {
     "keep_checkpoints": 50,
     "preview_steps": 100,
 }
-"""The paper's losses and weights at an eighth of its width; clips and frames grow."""
+"""The paper's losses and weights; clips and frames grow."""
 
 _MOTION_FIRST = (
     Phase(0.15 * 4, 2, _HALF_HW, 1e-3, 3e-4, batch_size=4, learns="motion"),
@@ -100,33 +99,40 @@ def main() -> None:
     parser.add_argument("sample", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("what", choices=("overfit", "unseen", "drift"))
-    parser.add_argument("--models", nargs="+", default=["C", "A"], help="of unseen")
+    parser.add_argument(
+        "--models", nargs="+", choices=VARIANTS, default=["C", "A"], help="of unseen"
+    )
+    parser.add_argument("--width", type=float, default=0.25, help="share of the paper's channels")
     parser.add_argument("--at", type=int, help="measure the checkpoints of this step; no training")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if arguments.what == "overfit":
-        overfit(arguments.sample, arguments.work, arguments.at)
+        overfit(arguments.sample, arguments.work, arguments.width, arguments.at)
     elif arguments.what == "unseen":
-        unseen(arguments.sample, arguments.work, arguments.models, arguments.at)
+        variants = {name: {**VARIANTS[name], "width": arguments.width} for name in arguments.models}
+        unseen(arguments.sample, arguments.work, variants, arguments.at)
     else:
         drift(arguments.work)
 
 
-def overfit(sample: Path, work: Path, at: int | None) -> None:
+def overfit(sample: Path, work: Path, width: float, at: int | None) -> None:
     """Learn one clip by heart, and draw it from its first frame."""
     progress = Lines()
     store = work / "clip"
     label(sample, store, sequence_names(sample)[:1], progress)
     run = work / "overfit"
-    checkpoint = trained(run, {"store": store, "flips": False}, at, progress)
+    changes = {"store": store, "flips": False, "width": width}
+    checkpoint = trained(run, changes, at, progress)
     drawn = synthesize(store, checkpoint, work / f"{run.name}-{checkpoint.name}", {}, progress)
     measure(f"overfit, {checkpoint.name}", store, drawn, progress)
     for name, baseline in write_baselines(store).items():
         measure(name, store, baseline, progress)
 
 
-def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
+def unseen(
+    sample: Path, work: Path, variants: dict[str, dict[str, object]], at: int | None
+) -> None:
     """Learn all sequences but the last; draw that one, beside what needs no learning."""
     progress = Lines()
     names = sequence_names(sample)
@@ -135,10 +141,10 @@ def unseen(sample: Path, work: Path, models: list[str], at: int | None) -> None:
     label(sample, kept_back, names[-1:], progress)
     for name, baseline in write_baselines(kept_back).items():
         measure(name, kept_back, baseline, progress)
-    for model in models:
+    for model, choices in variants.items():
         run = work / f"unseen-{model}"
-        checkpoint = trained(run, {"store": learned, **VARIANTS[model]}, at, progress)
-        for motion in ("labels", "store") if "given_motion" in VARIANTS[model] else ("labels",):
+        checkpoint = trained(run, {"store": learned, **choices}, at, progress)
+        for motion in ("labels", "store") if "given_motion" in choices else ("labels",):
             out = work / f"{run.name}-{checkpoint.name}-{motion}"
             drawn = synthesize(kept_back, checkpoint, out, {"motion": motion}, progress)
             told = f"model {model}, {checkpoint.name}, motion of the {motion}"
