@@ -20,7 +20,7 @@ from svsdata.nets.svsgan.blocks import (
 )
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.motion import MotionNet
-from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid
+from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid, fold
 from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
@@ -139,18 +139,22 @@ class Generator(VideoGenerator[LabelFeatures]):
             ValueError: If edges are missing or not wanted, or the size does not fit.
         """
         self._check_size(semantic)
-        labels = [self._channels(semantic, edges, step) for step in self._steps()]
+        patch, base_scale = self.config.patch, self.config.base_scale
         if motion is not None:
-            motion = motion.resized((labels[0].shape[2], labels[0].shape[3]))
+            height, width = semantic.shape[1:]
+            motion = motion.resized((height // base_scale, width // base_scale))
             motion = motion.drawn_anew(self.config.forgetting)
         if motion is None or motion.known is not None:
             previous_semantic = previous_semantic.view_as(semantic)
-            previous = self._channels(previous_semantic, previous_edges, self.config.base_scale)
-            told = Motion(*self.motion(torch.cat([previous, labels[0]], dim=1)))
+            previous = self._channels(previous_semantic, previous_edges, base_scale)
+            current = self._channels(semantic, edges, base_scale)
+            told = Motion(*self.motion(torch.cat([previous, current], dim=1)))
             told = told.drawn_anew(self.config.doubt)
             motion = told if motion is None else motion.completed(told)
         flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
-        conditions = self.semantic_pyramid([_fold(maps, self.config.patch) for maps in labels])
+        conditions = self.semantic_pyramid(
+            [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
+        )
         return LabelFeatures(flow, occlusion_mask, conditions)
 
     def render(
@@ -171,7 +175,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             own_flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
             warped = warp(previous, own_flow, interpolation=config.interpolation)
             source = previous if config.warp_features else warped
-            sources.append(_fold(source, config.patch).to(self.dtype))
+            sources.append(fold(source, config.patch).to(self.dtype))
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
@@ -248,11 +252,14 @@ class Generator(VideoGenerator[LabelFeatures]):
         """Divisors of the full size, from the base size to the full size."""
         return [2**level for level in range(len(self.config.extra_widths), -1, -1)]
 
-    def _channels(self, semantic: Tensor, edges: Tensor | None, step: int) -> Tensor:
-        """Return the input channels of every ``step``-th pixel."""
+    def _channels(
+        self, semantic: Tensor, edges: Tensor | None, step: int, *, patch: int = 1
+    ) -> Tensor:
+        """Return the input channels of every ``step``-th pixel, folded by ``patch``."""
         if edges is not None:
             edges = edges[:, :, ::step, ::step]
-        return self.label_input(semantic[:, ::step, ::step], edges).to(self.dtype)
+        maps: Tensor = self.label_input(semantic[:, ::step, ::step], edges, patch=patch)
+        return maps.to(self.dtype)
 
     def _check_size(self, semantic: Tensor) -> None:
         height, width = semantic.shape[1:]
@@ -262,10 +269,6 @@ class Generator(VideoGenerator[LabelFeatures]):
                 f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
                 f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
-
-
-def _fold(picture: Tensor, patch: int) -> Tensor:
-    return F.pixel_unshuffle(picture, patch) if patch > 1 else picture
 
 
 def _double(image: Tensor) -> Tensor:

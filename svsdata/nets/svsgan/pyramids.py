@@ -33,18 +33,30 @@ class LabelInput(nn.Module):
             self.table = nn.Parameter(torch.randn(config.num_classes, config.label_embedding))
         self.channels = (config.label_embedding or config.num_classes) + int(config.edges)
 
-    def forward(self, semantic: Tensor, edges: Tensor | None) -> Tensor:
-        """Map (B, H, W) ids and (B, 1, H, W) edges to (B, channels, H, W)."""
+    def forward(self, semantic: Tensor, edges: Tensor | None, *, patch: int = 1) -> Tensor:
+        """Map (B, H, W) ids and (B, 1, H, W) edges to (B, channels, H, W).
+
+        Args:
+            semantic: Integer ids.
+            edges: Of 0 and 1, exactly where the model has them.
+            patch: As by ``fold``: (B, channels * patch**2, H / patch, W / patch).
+        """
         if (edges is not None) != self.edges:
             wanted = "needs an edge map" if self.edges else "takes no edge map"
             raise ValueError(f"the generator {wanted} for every label map")
-        maps: Tensor
         if self.table is None:
             maps = one_hot(semantic, self.num_classes)
-        else:
-            check_ids(semantic, self.num_classes)
-            maps = F.embedding(semantic.int(), self.table).movedim(-1, 1)
-        return maps if edges is None else torch.cat([maps, edges.to(maps.dtype)], dim=1)
+            return fold(
+                maps if edges is None else torch.cat([maps, edges.to(maps.dtype)], 1), patch
+            )
+        check_ids(semantic, self.num_classes)
+        # ids change places before they are looked up: they are fewer bytes than channels
+        ids = fold(semantic.unsqueeze(1), patch).movedim(1, -1)
+        maps = F.embedding(ids.int(), self.table)
+        if edges is not None:
+            borders = fold(edges.to(maps.dtype), patch).movedim(1, -1)
+            maps = torch.cat([maps, borders.unsqueeze(-1)], dim=-1)
+        return maps.transpose(-1, -2).flatten(-2).movedim(-1, 1)
 
 
 class SemanticPyramid(nn.Module):
@@ -136,3 +148,8 @@ def _normed(fin: int, fout: int, *, stride: int) -> nn.Module:
 
 def _upsample(coarse: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(coarse, like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def fold(maps: Tensor, patch: int) -> Tensor:
+    """Map (B, C, H, W) to (B, C * patch**2, H / patch, W / patch), as ``pixel_unshuffle`` does."""
+    return F.pixel_unshuffle(maps, patch) if patch > 1 else maps

@@ -9,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from svsdata.errors import LabelSetError
 from svsdata.nets.models import trusting_its_mask
-from svsdata.nets.svsgan.config import MotionConfig, generator_config
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig, generator_config
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.motion import MotionNet
+from svsdata.nets.svsgan.pyramids import LabelInput
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.nets.vid2vid.config import Vid2VidConfig
 from svsdata.nets.vid2vid.generator import Vid2VidGenerator
@@ -354,6 +355,20 @@ def test_the_label_table_is_a_one_hot_map_and_a_1x1_convolution(make_generator, 
     labels = make_labels(2, (8, 16))
     one_hot = F.one_hot(labels.long(), 6).float() @ label_input.table
     torch.testing.assert_close(label_input(labels, None), one_hot.movedim(-1, 1))
+
+
+@pytest.mark.parametrize("embedding", [0, 5])
+@pytest.mark.parametrize("with_edges", [False, True])
+def test_folded_labels_are_the_labels_folded(embedding, with_edges):
+    label_input = LabelInput(
+        GeneratorConfig(num_classes=6, label_embedding=embedding, edges=with_edges)
+    )
+    labels = torch.randint(0, 6, (2, 8, 12), dtype=torch.uint8)
+    borders = torch.randint(0, 2, (2, 1, 8, 12)).float() if with_edges else None
+    whole = label_input(labels, borders)
+    assert whole.shape[1] == label_input.channels
+    folded = label_input(labels, borders, patch=2)
+    torch.testing.assert_close(folded, F.pixel_unshuffle(whole, 2), rtol=0, atol=0)
 
 
 def test_generation_repeats_bit_for_bit(make_generator, make_labels):
