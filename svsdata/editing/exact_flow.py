@@ -5,8 +5,8 @@ its solid, its way and the vehicle's; of uncovered ground from the vehicle's way
 the base's flow stays, but what an inserted object hid one frame before is occluded now.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -30,11 +30,22 @@ from svsdata.editing.surfaces import (
 )
 from svsdata.geometry.camera import ground_homography
 from svsdata.labels import NO_LABEL, LabelSet
-from svsdata.records import Frame
+from svsdata.records import Frame, Mask
 
 _NEAR_M = 0.3
 # Flow on the ground is not told beyond: the horizon is near, and a pitch error turns it around.
 _GROUND_WITHIN_M = 200.0
+
+
+@dataclass(frozen=True)
+class _Edited:
+    """What is kept of one frame until the next."""
+
+    index: int
+    maps: Maps
+    boxes: Mapping[tuple[int, int], Rect]
+    """Around what is drawn, by number and occurrence of its edit."""
+    stances: dict[tuple[int, int], Stance] = field(default_factory=dict)
 
 
 class EditedFlow:
@@ -45,7 +56,7 @@ class EditedFlow:
         self._is_flat = (layers_of(label_set) == Layer.FLAT).view(np.uint8)
         self._draws = np.zeros(256, np.uint8)
         self._draws[[row.index for row in plan.rows if row.is_live and row.draws]] = 1
-        self._before: tuple[int, Maps] | None = None
+        self._before: _Edited | None = None
 
     def follow(
         self,
@@ -62,57 +73,58 @@ class EditedFlow:
             drawn: Rows that are drawn in it.
             events: What they came to.
         """
-        index, before = frame.frame_index, self._before
-        self._before = (index, maps)
-        if frame.flow is None or index == 0:
-            return frame
-        known = before[1] if before is not None and before[0] == index - 1 else None
-        layers = FlowLayers.of(frame)
-        self._hide_what_was_covered(layers, known)
-        self._uncovered(layers, index, maps, known)
         boxes = {(it.edit_index, it.occurrence): it.box for it in events if it.instance_id}
-        for row in drawn:
-            box = boxes.get((row.index, row.occurrence))
-            if box is not None:
-                self._object(layers, row, index, (maps, known), box)
-        if frame.occlusion is not None:
-            return replace(
-                frame,
-                flow=layers.flow,
-                flow_validity=layers.validity,
-                occlusion=layers.occlusion,
-            )
-        # Without a layer for it, what was hidden is said to be unknown.
-        layers.validity[layers.occlusion == 1] = 0
-        layers.flow[layers.validity == 0] = 0.0
-        return replace(frame, flow=layers.flow, flow_validity=layers.validity)
-
-    def _hide_what_was_covered(self, layers: FlowLayers, before: Maps | None) -> None:
-        """Occlude what comes out from behind an inserted object."""
-        if before is None:
-            return
-        covered = np.asarray(cv2.LUT(before.provenance, self._draws), np.uint8)
-        if covered.any():
-            layers.hide(covered)
-
-    def _uncovered(self, layers: FlowLayers, index: int, maps: Maps, before: Maps | None) -> None:
-        """Let the ground that a removal uncovers move as the vehicle moves over it."""
+        now, before = _Edited(frame.frame_index, maps, boxes), self._before
+        self._before = now
+        if frame.flow is None or now.index == 0:
+            return frame
+        if before is not None and before.index != now.index - 1:
+            before = None
+        covered = None if before is None else self._covered(before)
         inferred = (maps.provenance == PROVENANCE_INFERRED).view(np.uint8)
-        whole = Rect.around(inferred)
-        if whole is None:
-            return
-        inferred = inferred[whole.slices]
-        layers.forget(inferred, whole)
-        flat = inferred & cv2.LUT(maps.semantic[whole.slices], self._is_flat)
+        hole = Rect.around(inferred)
+        if covered is None and hole is None and not boxes:
+            return frame
+        layers = FlowLayers.of(frame)
+        if covered is not None:
+            layers.hide(covered)
+        if hole is not None:
+            layers.forget(inferred[hole.slices], hole)
+            self._uncovered(layers, hole, now, before)
+        for row in drawn:
+            if (row.index, row.occurrence) in boxes:
+                self._object(layers, row, now, before)
+        return layers.put_into(frame)
+
+    def _covered(self, before: _Edited) -> Mask | None:
+        """Return what inserted objects covered, None if nothing."""
+        if not before.boxes:
+            return None
+        boxes, provenance = before.boxes.values(), before.maps.provenance
+        around = Rect(
+            min(it.x0 for it in boxes), min(it.y0 for it in boxes),
+            max(it.x1 for it in boxes), max(it.y1 for it in boxes),
+        ).slices  # fmt: skip
+        covered = np.zeros_like(provenance)
+        cv2.LUT(provenance[around], self._draws, dst=covered[around])
+        return covered if covered[around].any() else None
+
+    def _uncovered(
+        self, layers: FlowLayers, hole: Rect, now: _Edited, before: _Edited | None
+    ) -> None:
+        """Let the ground that a removal uncovers move as the vehicle moves over it."""
+        index, maps = now.index, now.maps
+        flat = np.asarray(cv2.LUT(maps.semantic[hole.slices], self._is_flat), np.uint8)
+        flat &= maps.provenance[hole.slices] == PROVENANCE_INFERRED
         tight = Rect.around(flat)
         if tight is None:
             return
-        rect, is_flat = tight.within(whole), flat[tight.slices].view(bool)
+        rect, is_flat = tight.within(hole), flat[tight.slices].view(bool)
         plan = self._plan
-        now, then = plan.camera_at(index), plan.camera_at(index - 1)
+        camera, camera_before = plan.camera_at(index), plan.camera_at(index - 1)
         moved = pose_step(plan.ego[index], plan.ego[index - 1])
-        to_ground = np.asarray(np.linalg.inv(ground_homography(now)), np.float64)
-        there = _affine(ground_homography(then) @ moved @ to_ground, rect)
+        to_ground = np.asarray(np.linalg.inv(ground_homography(camera)), np.float64)
+        there = _affine(ground_homography(camera_before) @ moved @ to_ground, rect)
         # The third number of places on the ground is one over the depth.
         (inverse_depth,) = _affine(to_ground[2:], rect)
         is_known = is_flat & (inverse_depth > 1 / _GROUND_WITHIN_M)
@@ -120,35 +132,35 @@ class EditedFlow:
         places = Places.of(rect, there, is_known)
         is_seen = np.zeros(is_known.shape, bool)
         if before is not None:
-            is_seen = places.look_up(before.semantic, NO_LABEL) == maps.semantic[rect.slices]
+            is_seen = places.look_up(before.maps.semantic, NO_LABEL) == maps.semantic[rect.slices]
         layers.write(is_flat, places, is_seen)
 
     def _object(
-        self,
-        layers: FlowLayers,
-        row: PlannedEdit,
-        index: int,
-        maps: tuple[Maps, Maps | None],
-        box: Rect,
+        self, layers: FlowLayers, row: PlannedEdit, now: _Edited, before: _Edited | None
     ) -> None:
         """Let an inserted object move as its plan says."""
-        edited, before = maps
-        own = _is_any(edited.instance[box.slices], row.instance_ids)
-        own &= edited.provenance[box.slices] == row.index
+        key = (row.index, row.occurrence)
+        box = now.boxes[key]
+        own = _is_any(now.maps.instance[box.slices], row.instance_ids)
+        own &= now.maps.provenance[box.slices] == row.index
         tight = Rect.around(own)
         if tight is None:
             return
         rect, own = tight.within(box), own[tight.slices]
-        now, then = (stance_of(row, one, self._plan) for one in (index, index - 1))
-        motions = part_motions(now.parts, then.parts)
-        shown = nearest_surface(now, rect, eyes_before(then, motions))
+        here = now.stances[key] = stance_of(row, now.index, self._plan)
+        if before is not None and key in before.stances:
+            there = before.stances[key]
+        else:
+            there = stance_of(row, now.index - 1, self._plan)
+        motions = part_motions(here.parts, there.parts)
+        shown = nearest_surface(here, rect, eyes_before(there, motions))
         shown = _without_gaps(shown, own)
-        there = seen_before(now, then, motions, rect, shown)
-        is_known = (shown.inverse_depth > 0) & (there[2] > _NEAR_M * shown.inverse_depth)
-        places = Places.of(rect, there, is_known)
+        seen = seen_before(here, there, motions, rect, shown)
+        is_known = (shown.inverse_depth > 0) & (seen[2] > _NEAR_M * shown.inverse_depth)
+        places = Places.of(rect, seen, is_known)
         is_seen = np.zeros(own.shape, bool)
         if before is not None:
-            is_seen = _is_any(places.look_up(before.instance, 0), row.instance_ids)
+            is_seen = _is_any(places.look_up(before.maps.instance, 0), row.instance_ids)
             is_seen &= ~shown.was_turned
         if not is_known[own].all():
             layers.forget(own.view(np.uint8), rect)

@@ -1,6 +1,6 @@
 """The flow layers of one frame while it is edited, written rectangle by rectangle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -95,3 +95,13 @@ class FlowLayers:
         cv2.copyTo(vectors, known, self.flow[rect.slices])
         cv2.copyTo(known, known, self.validity[rect.slices])
         cv2.copyTo((~is_seen).view(np.uint8), known, self.occlusion[rect.slices])
+
+    def put_into(self, frame: Frame) -> Frame:
+        """Return a frame with these layers; without one of occlusion, what is hidden is unknown."""
+        if frame.occlusion is not None:
+            return replace(
+                frame, flow=self.flow, flow_validity=self.validity, occlusion=self.occlusion
+            )
+        self.validity[self.occlusion == 1] = 0
+        self.flow[self.validity == 0] = 0.0
+        return replace(frame, flow=self.flow, flow_validity=self.validity)

@@ -149,6 +149,18 @@ def test_without_an_occlusion_layer_what_was_hidden_is_unknown(truck_plan, flowi
     assert first.flow_validity[~own].all()
 
 
+def test_frames_that_no_edit_touches_keep_their_flow_as_it_is(truck_plan, flowing):
+    (row,) = truck_plan.rows
+    frames = [flowing(k) for k in range(row.first_frame + 2)]
+    edited = list(apply_plan(truck_plan, frames))
+    untouched = [k for k, frame in enumerate(edited) if not frame.provenance.any()]
+    assert len(untouched) > 2
+    for k in untouched:
+        for layer in ("flow", "flow_validity", "occlusion"):
+            assert getattr(edited[k], layer) is getattr(frames[k], layer)
+    assert edited[-1].flow is not frames[-1].flow
+
+
 def test_frames_without_flow_stay_without(truck_plan, road_frame):
     for frame in apply_plan(truck_plan, [road_frame(0), road_frame(1)]):
         assert frame.flow is None
