@@ -152,7 +152,7 @@ class EditedFlow:
             there = before.stances[key]
         else:
             there = stance_of(row, now.index - 1, self._plan)
-        motions = part_motions(here.parts, there.parts)
+        motions = part_motions(here, there)
         shown = nearest_surface(here, rect, eyes_before(there, motions))
         shown = _without_gaps(shown, own)
         seen = seen_before(here, there, motions, rect, shown)
@@ -180,8 +180,8 @@ def stance_of(row: PlannedEdit, frame_index: int, plan: EditPlan) -> Stance:
         before = world[:1] + step * (world[1] - world[0])
         pose = seen_from(before, plan.ego[[frame_index]])[0]
         travelled = way[0] + step * (way[two[1]] - way[0])
-    parts = solid_of(row.class_name, row.size_m, travelled)
-    return Stance(plan.camera_at(frame_index), parts, pose)
+    parts, rest = (solid_of(row.class_name, row.size_m, way) for way in (travelled, 0.0))
+    return Stance(plan.camera_at(frame_index), parts, rest, pose)
 
 
 def _without_gaps(shown: Surface, own: NDArray[np.bool_]) -> Surface:

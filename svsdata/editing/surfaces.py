@@ -33,7 +33,7 @@ _IN_PLANE_M = 1e-12
 _NEAR_M = 0.3
 _STAYS = np.eye(4)
 # Numbers of a few planes that fit a core's own cache; of more, plane by plane is faster.
-_AT_ONCE = 1 << 15
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,29 @@ class Stance:
 
     camera: Camera
     parts: tuple[Part, ...]
+    rest: tuple[Part, ...]
+    """The same solid before it moved any part."""
     pose: Points
     """(3,) x, y in metres and heading in radians, vehicle frame."""
+
+    @cached_property
+    def swings(self) -> list[Floats]:
+        """For each part the (4, 4) matrix that takes its points at rest to where they are."""
+        return [
+            _STAYS
+            if piece is rest or np.array_equal(piece.points, rest.points)
+            else np.vstack([(_fit_to(rest.points.tobytes()) @ piece.points).T, _STAYS[3]])
+            for piece, rest in zip(self.parts, self.rest, strict=True)
+        ]
+
+    @cached_property
+    def planes(self) -> list[Floats]:
+        """For each part the (P, 4) normals outwards, of any length, and offsets of its sides."""
+        at_rest = [_planes(part.points.tobytes()) for part in self.rest]
+        return [
+            planes if swing is _STAYS else planes @ np.linalg.inv(swing)
+            for planes, swing in zip(at_rest, self.swings, strict=True)
+        ]
 
     @cached_property
     def projection(self) -> Floats:
@@ -85,9 +106,8 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     u, v = pixel_places(rect)
     size_hw = (len(v), len(u))
     shown = Surface(np.zeros(size_hw), np.zeros(size_hw, np.uint8), np.zeros(size_hw, bool))
-    sides = [_planes(part.points.tobytes()) for part in stance.parts]
-    counts = [len(it) for it in sides]
-    planes = np.concatenate(sides)
+    counts = [len(it) for it in stance.planes]
+    planes = np.concatenate(stance.planes)
     height = planes[:, :3] @ stance.eye + planes[:, 3]
     height_before = (planes[:, :3] * np.repeat(eyes, counts, axis=0)).sum(axis=1) + planes[:, 3]
     # From outside of a plane a ray must come in through it, from inside it may go out.
@@ -118,16 +138,12 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     return shown
 
 
-def part_motions(now: Sequence[Part], then: Sequence[Part]) -> list[Floats]:
+def part_motions(now: Stance, then: Stance) -> list[Floats]:
     """Return for each part the (4, 4) matrix that takes its points to those of another moment."""
-    motions = []
-    for piece, other in zip(now, then, strict=True):
-        motion = _STAYS
-        if piece is not other and not np.array_equal(piece.points, other.points):
-            affine, *_ = np.linalg.lstsq(_with_ones(piece.points), other.points, rcond=None)
-            motion = np.vstack([affine.T, _STAYS[3]])
-        motions.append(motion)
-    return motions
+    return [
+        _STAYS if np.array_equal(swing, other) else other @ np.linalg.inv(swing)
+        for swing, other in zip(now.swings, then.swings, strict=True)
+    ]
 
 
 def eyes_before(then: Stance, motions: Sequence[Floats]) -> list[Points]:
@@ -216,8 +232,9 @@ def _extreme(choose: np.ufunc, start: float, affine: Floats, u: Floats, v: Float
         values = across[:, None] + down[..., None]
         return np.asarray(choose.reduce(values, axis=0, initial=start))
     chosen = np.full((len(v), len(u)), start)
+    values = np.empty_like(chosen)
     for along, below in zip(across, down, strict=True):
-        choose(chosen, along + below[:, None], out=chosen)
+        choose(chosen, np.add(along, below[:, None], out=values), out=chosen)
     return chosen
 
 
@@ -228,5 +245,8 @@ def _planes(points: bytes) -> Floats:
     return np.unique(equations.round(_SAME_PLANE_DIGITS), axis=0)
 
 
-def _with_ones(points: Points) -> Floats:
-    return np.column_stack([points, np.ones(len(points))])
+@lru_cache(maxsize=512)
+def _fit_to(points: bytes) -> Floats:
+    """(4, N) takes images (N, 3) of (N, 3) points to the affine map between them, transposed."""
+    own = np.frombuffer(points).reshape(-1, 3)
+    return np.asarray(np.linalg.pinv(np.column_stack([own, np.ones(len(own))])))

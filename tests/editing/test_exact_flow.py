@@ -197,10 +197,11 @@ edits:
 @pytest.mark.parametrize("kind", OBJECT_KINDS.values(), ids=OBJECT_KINDS)
 def test_a_point_of_a_solid_is_found_again_when_it_has_moved_its_limbs(camera, kind):
     size = tuple(float(np.mean(span)) for span in (kind.length_m, kind.width_m, kind.height_m))
-    now = Stance(camera, kind.build(*size, 1.0), np.array([9.0, 1.0, 0.7]))
-    then = Stance(camera, kind.build(*size, 0.8), np.array([9.5, 1.2, 0.6]))
+    rest = kind.build(*size, 0.0)
+    now = Stance(camera, kind.build(*size, 1.0), rest, np.array([9.0, 1.0, 0.7]))
+    then = Stance(camera, kind.build(*size, 0.8), rest, np.array([9.5, 1.2, 0.6]))
     rng = np.random.default_rng(0)
-    motions = part_motions(now.parts, then.parts)
+    motions = part_motions(now, then)
     for part, other, motion in zip(now.parts, then.parts, motions, strict=True):
         weights = rng.dirichlet(np.ones(len(part.points)), size=5)
         moved = weights @ part.points @ motion[:3, :3].T + motion[:3, 3]
@@ -236,7 +237,7 @@ def test_a_point_of_a_solid_is_found_again_when_it_has_moved_its_limbs(camera, k
 @pytest.mark.parametrize("pose", [(9.0, 1.0, 0.7), (5.6, -1.5, 0.1)], ids=["ahead", "beside"])
 def test_the_nearest_surface_is_where_rays_first_enter_a_part(camera, kind, pose):
     size = tuple(float(np.mean(span)) for span in (kind.length_m, kind.width_m, kind.height_m))
-    stance = Stance(camera, kind.build(*size, 1.0), np.array(pose))
+    stance = Stance(camera, kind.build(*size, 1.0), kind.build(*size, 0.0), np.array(pose))
     rect = Rect(3, 2, camera.size_hw[1], camera.size_hw[0] - 1)
     was = object_points(replace(stance, pose=np.array([-3.0, 4.0, 2.0])), np.zeros((1, 2)), 0)[0]
     shown = nearest_surface(stance, rect, [was] * len(stance.parts))
