@@ -3,6 +3,7 @@
 Flow is backward: at frame t it points to t - 1, (H, W, 2) float32 pixels, dx then dy.
 """
 
+from functools import lru_cache
 from typing import TypeVar, cast
 
 import cv2
@@ -25,11 +26,10 @@ def warp(previous: NDArray[Pixel], flow: Flow, *, nearest: bool = False) -> NDAr
     Returns:
         Same shape and dtype; samples beyond the border repeat it.
     """
-    x, y = _sample_points(flow)
-    warped = cv2.remap(
+    warped = cv2.remap(  # type: ignore[call-overload]  # None: places come in one map
         previous,
-        x,
-        y,
+        cv2.add(flow, _pixel_places(*flow.shape[:2])),
+        None,
         cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
@@ -90,6 +90,13 @@ def _sample_points(flow: Flow, stride: int = 1) -> tuple[NDArray[np.float32], ND
     columns = np.arange(0, width, stride, dtype=np.float32)
     rows = np.arange(0, height, stride, dtype=np.float32)[:, None]
     return columns + flow[::stride, ::stride, 0], rows + flow[::stride, ::stride, 1]
+
+
+@lru_cache(maxsize=1)
+def _pixel_places(height: int, width: int) -> Flow:
+    """(H, W, 2) column and row of every pixel."""
+    rows, columns = np.indices((height, width), np.float32)
+    return np.stack([columns, rows], axis=-1)
 
 
 def _is_outside(

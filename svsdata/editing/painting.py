@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, placed, silhouette
-from svsdata.editing.solids import Part
+from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, placed, silhouette, solid_of
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
@@ -109,7 +107,6 @@ class Painter:
     def __init__(self, plan: EditPlan, label_set: LabelSet) -> None:
         self._plan, self._label_set = plan, label_set
         self._sight = Sight.of(plan.camera)
-        self._parts = lru_cache(maxsize=64)(_parts)
 
     def paint(self, rows: Sequence[PlannedEdit], frame_index: int, maps: Maps) -> list[EditFrame]:
         """Order every object against the frame first, then paint from far to near."""
@@ -133,8 +130,7 @@ class Painter:
         """Draw the whole of an object; None out of view."""
         step, camera = frame_index - row.first_frame, self._sight.camera
         kind = OBJECT_KINDS[row.class_name]
-        travelled_m = float(row.travelled_m[step]) if kind.moves_legs else 0.0
-        parts = self._parts(row.class_name, row.size_m, travelled_m)
+        parts = solid_of(row.class_name, row.size_m, row.travelled_m[step])
         if row.shape is None:
             return silhouette(camera, parts, kind.class_names, row.poses[step])
         return row.shape.drawn(step, camera, parts, row.poses[step])
@@ -183,12 +179,6 @@ class Painter:
             float_px=_float_px(layer, self._sight.camera),
             above_horizon_px=self._sight.horizon_row - rect.y0,
         )
-
-
-def _parts(
-    class_name: str, size_m: tuple[float, float, float], travelled_m: float
-) -> tuple[Part, ...]:
-    return OBJECT_KINDS[class_name].build(*size_m, travelled_m)
 
 
 def footprint_depth(

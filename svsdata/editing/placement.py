@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.geometry.camera import ego_step, project
-from svsdata.records import Camera, EgoMotion
+from svsdata.records import Camera, EgoMotion, Transform
 
 Poses = NDArray[np.float64]
 """(N, 3): x and y in metres, heading in radians."""
@@ -47,14 +47,17 @@ def seen_from(poses: Poses, ego: Poses) -> Poses:
     return np.column_stack([places, poses[:, 2] - ego[:, 2]])
 
 
+def pose_matrix(pose: NDArray[np.float64]) -> Transform:
+    """Return the matrix that takes places of a frame to those that its pose (3,) is in."""
+    x, y, cosine, sine = pose[0], pose[1], np.cos(pose[2]), np.sin(pose[2])
+    turn = [[cosine, -sine, 0.0, x], [sine, cosine, 0.0, y]]
+    return np.array([*turn, [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+
+
 def pose_step(pose: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (3, 3) matrix that takes (x, y, 1) of one vehicle frame to another's."""
-
-    def matrix(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        cosine, sine = np.cos(p[2]), np.sin(p[2])
-        return np.array([[cosine, -sine, p[0]], [sine, cosine, p[1]], [0.0, 0.0, 1.0]])
-
-    return np.linalg.inv(matrix(other)) @ matrix(pose)
+    on_ground = np.ix_([0, 1, 3], [0, 1, 3])
+    return np.linalg.inv(pose_matrix(other)[on_ground]) @ pose_matrix(pose)[on_ground]
 
 
 @dataclass(frozen=True)

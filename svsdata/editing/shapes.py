@@ -7,6 +7,7 @@ of the footprint.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 from operator import itemgetter
 
@@ -241,3 +242,24 @@ OBJECT_KINDS = {
     )
 }
 """Insertable kinds by the class that names them."""
+
+
+def solid_of(
+    class_name: str, size_m: tuple[float, float, float], travelled_m: float
+) -> tuple[Part, ...]:
+    """Return the parts of an insertable class, the same ones where only the way differs.
+
+    Args:
+        class_name: Names the kind.
+        size_m: Length, width, height.
+        travelled_m: Way since it set out, which moves legs.
+    """
+    moves = OBJECT_KINDS[class_name].moves_legs
+    return _built(class_name, size_m, float(travelled_m) if moves else 0.0)
+
+
+@lru_cache(maxsize=64)
+def _built(
+    class_name: str, size_m: tuple[float, float, float], travelled_m: float
+) -> tuple[Part, ...]:
+    return OBJECT_KINDS[class_name].build(*size_m, travelled_m)

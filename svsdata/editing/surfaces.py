@@ -3,23 +3,37 @@
 A solid is made of convex parts, and two builds of one kind differ by an affine map of each part:
 legs swing, everything else stays. So a pixel's ray, cut with the planes of the parts, tells a point
 that can be found again in the solid of another moment.
+
+One over the z-depth of a plane is affine in the pixel's place, and so is, times the depth, where a
+point of it was: a few numbers tell it of a whole rectangle of pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from svsdata.editing.occlusion import Rect
+from svsdata.editing.placement import pose_matrix
 from svsdata.editing.shapes import placed
 from svsdata.editing.solids import Part, Points
-from svsdata.geometry.camera import camera_centre, pixel_rays, project
+from svsdata.geometry.camera import project, ray_matrix
 from svsdata.records import Camera
+
+Floats = NDArray[np.float64]
 
 # Planes of one side of a hull that differ by less are one.
 _SAME_PLANE_DIGITS = 9
+# An eye in a plane lies that far inside of it.
+_IN_PLANE_M = 1e-12
 _NEAR_M = 0.3
+_STAYS = np.eye(4)
+# Numbers of a few planes that fit a core's own cache; of more, plane by plane is faster.
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,128 +42,211 @@ class Stance:
 
     camera: Camera
     parts: tuple[Part, ...]
+    rest: tuple[Part, ...]
+    """The same solid before it moved any part."""
     pose: Points
     """(3,) x, y in metres and heading in radians, vehicle frame."""
+
+    @cached_property
+    def swings(self) -> list[Floats]:
+        """For each part the (4, 4) matrix that takes its points at rest to where they are."""
+        return [
+            _STAYS
+            if piece is rest or np.array_equal(piece.points, rest.points)
+            else np.vstack([(_fit_to(rest.points.tobytes()) @ piece.points).T, _STAYS[3]])
+            for piece, rest in zip(self.parts, self.rest, strict=True)
+        ]
+
+    @cached_property
+    def planes(self) -> list[Floats]:
+        """For each part the (P, 4) normals outwards, of any length, and offsets of its sides."""
+        at_rest = [_planes(part.points.tobytes()) for part in self.rest]
+        return [
+            planes if swing is _STAYS else planes @ np.linalg.inv(swing)
+            for planes, swing in zip(at_rest, self.swings, strict=True)
+        ]
+
+    @cached_property
+    def projection(self) -> Floats:
+        """(3, 4) takes x, y, z, 1 of the object's frame to z-depth times (u, v, 1)."""
+        sees = self.camera.intrinsics @ self.camera.cam_T_vehicle[:3]
+        return np.asarray(sees @ pose_matrix(self.pose))
+
+    @cached_property
+    def rays(self) -> Floats:
+        """(3, 3) takes (u, v, 1) to the ray of z-depth 1 in the object's frame."""
+        return np.asarray(pose_matrix(self.pose)[:3, :3].T @ ray_matrix(self.camera))
+
+    @cached_property
+    def eye(self) -> Points:
+        """(3,) the camera's centre in the object's frame."""
+        return np.asarray(-self.rays @ self.projection[:, 3])
 
 
 @dataclass(frozen=True)
 class Surface:
-    """What pixels show of a solid; (N, ...) each."""
+    """What the pixels of a rectangle show of a solid; (h, w) each."""
 
-    depth: NDArray[np.float64]
-    """z-depth in metres, infinite where the ray misses."""
-    part: NDArray[np.intp]
+    inverse_depth: Floats
+    """One over the z-depth in metres, 0 where the ray misses."""
+    part: NDArray[np.uint8]
     """Index into the parts."""
-    normal: Points
-    """(N, 3) outwards, object's frame."""
+    was_turned: NDArray[np.bool_]
+    """Whether its outside looked away from where the eye was."""
 
 
-def nearest_surface(stance: Stance, pixels: NDArray[np.float64]) -> Surface:
-    """Find what (N, 2) pixels u, v show of a solid."""
-    origin, rays = _sight(stance, pixels)
-    u, v = np.ascontiguousarray(pixels.T)
-    depth = np.full(len(pixels), np.inf)
-    part, normal = np.zeros(len(pixels), np.intp), np.zeros((len(pixels), 3))
-    for index, piece in enumerate(stance.parts):
-        near = _may_show(stance, piece, u, v)
-        planes = _planes(piece.points.tobytes())
-        enter, plane = _entry(origin, rays[near], planes)
-        closer = np.flatnonzero(enter < depth[near])
-        depth[near[closer]] = enter[closer]
-        part[near[closer]] = index
-        normal[near[closer]] = planes[plane[closer], :3]
-    return Surface(depth, part, normal)
-
-
-def faces_camera(stance: Stance, points: Points, normal: Points) -> NDArray[np.bool_]:
-    """(N,) whether the outside of a surface is seen; points and normals in the object's frame."""
-    origin, _ = _sight(stance, np.zeros((0, 2)))
-    return np.asarray(np.einsum("ij,ij->i", origin - points, normal) > 0)
-
-
-def object_points(
-    stance: Stance, pixels: NDArray[np.float64], depth: NDArray[np.float64]
-) -> Points:
-    """Return the (N, 3) points of the object's frame that (N, 2) pixels see at z-depths."""
-    origin, rays = _sight(stance, pixels)
-    return origin + depth[:, None] * rays
-
-
-def moved_points(
-    points: Points, part: NDArray[np.intp], now: tuple[Part, ...], then: tuple[Part, ...]
-) -> Points:
-    """Return where points of a solid lie in the same solid of another moment.
+def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surface:
+    """Find what a rectangle of pixels shows of a solid.
 
     Args:
-        points: (N, 3) object's frame.
-        part: (N,) which part each belongs to.
-        now: The solid that they lie on.
-        then: The solid of the other moment, part by part.
+        stance: The solid and the camera.
+        rect: Pixels of that camera's frame.
+        eyes: For each part where the eye was, (3,) in the object's frame.
+    """
+    u, v = pixel_places(rect)
+    size_hw = (len(v), len(u))
+    shown = Surface(np.zeros(size_hw), np.zeros(size_hw, np.uint8), np.zeros(size_hw, bool))
+    counts = [len(it) for it in stance.planes]
+    planes = np.concatenate(stance.planes)
+    height = planes[:, :3] @ stance.eye + planes[:, 3]
+    height_before = (planes[:, :3] * np.repeat(eyes, counts, axis=0)).sum(axis=1) + planes[:, 3]
+    # From outside of a plane a ray must come in through it, from inside it may go out.
+    is_outside = height > 0
+    height = np.where(is_outside, height, np.minimum(height, -_IN_PLANE_M))
+    inverse = planes[:, :3] @ stance.rays / -height[:, None]
+    kept, turned = is_outside & (height_before > 0), is_outside & (height_before <= 0)
+    any_turned = bool(turned.any())
+    bounds = np.cumsum([0, *counts]).tolist()
+    for index, (box, (start, stop)) in enumerate(
+        zip(_boxes(stance, rect), pairwise(bounds), strict=True)
+    ):
+        own = slice(start, stop)
+        if box is None or not is_outside[own].any():
+            continue
+        place = (u[box[1]], v[box[0]])
+        nearest = _extreme(np.minimum, np.inf, inverse[own][kept[own]], *place)
+        if any_turned:
+            before = _extreme(np.minimum, np.inf, inverse[own][turned[own]], *place)
+            was_turned = before < nearest
+            nearest = np.minimum(before, nearest)
+        is_nearer = nearest > shown.inverse_depth[box]
+        is_nearer &= nearest >= _extreme(np.maximum, 0.0, inverse[own][~is_outside[own]], *place)
+        np.copyto(shown.inverse_depth[box], nearest, where=is_nearer)
+        np.copyto(shown.part[box], index, where=is_nearer)
+        if any_turned:
+            np.copyto(shown.was_turned[box], was_turned, where=is_nearer)
+    return shown
+
+
+def part_motions(now: Stance, then: Stance) -> list[Floats]:
+    """Return for each part the (4, 4) matrix that takes its points to those of another moment."""
+    return [
+        _STAYS if np.array_equal(swing, other) else other @ np.linalg.inv(swing)
+        for swing, other in zip(now.swings, then.swings, strict=True)
+    ]
+
+
+def eyes_before(then: Stance, motions: Sequence[Floats]) -> list[Points]:
+    """Return where the camera of another moment stands, (3,), for each part as it is now."""
+    eye = np.append(then.eye, 1.0)
+    return [then.eye if it is _STAYS else np.linalg.solve(it, eye)[:3] for it in motions]
+
+
+def seen_before(
+    now: Stance, then: Stance, motions: Sequence[Floats], rect: Rect, shown: Surface
+) -> Floats:
+    """Tell where what a rectangle shows of a solid was in the frame of another moment.
+
+    Args:
+        now: What is shown.
+        then: The same solid at the other moment.
+        motions: Of its parts, from now to then.
+        rect: The pixels.
+        shown: What they show.
 
     Returns:
-        (N, 3) object's frame.
+        (3, h, w): z-depth then over z-depth now, times (u, v, 1).
     """
-    moved = points.copy()
-    for index, (piece, other) in enumerate(zip(now, then, strict=True)):
-        own = part == index
-        if own.any() and not np.array_equal(piece.points, other.points):
-            affine, *_ = np.linalg.lstsq(_with_ones(piece.points), other.points, rcond=None)
-            moved[own] = _with_ones(points[own]) @ affine
-    return moved
+    moving = [k for k, it in enumerate(motions) if it is not _STAYS]
+    seen = np.empty((3, *shown.part.shape))
+    if len(moving) < len(motions):
+        _look_back(seen, now, then.projection, rect, shown.inverse_depth)
+    for index in moving:
+        own = shown.part == index
+        box = Rect.around(own)
+        if box is not None:
+            moved = np.empty((3, box.y1 - box.y0, box.x1 - box.x0))
+            depth = shown.inverse_depth[box.slices]
+            _look_back(moved, now, then.projection @ motions[index], box.within(rect), depth)
+            np.copyto(seen[:, *box.slices], moved, where=own[box.slices])
+    return seen
 
 
-def seen_from_camera(stance: Stance, points: Points) -> NDArray[np.float64]:
+def pixel_places(rect: Rect) -> tuple[Floats, Floats]:
+    """Return the (w,) columns and the (h,) rows of a rectangle."""
+    columns, rows = np.arange(rect.x0, rect.x1), np.arange(rect.y0, rect.y1)
+    return columns.astype(np.float64), rows.astype(np.float64)
+
+
+def seen_from_camera(stance: Stance, points: Points) -> Floats:
     """Return (N, 3) u, v and z-depth of points of the object's frame."""
     return project(stance.camera, placed(points, stance.pose))
 
 
-def _sight(stance: Stance, pixels: NDArray[np.float64]) -> tuple[Points, Points]:
-    """(3,) camera's centre and (N, 3) rays of z-depth 1, in the object's frame."""
-    x, y, heading = stance.pose
-    cosine, sine = np.cos(heading), np.sin(heading)
-    vehicle_R_object = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    origin = camera_centre(stance.camera) - np.array([x, y, 0.0])
-    return origin @ vehicle_R_object, pixel_rays(stance.camera, pixels) @ vehicle_R_object
+def _look_back(
+    seen: Floats, now: Stance, projection: Floats, rect: Rect, inverse_depth: Floats
+) -> None:
+    """Fill (3, h, w) with the projection (3, 4) of what pixels see, over its z-depth now."""
+    u, v = pixel_places(rect)
+    per_pixel, per_inverse = projection[:, :3] @ now.rays, projection @ np.append(now.eye, 1.0)
+    for row, (across, down, whole), slope in zip(seen, per_pixel, per_inverse, strict=True):
+        np.multiply(inverse_depth, slope, out=row)
+        row += across * u
+        row += (down * v + whole)[:, None]
 
 
-def _may_show(
-    stance: Stance, piece: Part, u: NDArray[np.float64], v: NDArray[np.float64]
-) -> NDArray[np.intp]:
-    """Which pixels lie in the box around a part on the screen."""
-    corners = seen_from_camera(stance, piece.points)
-    if corners[:, 2].min() < _NEAR_M:
-        return np.arange(len(u) if corners[:, 2].max() > 0 else 0)
-    low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
-    return np.flatnonzero((u >= low[0]) & (u <= high[0]) & (v >= low[1]) & (v <= high[1]))
+def _boxes(stance: Stance, rect: Rect) -> list[tuple[slice, slice] | None]:
+    """Where in a rectangle each part may show, None where nowhere."""
+    seen = seen_from_camera(stance, np.concatenate([part.points for part in stance.parts]))
+    bounds = np.cumsum([0, *(len(part.points) for part in stance.parts)])
+    low, high = (f.reduceat(seen, bounds[:-1]) for f in (np.minimum, np.maximum))
+    corner = (rect.x0, rect.y0)
+    size = (rect.x1 - rect.x0, rect.y1 - rect.y0)
+    first = np.clip(np.ceil(low[:, :2]) - corner, 0, size).astype(int).tolist()
+    stop = np.clip(np.floor(high[:, :2]) + 1 - corner, 0, size).astype(int).tolist()
+    boxes: list[tuple[slice, slice] | None] = []
+    for nearest, furthest, (x0, y0), (x1, y1) in zip(
+        low[:, 2], high[:, 2], first, stop, strict=True
+    ):
+        if nearest < _NEAR_M:
+            boxes.append((slice(None), slice(None)) if furthest > 0 else None)
+        else:
+            boxes.append((slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None)
+    return boxes
 
 
-def _entry(
-    origin: NDArray[np.float64], rays: Points, planes: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """(N,) where rays enter a convex piece, infinite where they miss it, and the plane."""
-    height = planes[:, :3] @ origin + planes[:, 3]
-    along = planes[:, :3] @ rays.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cut = -height[:, None] / along
-    # From outside of a plane a ray must come in through it, from inside it may go out.
-    is_outside = height > 0
-    outside = np.flatnonzero(is_outside)
-    if not outside.size:
-        return np.full(len(rays), np.inf), np.zeros(len(rays), np.intp)
-    comes_in = np.where(along[outside] < 0, cut[outside], np.inf)
-    goes_out = np.where(along[~is_outside] > 0, cut[~is_outside], np.inf)
-    plane = comes_in.argmax(axis=0)
-    enter = comes_in[plane, np.arange(len(rays))]
-    is_hit = enter <= goes_out.min(axis=0, initial=np.inf)
-    return np.where(is_hit, enter, np.inf), outside[plane]
+def _extreme(choose: np.ufunc, start: float, affine: Floats, u: Floats, v: Floats) -> Floats:
+    """(h, w) the least or the most of ``start`` and P affine functions (P, 3) of pixels' places."""
+    across, down = affine[:, :1] * u, affine[:, 1:2] * v + affine[:, 2:]
+    if len(affine) * len(v) * len(u) < _AT_ONCE:
+        values = across[:, None] + down[..., None]
+        return np.asarray(choose.reduce(values, axis=0, initial=start))
+    chosen = np.full((len(v), len(u)), start)
+    values = np.empty_like(chosen)
+    for along, below in zip(across, down, strict=True):
+        choose(chosen, np.add(along, below[:, None], out=values), out=chosen)
+    return chosen
 
 
 @lru_cache(maxsize=512)
-def _planes(points: bytes) -> NDArray[np.float64]:
+def _planes(points: bytes) -> Floats:
     """(P, 4) outward normals and offsets of the hull of (N, 3) points."""
     equations = ConvexHull(np.frombuffer(points).reshape(-1, 3)).equations
     return np.unique(equations.round(_SAME_PLANE_DIGITS), axis=0)
 
 
-def _with_ones(points: Points) -> NDArray[np.float64]:
-    return np.column_stack([points, np.ones(len(points))])
+@lru_cache(maxsize=512)
+def _fit_to(points: bytes) -> Floats:
+    """(4, N) takes images (N, 3) of (N, 3) points to the affine map between them, transposed."""
+    own = np.frombuffer(points).reshape(-1, 3)
+    return np.asarray(np.linalg.pinv(np.column_stack([own, np.ones(len(own))])))

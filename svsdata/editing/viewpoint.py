@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svsdata.editing.placement import RoadPath, seen_from
+from svsdata.editing.placement import RoadPath, pose_matrix, seen_from
 from svsdata.editing.sight import Floats, Sight
 from svsdata.records import Camera, Transform
 
@@ -68,11 +68,4 @@ class Viewpoint:
         sees = camera.intrinsics @ camera.cam_T_vehicle[:3]
         plan = seen_from(np.zeros((1, 3)), ego[None])[0]
         road = RoadView.of(path, ego, at_m)
-        return cls(road, Sight.of(camera), sees @ _matrix(plan), _matrix(ego))
-
-
-def _matrix(pose: Floats) -> Transform:
-    """Return the matrix that takes places of a vehicle's frame to those its pose (3,) is in."""
-    x, y, cosine, sine = pose[0], pose[1], np.cos(pose[2]), np.sin(pose[2])
-    turn = [[cosine, -sine, 0.0, x], [sine, cosine, 0.0, y]]
-    return np.array([*turn, [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+        return cls(road, Sight.of(camera), sees @ pose_matrix(plan), pose_matrix(ego))

@@ -2,16 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 
 from svsdata.editing.edit_text import load_preset, parse_edits
+from svsdata.editing.occlusion import Rect
 from svsdata.editing.operations import LOOK_BACK, apply_plan
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.surfaces import (
     Stance,
-    moved_points,
+    eyes_before,
     nearest_surface,
-    object_points,
+    part_motions,
+    seen_before,
     seen_from_camera,
 )
 from svsdata.geometry.camera import (
@@ -146,6 +149,18 @@ def test_without_an_occlusion_layer_what_was_hidden_is_unknown(truck_plan, flowi
     assert first.flow_validity[~own].all()
 
 
+def test_frames_that_no_edit_touches_keep_their_flow_as_it_is(truck_plan, flowing):
+    (row,) = truck_plan.rows
+    frames = [flowing(k) for k in range(row.first_frame + 2)]
+    edited = list(apply_plan(truck_plan, frames))
+    untouched = [k for k, frame in enumerate(edited) if not frame.provenance.any()]
+    assert len(untouched) > 2
+    for k in untouched:
+        for layer in ("flow", "flow_validity", "occlusion"):
+            assert getattr(edited[k], layer) is getattr(frames[k], layer)
+    assert edited[-1].flow is not frames[-1].flow
+
+
 def test_frames_without_flow_stay_without(truck_plan, road_frame):
     for frame in apply_plan(truck_plan, [road_frame(0), road_frame(1)]):
         assert frame.flow is None
@@ -182,25 +197,87 @@ edits:
 @pytest.mark.parametrize("kind", OBJECT_KINDS.values(), ids=OBJECT_KINDS)
 def test_a_point_of_a_solid_is_found_again_when_it_has_moved_its_limbs(camera, kind):
     size = tuple(float(np.mean(span)) for span in (kind.length_m, kind.width_m, kind.height_m))
-    now = Stance(camera, kind.build(*size, 1.0), np.array([9.0, 1.0, 0.7]))
-    then = Stance(camera, kind.build(*size, 0.8), np.array([9.5, 1.2, 0.6]))
+    rest = kind.build(*size, 0.0)
+    now = Stance(camera, kind.build(*size, 1.0), rest, np.array([9.0, 1.0, 0.7]))
+    then = Stance(camera, kind.build(*size, 0.8), rest, np.array([9.5, 1.2, 0.6]))
     rng = np.random.default_rng(0)
-    for index, part in enumerate(now.parts):
+    motions = part_motions(now, then)
+    for part, other, motion in zip(now.parts, then.parts, motions, strict=True):
         weights = rng.dirichlet(np.ones(len(part.points)), size=5)
-        moved = moved_points(weights @ part.points, np.full(5, index), now.parts, then.parts)
-        np.testing.assert_allclose(moved, weights @ then.parts[index].points, atol=1e-9)
-    height, width = camera.size_hw
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
-    depth = nearest_surface(now, pixels.astype(float)).depth
-    hit = np.isfinite(depth)
-    points = object_points(now, pixels[hit].astype(float), depth[hit])
+        moved = weights @ part.points @ motion[:3, :3].T + motion[:3, 3]
+        np.testing.assert_allclose(moved, weights @ other.points, atol=1e-9)
+    whole = Rect(0, 0, camera.size_hw[1], camera.size_hw[0])
+    shown = nearest_surface(now, whole, eyes_before(then, motions))
+    hit = shown.inverse_depth > 0
+    assert hit.sum() > 10
+    points = object_points(now, pixels_of(hit), 1 / shown.inverse_depth[hit])
     again = seen_from_camera(now, points)
-    np.testing.assert_allclose(again[:, :2], pixels[hit], atol=1e-6)
-    np.testing.assert_allclose(again[:, 2], depth[hit], atol=1e-6)
+    np.testing.assert_allclose(again[:, :2], pixels_of(hit), atol=1e-6)
+    np.testing.assert_allclose(again[:, 2], 1 / shown.inverse_depth[hit], atol=1e-6)
     low, high = (
         f([f(part.points, axis=0) for part in now.parts], axis=0) for f in (np.min, np.max)
     )
     assert (points >= low - 1e-6).all()
     assert (points <= high + 1e-6).all()
-    assert hit.sum() > 10
-    assert back_project(camera, pixels[hit].astype(float), depth[hit])[:, 2].min() > -1e-6
+    # Point by point, what the affine functions tell of the whole rectangle.
+    moved = np.stack(
+        [
+            motions[part][:3, :3] @ point + motions[part][:3, 3]
+            for part, point in zip(shown.part[hit], points, strict=True)
+        ]
+    )
+    expected = seen_from_camera(then, moved)
+    u, v, ratio = seen_before(now, then, motions, whole, shown)[:, hit]
+    np.testing.assert_allclose(u / ratio, expected[:, 0], atol=1e-6)
+    np.testing.assert_allclose(v / ratio, expected[:, 1], atol=1e-6)
+    np.testing.assert_allclose(ratio, expected[:, 2] * shown.inverse_depth[hit], atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", OBJECT_KINDS.values(), ids=OBJECT_KINDS)
+@pytest.mark.parametrize("pose", [(9.0, 1.0, 0.7), (5.6, -1.5, 0.1)], ids=["ahead", "beside"])
+def test_the_nearest_surface_is_where_rays_first_enter_a_part(camera, kind, pose):
+    size = tuple(float(np.mean(span)) for span in (kind.length_m, kind.width_m, kind.height_m))
+    stance = Stance(camera, kind.build(*size, 1.0), kind.build(*size, 0.0), np.array(pose))
+    rect = Rect(3, 2, camera.size_hw[1], camera.size_hw[0] - 1)
+    was = object_points(replace(stance, pose=np.array([-3.0, 4.0, 2.0])), np.zeros((1, 2)), 0)[0]
+    shown = nearest_surface(stance, rect, [was] * len(stance.parts))
+    hulls, checked = [ConvexHull(part.points).equations for part in stance.parts], 0
+    for row, column in np.argwhere(shown.inverse_depth >= 0)[::101]:
+        pixel = np.array([[column + rect.x0, row + rect.y0]], float)
+        eye, beyond = (object_points(stance, pixel, depth)[0] for depth in (0.0, 1.0))
+        depth, part, normal = first_entry(hulls, eye, beyond - eye)
+        inverse = 1 / depth
+        assert shown.inverse_depth[row, column] == pytest.approx(inverse, rel=1e-6)
+        if inverse > 0:
+            assert shown.part[row, column] == part
+            looks = (was - eye - depth * (beyond - eye)) @ normal
+            assert shown.was_turned[row, column] == (looks <= 0)
+            checked += 1
+    assert checked > 0
+
+
+def first_entry(hulls, eye, ray):
+    """Depth, part and normal where a ray enters the first of all hulls."""
+    nearest = (np.inf, 0, np.zeros(3))
+    for index, planes in enumerate(hulls):
+        enter, leave, normal = -np.inf, np.inf, np.zeros(3)
+        for *outwards, offset in planes:
+            height, along = np.dot(outwards, eye) + offset, np.dot(outwards, ray)
+            if along < 0 and -height / along > enter:
+                enter, normal = -height / along, np.array(outwards)
+            elif along > 0:
+                leave = min(leave, -height / along)
+            elif along == 0 and height > 0:
+                leave = -np.inf
+        if 0 < enter <= leave and enter < nearest[0]:
+            nearest = (enter, index, normal)
+    return nearest
+
+
+def object_points(stance, pixels, depth):
+    """(N, 3) what pixels see at z-depths, object's frame."""
+    points = back_project(stance.camera, pixels, np.broadcast_to(depth, len(pixels)))
+    x, y, heading = stance.pose
+    cosine, sine = np.cos(heading), np.sin(heading)
+    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    return (points - [x, y, 0]) @ turn
