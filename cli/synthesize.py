@@ -22,39 +22,41 @@ from svsdata.cli.options import (
     workspace,
 )
 
+Store = Annotated[
+    str | None, typer.Argument(help="Store with labels and reference frames.", show_default=False)
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Argument(help="Training run, checkpoint, generator file, or demo.", show_default=False),
+]
+Out = Annotated[str | None, typer.Argument(help="Store to write.", show_default=False)]
+NumFrames = Annotated[
+    int | None, typer.Option(help="Frames a video; as many as the sequence has if left out.")
+]
+Plans = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Plan of 'svsdata edit plan', or a folder of them, instead of edits.",
+        show_default=False,
+    ),
+]
+AllowUnseen = Annotated[
+    bool, typer.Option("--allow-unseen", help="Draw classes that training never showed.")
+]
+
 
 def synthesize(
-    store: Annotated[
-        str | None,
-        typer.Argument(help="Store with labels and reference frames.", show_default=False),
-    ] = None,
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(
-            help="Training run, checkpoint, generator file, or demo.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[str | None, typer.Argument(help="Store to write.", show_default=False)] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(help="Frames a video; as many as the sequence has if left out."),
-    ] = None,
+    store: Store = None,
+    checkpoint: Checkpoint = None,
+    out: Out = None,
+    frames: NumFrames = None,
     edit: EditNames = None,
     edit_file: EditFiles = None,
     sequence: Sequences = None,
     variants: Variants = None,
     seed: Seed = None,
-    plan: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Plan of 'svsdata edit plan', or a folder of them, instead of edits.",
-            show_default=False,
-        ),
-    ] = None,
-    allow_unseen: Annotated[
-        bool, typer.Option("--allow-unseen", help="Draw classes that training never showed.")
-    ] = False,
+    plan: Plans = None,
+    allow_unseen: AllowUnseen = False,
     settings: Settings = None,
     device: Device = None,
     overwrite: Overwrite = False,

@@ -26,14 +26,7 @@ def warp(previous: NDArray[Pixel], flow: Flow, *, nearest: bool = False) -> NDAr
     Returns:
         Same shape and dtype; samples beyond the border repeat it.
     """
-    warped = cv2.remap(  # type: ignore[call-overload]  # None: places come in one map
-        previous,
-        cv2.add(flow, _pixel_places(*flow.shape[:2])),
-        None,
-        cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return cast("NDArray[Pixel]", warped)
+    return _sampled(previous, _sample_points(flow), nearest=nearest)
 
 
 def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
@@ -54,7 +47,7 @@ def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
 def leaves_frame(flow: Flow) -> Mask:
     """Return 1 where the flow points outside the previous frame."""
     height, width = flow.shape[:2]
-    return _is_outside(*_sample_points(flow), (height, width)).astype(np.uint8)
+    return _is_outside(_sample_points(flow), (height, width)).astype(np.uint8)
 
 
 def occlusion_by_consistency(backward: Flow, forward: Flow, stride: int = 1) -> Mask:
@@ -73,35 +66,43 @@ def occlusion_by_consistency(backward: Flow, forward: Flow, stride: int = 1) -> 
     """
     height, width = backward.shape[:2]
     compared = backward[::stride, ::stride]
-    x, y = _sample_points(backward, stride)
-    returned = cast(
-        Flow, cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    points = _sample_points(backward, stride)
+    returned = _sampled(forward, points)
     error = _squared_length(compared + returned)
     magnitude = _squared_length(compared) + _squared_length(returned)
-    occluded = (error > 0.01 * magnitude + 0.5) | _is_outside(x, y, (height, width))
+    occluded = (error > 0.01 * magnitude + 0.5) | _is_outside(points, (height, width))
     every = occluded.astype(np.uint8).repeat(stride, axis=0).repeat(stride, axis=1)
     return every[:height, :width]
 
 
-def _sample_points(flow: Flow, stride: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return x and y of the points in the previous frame, of every so many rows and columns."""
-    height, width = flow.shape[:2]
-    columns = np.arange(0, width, stride, dtype=np.float32)
-    rows = np.arange(0, height, stride, dtype=np.float32)[:, None]
-    return columns + flow[::stride, ::stride, 0], rows + flow[::stride, ::stride, 1]
+def _sample_points(flow: Flow, stride: int = 1) -> Flow:
+    """(h, w, 2) x and y in the previous frame, of every so many rows and columns."""
+    return flow[::stride, ::stride] + _pixel_places(*flow.shape[:2])[::stride, ::stride]
 
 
 @lru_cache(maxsize=1)
 def _pixel_places(height: int, width: int) -> Flow:
     """(H, W, 2) column and row of every pixel."""
     rows, columns = np.indices((height, width), np.float32)
-    return np.stack([columns, rows], axis=-1)
+    places = np.stack([columns, rows], axis=-1)
+    places.flags.writeable = False
+    return places
 
 
-def _is_outside(
-    x: NDArray[np.float32], y: NDArray[np.float32], size_hw: tuple[int, int]
-) -> NDArray[np.bool_]:
+def _sampled(values: NDArray[Pixel], points: Flow, *, nearest: bool = False) -> NDArray[Pixel]:
+    """Read (H, W, ...) values at (h, w, 2) points; the border repeats."""
+    sampled = cv2.remap(  # type: ignore[call-overload]  # None: x and y come in one map
+        values,
+        points,
+        None,
+        cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return cast("NDArray[Pixel]", sampled)
+
+
+def _is_outside(points: Flow, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    x, y = points[..., 0], points[..., 1]
     return (x < 0) | (x > size_hw[1] - 1) | (y < 0) | (y > size_hw[0] - 1)
 
 

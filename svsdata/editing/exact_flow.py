@@ -22,6 +22,7 @@ from svsdata.editing.shapes import solid_of
 from svsdata.editing.surfaces import (
     Stance,
     Surface,
+    affine_at,
     eyes_before,
     nearest_surface,
     part_motions,
@@ -124,9 +125,10 @@ class EditedFlow:
         camera, camera_before = plan.camera_at(index), plan.camera_at(index - 1)
         moved = pose_step(plan.ego[index], plan.ego[index - 1])
         to_ground = np.asarray(np.linalg.inv(ground_homography(camera)), np.float64)
-        there = _affine(ground_homography(camera_before) @ moved @ to_ground, rect)
+        pixels = pixel_places(rect)
+        there = affine_at(ground_homography(camera_before) @ moved @ to_ground, *pixels)
         # The third number of places on the ground is one over the depth.
-        (inverse_depth,) = _affine(to_ground[2:], rect)
+        (inverse_depth,) = affine_at(to_ground[2:], *pixels)
         is_known = is_flat & (inverse_depth > 1 / _GROUND_WITHIN_M)
         is_known &= there[2] > _NEAR_M * inverse_depth
         places = Places.of(rect, there, is_known)
@@ -203,13 +205,6 @@ def _without_gaps(shown: Surface, own: NDArray[np.bool_]) -> Surface:
     for values in (shown.inverse_depth, shown.part, shown.was_turned):
         values[is_gap] = values[source]
     return shown
-
-
-def _affine(functions: NDArray[np.float64], rect: Rect) -> NDArray[np.float64]:
-    """Return (N, h, w) of (N, 3) affine functions of the places of a rectangle's pixels."""
-    u, v = pixel_places(rect)
-    across, down = functions[:, :1] * u, functions[:, 1:2] * v + functions[:, 2:]
-    return np.asarray(across[:, None] + down[..., None])
 
 
 def _is_any(ids: NDArray[np.uint16], wanted: Sequence[int]) -> NDArray[np.bool_]:

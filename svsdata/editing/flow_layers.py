@@ -1,17 +1,15 @@
 """The flow layers of one frame while it is edited, written rectangle by rectangle."""
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.near_frames import Number, nearest_at
 from svsdata.editing.occlusion import Rect
 from svsdata.flow import warp
 from svsdata.records import Flow, Frame, Mask
-
-Number = TypeVar("Number", np.uint8, np.uint16)
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,7 @@ class Places:
     def look_up(self, values: NDArray[Number], outside: int) -> NDArray[Number]:
         """Return (h, w) of a (H, W) map of the frame before, at the nearest pixels."""
         (u, v), (height, width) = self.uv, values.shape
-        with np.errstate(invalid="ignore"):
-            # Rounded here: as float32 a pixel could fall to its neighbour.
-            x, y = np.rint(self.uv).astype(np.float32)
-        found = cv2.remap(
-            values, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
-        )
+        found = nearest_at(values, self.uv, outside)
         is_inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
         return np.where(is_inside, found, values.dtype.type(outside))
 

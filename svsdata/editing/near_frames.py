@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from svsdata.labels import NO_LABEL
 from svsdata.records import SemanticMap
 
+Number = TypeVar("Number", np.uint8, np.uint16)
+
 _NEAR_M = 0.3
-# OpenCV takes maps of fewer columns than 2 ** 15 - 1.
+# Columns that OpenCV takes; see ``nearest_at``.
 _AT_ONCE = 1 << 14
 
 
@@ -41,20 +44,31 @@ def labels_at(
     is_near = np.flatnonzero(depth <= near_m)
     pixels[0, is_near], depth[is_near] = -1.0, 1.0
     pixels /= depth
-    # Rounded here: as float32 a pixel could fall to its neighbour.
-    u, v = np.rint(pixels, out=pixels).astype(np.float32)[:, None]
+    places = pixels[:, None]
     parts = [
-        cv2.remap(
-            semantic,
-            u[:, start : start + _AT_ONCE],
-            v[:, start : start + _AT_ONCE],
-            cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=NO_LABEL,
-        )[0]
+        nearest_at(semantic, places[..., start : start + _AT_ONCE], NO_LABEL)[0]
         for start in range(0, len(depth), _AT_ONCE)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
+
+
+def nearest_at(
+    values: NDArray[Number], places: NDArray[np.float64], outside: int
+) -> NDArray[Number]:
+    """Return (h, w) of a (H, W) map at the pixels nearest to (2, h, w) u and v.
+
+    Args:
+        values: The map.
+        places: Not finite ones are outside; OpenCV takes less than 2 ** 15 columns of them.
+        outside: Value beyond the map.
+    """
+    with np.errstate(invalid="ignore"):
+        # Rounded here: as float32 a place could fall to the neighbour of its pixel.
+        u, v = np.rint(places).astype(np.float32)
+    found = cv2.remap(
+        values, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+    )
+    return cast("NDArray[Number]", found)
 
 
 def first_seen(

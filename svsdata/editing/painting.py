@@ -61,7 +61,7 @@ class Maps:
 
 
 @dataclass(frozen=True)
-class Sight:
+class CameraView:
     """A camera and what follows from it alone."""
 
     camera: Camera
@@ -73,7 +73,7 @@ class Sight:
     horizon_row: float
 
     @classmethod
-    def of(cls, camera: Camera) -> "Sight":
+    def of(cls, camera: Camera) -> "CameraView":
         """Compute it."""
         columns = np.arange(camera.size_hw[1], dtype=np.float64)
         pixels = np.stack([columns, np.full_like(columns, camera.intrinsics[1, 2])], axis=1)
@@ -106,21 +106,21 @@ class Painter:
 
     def __init__(self, plan: EditPlan, label_set: LabelSet) -> None:
         self._plan, self._label_set = plan, label_set
-        self._sight = Sight.of(plan.camera)
+        self._view = CameraView.of(plan.camera)
 
     def paint(self, rows: Sequence[PlannedEdit], frame_index: int, maps: Maps) -> list[EditFrame]:
         """Order every object against the frame first, then paint from far to near."""
         if not rows:
             return []
         camera = self._plan.camera_at(frame_index)
-        if camera is not self._sight.camera:
-            self._sight = Sight.of(camera)
+        if camera is not self._view.camera:
+            self._view = CameraView.of(camera)
         outlines = [(row, self._outline(row, frame_index)) for row in rows]
         seen = [(row, outline) for row, outline in outlines if outline is not None]
         if not seen:
             return []
         standing = Standing(
-            maps.semantic, maps.instance, ground=self._sight.ground, label_set=self._label_set
+            maps.semantic, maps.instance, ground=self._view.ground, label_set=self._label_set
         )
         layers = [self._layer(row, frame_index, outline, standing) for row, outline in seen]
         layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
@@ -128,7 +128,7 @@ class Painter:
 
     def _outline(self, row: PlannedEdit, frame_index: int) -> Silhouette | None:
         """Draw the whole of an object; None out of view."""
-        step, camera = frame_index - row.first_frame, self._sight.camera
+        step, camera = frame_index - row.first_frame, self._view.camera
         kind = OBJECT_KINDS[row.class_name]
         parts = solid_of(row.class_name, row.size_m, row.travelled_m[step])
         if row.shape is None:
@@ -149,9 +149,9 @@ class Painter:
         height, width = outline.part_index.shape
         rect = Rect(outline.x, outline.y, outline.x + width, outline.y + height)
         pose = row.poses[frame_index - row.first_frame]
-        middle = project(self._sight.camera, np.array([pose[0], pose[1], 0.0]))
+        middle = project(self._view.camera, np.array([pose[0], pose[1], 0.0]))
         columns = slice(rect.x0, rect.x1)
-        own = footprint_depth(self._sight, pose, row.size_m, columns, middle[2])
+        own = footprint_depth(self._view, pose, row.size_m, columns, middle[2])
         is_visible = (outline.part_index > 0) & standing.depth(rect).behind(own)
         return Layer(row, pose, middle, rect, outline.part_index, is_visible)
 
@@ -176,13 +176,13 @@ class Painter:
             left_m=float(layer.pose[1]),
             visible_px=visible,
             occluded_share=1 - visible / whole if whole else 1.0,
-            float_px=_float_px(layer, self._sight.camera),
-            above_horizon_px=self._sight.horizon_row - rect.y0,
+            float_px=_float_px(layer, self._view.camera),
+            above_horizon_px=self._view.horizon_row - rect.y0,
         )
 
 
 def footprint_depth(
-    sight: Sight,
+    view: CameraView,
     pose: NDArray[np.float64],
     size_m: tuple[float, float, float],
     columns: slice,
@@ -191,7 +191,7 @@ def footprint_depth(
     """Return the z-depth at which each image column first meets an object's footprint.
 
     Args:
-        sight: Where from.
+        view: Where from.
         pose: (3,) x, y, heading in the vehicle frame.
         size_m: Length, width, height.
         columns: n columns of the frame.
@@ -202,8 +202,8 @@ def footprint_depth(
     """
     cosine, sine = np.cos(pose[2]), np.sin(pose[2])
     to_object = np.array([[cosine, sine], [-sine, cosine]])
-    origin = to_object @ (sight.centre[:2] - pose[:2])
-    directions = sight.rays[columns] @ to_object.T
+    origin = to_object @ (view.centre[:2] - pose[:2])
+    directions = view.rays[columns] @ to_object.T
     directions = np.where(np.abs(directions) < 1e-9, 1e-9, directions)
     half = np.array(size_m[:2]) / 2
     one, other = (-half - origin) / directions, (half - origin) / directions

@@ -20,11 +20,10 @@ from scipy.spatial import ConvexHull
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.placement import pose_matrix
 from svsdata.editing.shapes import placed
+from svsdata.editing.sight import Floats
 from svsdata.editing.solids import Part, Points
 from svsdata.geometry.camera import project, ray_matrix
 from svsdata.records import Camera
-
-Floats = NDArray[np.float64]
 
 # Planes of one side of a hull that differ by less are one.
 _SAME_PLANE_DIGITS = 9
@@ -225,15 +224,24 @@ def _boxes(stance: Stance, rect: Rect) -> list[tuple[slice, slice] | None]:
     return boxes
 
 
+def affine_at(affine: Floats, u: Floats, v: Floats) -> Floats:
+    """Return (P, h, w) of affine functions (P, 3) at the places of (w,) columns and (h,) rows."""
+    across, down = _across_and_down(affine, u, v)
+    return np.asarray(across[:, None] + down[..., None])
+
+
+def _across_and_down(affine: Floats, u: Floats, v: Floats) -> tuple[Floats, Floats]:
+    """(P, w) and (P, h) whose sums are affine functions (P, 3) of places."""
+    return affine[:, :1] * u, affine[:, 1:2] * v + affine[:, 2:]
+
+
 def _extreme(choose: np.ufunc, start: float, affine: Floats, u: Floats, v: Floats) -> Floats:
     """(h, w) the least or the most of ``start`` and P affine functions (P, 3) of pixels' places."""
-    across, down = affine[:, :1] * u, affine[:, 1:2] * v + affine[:, 2:]
     if len(affine) * len(v) * len(u) < _AT_ONCE:
-        values = across[:, None] + down[..., None]
-        return np.asarray(choose.reduce(values, axis=0, initial=start))
+        return np.asarray(choose.reduce(affine_at(affine, u, v), axis=0, initial=start))
     chosen = np.full((len(v), len(u)), start)
     values = np.empty_like(chosen)
-    for along, below in zip(across, down, strict=True):
+    for along, below in zip(*_across_and_down(affine, u, v), strict=True):
         choose(chosen, np.add(along, below[:, None], out=values), out=chosen)
     return chosen
 
