@@ -4,58 +4,25 @@ Every training takes the same number of optimiser steps, so that more data never
 training; one more, on real frames alone, takes twice as many.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 import svsdata
 from svsdata.errors import StoreError
-from svsdata.estimation.segmenter_checkpoints import load_network
-from svsdata.estimation.transformers_segmenter import TransformersSegmenter
 from svsdata.evaluation.page import write_page
-from svsdata.evaluation.segmentation import Confusion
 from svsdata.evaluation.usefulness import MEAN, Spread, spreads
-from svsdata.labels import CITYSCAPES_TRAIN, NO_LABEL, conversion_table
 from svsdata.pipelines.configs.usefulness import UsefulnessConfig
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.usefulness_runs import TRAININGS, measured_run
 from svsdata.pipelines.usefulness_streets import Stores, make_street_stores
 from svsdata.progress import Progress
-from svsdata.records import Image, SemanticMap
 from svsdata.store.reader import StoreReader
-from svsdata.training.segmenter import (
-    class_weights_of,
-    save_segmenter,
-    small_segformer,
-    train_segmenter,
-    training_frames,
-)
 
-_RUNS, _REPORT, _PAGE = "runs", "usefulness.json", "usefulness.html"
+_REPORT, _PAGE = "usefulness.json", "usefulness.html"
 _LEARNED = 0.01
 """IoU below which a class counts as not learned."""
-_IOU: TypeAdapter[dict[str, float | None]] = TypeAdapter(dict[str, float | None])
-Pair = tuple[Image, SemanticMap]
-
-
-@dataclass(frozen=True)
-class Training:
-    """One way of training."""
-
-    name: str
-    added: str | None
-    """``synthetic`` or ``edited``; None: real frames alone."""
-    steps_factor: int = 1
-
-
-TRAININGS = (
-    Training("real", None),
-    Training("real + unedited synthetic", "synthetic"),
-    Training("real + edited synthetic", "edited"),
-    Training("real, double steps", None, 2),
-)
 
 
 class UsefulnessResult(BaseModel):
@@ -93,10 +60,12 @@ def run_usefulness(
     stores = _stores(config, progress)
     readers = {name: StoreReader(getattr(stores, name)) for name in Stores.__dataclass_fields__}
     size_hw = _checked_size(readers, config.height)
-    (config.out / _RUNS).mkdir(exist_ok=True)
     iou = {
         training.name: spreads(
-            [_run(training, seed, readers, size_hw, config, progress) for seed in config.seeds]
+            [
+                measured_run(training, seed, readers, size_hw, config, progress)
+                for seed in config.seeds
+            ]
         )
         for training in TRAININGS
     }
@@ -144,87 +113,6 @@ def _checked_size(readers: Mapping[str, StoreReader], height: int) -> tuple[int,
             f"choose another, such as --set height={whole_height // 2}"
         )
     return height, height * whole_width // whole_height
-
-
-def _run(
-    training: Training,
-    seed: int,
-    readers: Mapping[str, StoreReader],
-    size_hw: tuple[int, int],
-    config: UsefulnessConfig,
-    progress: Progress,
-) -> dict[str, float]:
-    """Train once and return IoU by class, or what an earlier run found."""
-    name = training.name.replace(",", "").replace(" + ", "-").replace(" ", "-")
-    path = config.out / _RUNS / f"{name}-{seed}.json"
-    if not path.exists():
-        torch.manual_seed(seed)
-        model = small_segformer()
-        progress.note(f"train: {training.name}, seed {seed}")
-        train_segmenter(
-            model,
-            _frames(training, seed, readers, size_hw, config.synthetic_share),
-            steps=config.steps * training.steps_factor,
-            batch_size=config.batch_size,
-            class_weights=class_weights_of(readers["real"]),
-            progress=progress,
-        )
-        folder = config.out / _RUNS / name
-        folder.mkdir(exist_ok=True)
-        save_segmenter(model, folder)
-        network = load_network(str(folder), CITYSCAPES_TRAIN)
-        found = _measured(
-            TransformersSegmenter(network, CITYSCAPES_TRAIN), readers["test"], size_hw, config
-        )
-        partial = path.with_name(f".{path.name}")
-        partial.write_bytes(_IOU.dump_json(found))
-        partial.replace(path)
-    found = _IOU.validate_json(path.read_bytes())
-    return {name: float("nan") if value is None else value for name, value in found.items()}
-
-
-def _frames(
-    training: Training,
-    seed: int,
-    readers: Mapping[str, StoreReader],
-    size_hw: tuple[int, int],
-    share: float,
-) -> Iterator[Pair]:
-    real = training_frames(readers["real"], seed=seed, size_hw=size_hw)
-    if training.added is None:
-        return real
-    return mixed(real, training_frames(readers[training.added], seed=seed, size_hw=size_hw), share)
-
-
-def mixed(first: Iterator[Pair], second: Iterator[Pair], share: float) -> Iterator[Pair]:
-    """Yield from two endless streams, evenly so that ``share`` of the frames are the second's."""
-    number = 0
-    while True:
-        yield next(second if int((number + 1) * share) > int(number * share) else first)
-        number += 1
-
-
-def _measured(
-    segmenter: TransformersSegmenter,
-    reader: StoreReader,
-    size_hw: tuple[int, int],
-    config: UsefulnessConfig,
-) -> dict[str, float | None]:
-    """Return IoU by class on the test frames, None for a class that they lack."""
-    to_train_ids = conversion_table(reader.info.label_set, CITYSCAPES_TRAIN)
-    total = Confusion.empty(CITYSCAPES_TRAIN)
-    for sequence_id in reader.sequence_ids:
-        for frame in reader.read(sequence_id, size_hw=size_hw):
-            if frame.frame_index % config.test_every:
-                continue
-            assert frame.image is not None
-            assert frame.semantic is not None
-            true = to_train_ids[frame.semantic]
-            (labels,) = segmenter.segment([frame.image])
-            counted = true != NO_LABEL
-            total += Confusion.of(true[counted], labels.semantic[counted], CITYSCAPES_TRAIN)
-    shares = total.true_share()
-    return {name: value if shares[name] else None for name, value in total.iou().items()}
 
 
 def _protocol(

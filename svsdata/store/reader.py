@@ -1,5 +1,6 @@
 """Reading a store: clips of frames by row group, only the layers asked for, in flat memory."""
 
+import hashlib
 from bisect import bisect_left
 from collections import abc
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from svsdata.store.columns import ENCODED_IMAGE, SCALAR_COLUMNS, decode_row
 from svsdata.store.files import local_folder, sha256_of
 from svsdata.store.format import (
     FRAMES,
+    STORE_FILE,
     VERIFY_ADVICE,
     SequenceRecord,
     StoreInfo,
@@ -83,6 +85,13 @@ class StoreReader:
         """
         self.record(sequence_id)
         return sha256_of(record_path(self.path, sequence_id))
+
+    def store_hash(self) -> str:
+        """Return what identifies all that the store holds now, in hex."""
+        digest = hashlib.sha256(sha256_of(self.path / STORE_FILE).encode())
+        for name in self.sequence_ids:
+            digest.update(f"\n{name} {self.content_hash(name)}".encode())
+        return digest.hexdigest()
 
     def read(
         self,

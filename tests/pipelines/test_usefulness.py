@@ -1,4 +1,5 @@
 import json
+import shutil
 from itertools import count, islice
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.usefulness import StreetConfig, UsefulnessConfig
 from svsdata.pipelines.label import run_label
-from svsdata.pipelines.usefulness import TRAININGS, mixed, run_usefulness
+from svsdata.pipelines.usefulness import run_usefulness
+from svsdata.pipelines.usefulness_runs import TRAININGS, mixed
 from svsdata.pipelines.usefulness_streets import Stores, label_streets
 from svsdata.progress import Silent
 from svsdata.records import Frame
@@ -27,6 +29,21 @@ def store(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("usefulness") / "store"
     run_label(LabelConfig(source="street:seed=3,frames=4,size=128x64", store=str(path)), Silent())
     return path
+
+
+class Heard(Silent):
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.notes = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Return when each file was written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.json")}
 
 
 def config_for(store: Path, out: Path, **fields) -> UsefulnessConfig:
@@ -57,11 +74,31 @@ def test_a_stopped_measurement_goes_on_with_what_is_missing(store, tmp_path):
     whole = run_usefulness(config, Silent())
     runs = sorted((tmp_path / "out/runs").glob("*.json"))
     assert len(runs) == len(TRAININGS)
-    kept, again = runs[0].stat().st_mtime_ns, runs[1].read_text()
+    kept, texts = runs[0].stat().st_mtime_ns, [run.read_text() for run in runs]
     runs[1].unlink()
+    runs[2].write_text(json.dumps(json.loads(texts[2])["iou"]))  # tells not what it rests on
     assert run_usefulness(config, Silent()) == whole
-    assert runs[1].read_text() == again
+    assert [run.read_text() for run in runs] == texts
     assert runs[0].stat().st_mtime_ns == kept
+
+
+def test_what_rests_on_a_store_that_changed_is_trained_again(store, tmp_path):
+    edited = tmp_path / "edited"
+    shutil.copytree(store, edited)
+    config = config_for(store, tmp_path / "out", edited=edited, seeds=(0,))
+    run_usefulness(config, Silent())
+    before = written(tmp_path / "out/runs")
+    source = "street:seed=4,frames=3,size=128x64"
+    run_label(LabelConfig(source=source, store=str(edited)), Silent())
+    heard = Heard()
+    result = run_usefulness(config, heard)
+    assert heard.notes == [
+        "train: real + edited synthetic, seed 0, again: "
+        "the stores or settings are not those of before"
+    ]
+    assert "edited 7 frames" in result.protocol
+    changed = {name for name, at in written(tmp_path / "out/runs").items() if at != before[name]}
+    assert changed == {"real-edited-synthetic-0.json"}
 
 
 def test_mixtures_hold_the_asked_share_evenly():
