@@ -18,7 +18,7 @@ from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluation_clips import clips, counted_frames
 from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
-from svsdata.pipelines.evaluation_real import measure_real
+from svsdata.pipelines.evaluation_real import code_sha256, measure_real
 from svsdata.pipelines.evaluation_report import make_report
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.progress import Progress
@@ -47,7 +47,7 @@ def run_evaluate(
 ) -> EvaluateResult:
     """Measure both stores and write the report.
 
-    Nothing is measured where it is there already, of the same frames and weights.
+    Nothing is measured where it is there already, of the same frames, weights and code.
 
     Raises:
         StoreError: If the stores differ in label set or frame size, or one has no sequence.
@@ -69,7 +69,9 @@ def run_evaluate(
         if earlier.basis == basis:
             progress.note(f"nothing left to do: '{config.out / _REPORT}' is there")
             return _result(config, earlier)
-        progress.note(f"measured again: stores or weights changed since '{config.out / _REPORT}'")
+        progress.note(
+            f"measured again: stores, weights or code changed since '{config.out / _REPORT}'"
+        )
     if not_measured:
         progress.note(f"not measured: {', '.join(not_measured)}; the result says why")
 
@@ -123,11 +125,10 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
 
 
 def _basis(stores: Sequence[StoreReader], judges: Judges, not_measured: Collection[str]) -> str:
-    """Return a hash of all that a report depends on besides its config: frames and weights."""
-    told = [reader.content_hash(name) for reader in stores for name in reader.sequence_ids]
-    told += [extractor.protocol for extractor in judges.extractors]
-    told += [judges.segmenter.description] if judges.segmenter else []
-    return hashlib.sha256("\n".join([*told, *sorted(not_measured)]).encode()).hexdigest()
+    """Return a hash of all that a report depends on besides its config: frames, weights, code."""
+    told = [reader.store_hash() for reader in stores]
+    told += [code_sha256(), *judges.told().values(), *sorted(not_measured)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def _read_report(path: Path) -> Report:

@@ -150,8 +150,9 @@ _EXTRACTORS: dict[Metric, Callable[[EvaluateConfig, str], FeatureExtractor]] = {
 
 def _lpips(config: EvaluateConfig, device: str) -> PairDistance:
     name = config.weights.lpips or f"lpips-{config.lpips_trunk}"
-    network, _ = load_weights(Lpips(config.lpips_trunk), name, config.weights_folder)
-    return lpips_distance(_placed(network, device), device=device, dtype=dtype_of("lpips", config))
+    network, weights = load_weights(Lpips(config.lpips_trunk), name, config.weights_folder)
+    dtype = dtype_of("lpips", config)
+    return lpips_distance(_placed(network, device), weights, device=device, dtype=dtype)
 
 
 def _segmenter(config: EvaluateConfig, label_set: LabelSet, device: str) -> Segmenter:

@@ -27,8 +27,6 @@ from svsdata.evaluation.kept_figures import Arrays, arrays_of, take_up
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluation_clips import clips
 from svsdata.progress import Progress
-from svsdata.store.files import sha256_of
-from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device
 
@@ -78,22 +76,17 @@ def measure_real(
 
 def _bases(reader: StoreReader, judges: Judges, config: EvaluateConfig) -> dict[str, str]:
     """Return by measure, as JSON, all that the real store's figures depend on."""
-    judged_by = {extractor.name: extractor.protocol for extractor in judges.extractors}
-    if judges.segmenter is not None:
-        judged_by["miou"] = judges.segmenter.description
-    if judges.flow is not None:
-        judged_by["flow_epe"] = judges.flow.description
+    judged_by = {name: told for name, told in judges.told().items() if name != "lpips"}
     judged_by |= {metric: "" for metric in _WITHOUT_A_JUDGE if metric in judges.wanted}
     shared = {
-        "store": sha256_of(reader.path / STORE_FILE),
-        "sequences": {name: reader.content_hash(name) for name in reader.sequence_ids},
+        "store": reader.store_hash(),
         "first_frame": config.first_frame,
         "clip_frames": config.clip_frames,
         "clips_per_sequence": config.clips_per_sequence,
         "curve_frames": config.curve_frames,
         "device": chosen_device(config.device).type,
         "libraries": [torch.__version__, cv2.__version__, np.__version__],
-        "code": _code_sha256(),
+        "code": code_sha256(),
     }
     return {
         metric: json.dumps({"measure": metric, "judge": judge, **shared})
@@ -101,13 +94,18 @@ def _bases(reader: StoreReader, judges: Judges, config: EvaluateConfig) -> dict[
     }
 
 
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Hash the library, so that no figure outlives the code that would measure another one."""
-    root = Path(svsdata.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for path in code_files():
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def code_files() -> list[Path]:
+    """Return what measures; in a checkout the pipelines lie beside the package, else inside."""
+    roots = (Path(svsdata.__file__).parent, Path(__file__).parent)
+    return sorted({path for root in roots for path in root.rglob("*.py")})
 
 
 def _places(folder: Path | None, bases: Mapping[str, str]) -> dict[str, Path]:

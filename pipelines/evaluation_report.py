@@ -6,16 +6,15 @@ from math import isnan
 import svsdata
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
 from svsdata.evaluation.curves import Curve
-from svsdata.evaluation.features import FeatureExtractor, told_precision
+from svsdata.evaluation.features import FeatureExtractor
 from svsdata.evaluation.frechet import frechet_distance
 from svsdata.evaluation.report import TITLES, Measure, Report
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluation_gallery import Gallery
-from svsdata.pipelines.evaluation_judges import dtype_of
 
 _PROTOCOLS = {
     "label_agreement": "share of evaluated pixels whose class the segmenter sees",
-    "lpips": "LPIPS 0.1, mean over unedited frames against the recorded ones, RGB in [-1, 1]",
+    "lpips": "mean over unedited frames against the recorded ones",
     "psnr": "dB over all channels, mean over unedited frames against the recorded ones",
     "ssim": "Wang et al. 2004 over RGB, mean over unedited frames against the recorded ones",
     "warping_error": (
@@ -93,10 +92,8 @@ def make_report(
         )
     for name, protocol in _PROTOCOLS.items():
         curve, of_real = _curve(synthetic, name), _curve(real, name)
-        if name == "lpips":
-            weights = config.weights.lpips or f"lpips-{config.lpips_trunk}"
-            precision = told_precision(dtype_of("lpips", config))
-            protocol = f"{protocol}, trunk {config.lpips_trunk}, weights {weights}{precision}"
+        if name == "lpips" and judges.lpips is not None:
+            protocol = f"{judges.lpips.protocol}, {protocol}"
         if curve.count:
             reference = of_real.mean if of_real.count else None
             measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)

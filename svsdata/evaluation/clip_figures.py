@@ -33,6 +33,17 @@ class Judges:
     flow: FlowEstimator | None = None
     wanted: frozenset[str] = frozenset()
 
+    def told(self) -> dict[str, str]:
+        """Return who judges, by measure as the config names it; networks with their weights."""
+        told = {extractor.name: extractor.protocol for extractor in self.extractors}
+        if self.lpips is not None:
+            told["lpips"] = self.lpips.protocol
+        if self.segmenter is not None:
+            told["miou"] = self.segmenter.description
+        if self.flow is not None:
+            told["flow_epe"] = self.flow.description
+        return told
+
     def only(self, metrics: Collection[str]) -> "Judges":
         """Return those who judge for some measures, by their names in the config."""
         return Judges(
@@ -182,7 +193,7 @@ class StoreFigures:
         if "ssim" in self.judges.wanted:
             found["ssim"] = [ssim(image, original) for image, original in pairs]
         if self.judges.lpips is not None:
-            found["lpips"] = self.judges.lpips(images[places], originals).tolist()
+            found["lpips"] = self.judges.lpips.measure(images[places], originals).tolist()
         for name, values in found.items():
             figures[name] = [float("nan")] * len(clip.frames)
             for place, value in zip(places, values, strict=True):

@@ -14,9 +14,6 @@ from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, videomae_input
 from svsdata.tensors import image_to_tensor
 
-PairDistance = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
-"""(T, H, W, 3) images and others to (T,) distances."""
-
 _AT_ONCE = 4
 """Images, or pairs, that a network takes: what passes between its layers stays in the caches."""
 
@@ -36,6 +33,15 @@ class FeatureExtractor:
     """(T, H, W, 3) uint8 frames to (T, D), or to (1, D) of a whole clip."""
     small_sample: int
     """Fewer samples give a figure that depends on their number more than on the pictures."""
+
+
+@dataclass(frozen=True)
+class PairDistance:
+    """A distance of two pictures."""
+
+    protocol: str
+    measure: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+    """(T, H, W, 3) images and others to (T,) distances."""
 
 
 def fid_extractor(
@@ -110,7 +116,9 @@ def fvd_cd_extractor(
     )
 
 
-def lpips_distance(network: Lpips, *, device: str, dtype: torch.dtype) -> PairDistance:
+def lpips_distance(
+    network: Lpips, weights: str, *, device: str, dtype: torch.dtype
+) -> PairDistance:
     """Return LPIPS's: one distance of every pair of images."""
 
     def distances(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -119,7 +127,8 @@ def lpips_distance(network: Lpips, *, device: str, dtype: torch.dtype) -> PairDi
     def of_part(*sides: NDArray[np.uint8]) -> NDArray[np.float32]:
         return _run(network, *(image_to_tensor(it).to(device) for it in sides), dtype=dtype)
 
-    return distances
+    protocol = f"LPIPS 0.1, trunk {network.trunk} ({weights}), RGB in [-1, 1]"
+    return PairDistance(protocol + told_precision(dtype), distances)
 
 
 def told_precision(dtype: torch.dtype) -> str:

@@ -14,7 +14,7 @@ def test_bf16_moves_a_distance_a_little_and_is_told():
         head.weight.data.abs_()
     images, others = np.random.default_rng(0).integers(0, 256, (2, 3, 33, 40, 3), dtype=np.uint8)
     exact, rough = (
-        lpips_distance(network, device="cpu", dtype=dtype)(images, others)
+        lpips_distance(network, "", device="cpu", dtype=dtype).measure(images, others)
         for dtype in (torch.float32, torch.bfloat16)
     )
     assert exact.dtype == rough.dtype == np.float32
@@ -25,7 +25,7 @@ def test_bf16_moves_a_distance_a_little_and_is_told():
 def test_features_and_distances_of_many_frames_are_those_of_each():
     torch.manual_seed(0)
     images, others = np.random.default_rng(0).integers(0, 256, (2, 6, 33, 40, 3), dtype=np.uint8)
-    distances = lpips_distance(Lpips().eval(), device="cpu", dtype=torch.float32)
+    distances = lpips_distance(Lpips().eval(), "", device="cpu", dtype=torch.float32).measure
     one_by_one = [distances(images[[i]], others[[i]]) for i in range(6)]
     np.testing.assert_allclose(distances(images, others), np.concatenate(one_by_one), rtol=1e-5)
     extract = fid_extractor(

@@ -142,6 +142,21 @@ def test_the_same_command_again_measures_nothing_and_another_one_is_refused(stor
         run_evaluate(other, Silent())
 
 
+def test_weights_that_changed_under_their_path_measure_again(sliding_store, tmp_path):
+    stores = [sliding_store(tmp_path / name, lengths=(3,)) for name in ("real", "made")]
+    path = tmp_path / "lpips.pth"
+    config = config_for(stores, tmp_path, metrics=("lpips",), weights={"lpips": str(path)})
+    protocols = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(Lpips().state_dict(), path)
+        report = json.loads(run_evaluate(config, Silent()).report.read_text())
+        protocols.append(report["measures"]["lpips"]["protocol"])
+    told = [protocol.partition("sha256:")[2][:12] for protocol in protocols]
+    assert protocols[0].startswith(f"LPIPS 0.1, trunk alex (lpips.pth sha256:{told[0]})")
+    assert told[0] != told[1]
+
+
 def test_a_store_that_grew_since_is_measured_again(stores, tmp_path):
     _, synthetic, made = stores
     config = config_for(stores, tmp_path, metrics=("psnr",))

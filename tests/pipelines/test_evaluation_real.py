@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from svsdata.evaluation import clip_figures
 from svsdata.evaluation.clip_figures import Judges
 from svsdata.evaluation.features import FeatureExtractor
+from svsdata.pipelines import evaluate as evaluate_pipeline
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
-from svsdata.pipelines.evaluation_real import measure_real
+from svsdata.pipelines.evaluation_real import code_files, measure_real
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 
@@ -86,6 +88,10 @@ def test_another_protocol_is_measured_anew(store, tmp_path, fields):
     evaluate(config_for(store, tmp_path, **usual), "first")
     other, _ = evaluate(config_for(store, tmp_path, **usual, **fields), "other")
     assert other.kept == ()
+
+
+def test_figures_depend_on_the_code_that_measures_and_composes_them():
+    assert {Path(evaluate_pipeline.__file__), Path(clip_figures.__file__)} <= set(code_files())
 
 
 def test_another_judge_or_store_is_measured_anew(sliding_store, store, tmp_path):

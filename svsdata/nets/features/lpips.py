@@ -22,6 +22,7 @@ class Lpips(nn.Module):
 
     def __init__(self, trunk: LpipsTrunk = "alex") -> None:
         super().__init__()
+        self.trunk = trunk
         self.features, self._taps = _alex() if trunk == "alex" else _vgg()
         self.heads = nn.ModuleList(
             nn.Conv2d(width, 1, 1, bias=False) for width in HEAD_WIDTHS[trunk]
