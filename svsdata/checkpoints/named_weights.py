@@ -29,6 +29,11 @@ class Package:
         """What people call it."""
         return self.requirement
 
+    @property
+    def to_download(self) -> str:
+        """What gets it on another machine."""
+        return f"'pip download --no-deps {self.requirement}'"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -42,6 +47,11 @@ class Address:
     def told(self) -> str:
         """What people call it."""
         return self.url
+
+    @property
+    def to_download(self) -> str:
+        """What gets it on another machine."""
+        return f"a download of {self.url}"
 
 
 @dataclass(frozen=True)

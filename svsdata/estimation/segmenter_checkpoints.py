@@ -114,7 +114,12 @@ def _folder(name: str, *, download: bool) -> Path:
                 allow_patterns=["*.json", "*.txt", "*.safetensors", "pytorch_model*.bin"],
             )
         )
-    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError) as error:
+    except HFValidationError as error:
+        raise WeightsError(
+            f"segmenter '{name}': no such folder, and no name of the Hugging Face hub either, such "
+            "as nvidia/segformer-b5-finetuned-cityscapes-1024-1024"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise WeightsError(
             f"segmenter '{name}': neither a folder nor in the local cache of the Hugging Face hub; "
             f"fetch it once with 'hf download {name}' (label also takes --set download=true)"

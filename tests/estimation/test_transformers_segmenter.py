@@ -108,6 +108,10 @@ def test_a_semantic_mask2former_tells_no_instances(mask2former_folder, tmp_path)
 
 
 def test_what_cannot_be_used_is_one_line_that_says_what_to_do(oneformer_folder, tmp_path):
+    for path in ("/nosuch", "./nosuch", "some/where/else", str(tmp_path / "none")):
+        with pytest.raises(WeightsError, match="no such folder, and no name") as missing:
+            load_network(path, CITYSCAPES)
+        assert "hf download" not in str(missing.value)
     with pytest.raises(WeightsError, match="fetch it once with 'hf download no/such'"):
         load_network("no/such", CITYSCAPES)
     empty = tmp_path / "empty"
