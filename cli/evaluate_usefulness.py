@@ -75,8 +75,12 @@ def _print_table(iou: "Mapping[str, Mapping[str, Spread]]") -> None:
     print(f"{'class':<16}" + "".join(f"{name:>{width}}" for name, width in widths.items()))
     for name in next(iter(iou.values())):
         told = [
-            f"{100 * spreads[name].mean:.1f} ± {100 * spreads[name].deviation:.1f}".rjust(width)
+            f"{100 * spreads[name].mean:.1f} ± {_deviation(spreads[name])}".rjust(width)
             for spreads, width in zip(iou.values(), widths.values(), strict=True)
         ]
         print(f"{name:<16}" + "".join(told))
     print()
+
+
+def _deviation(spread: "Spread") -> str:
+    return "-" if spread.deviation is None else f"{100 * spread.deviation:.1f}"

@@ -21,6 +21,10 @@ from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 
 _REPORT, _PAGE = "usefulness.json", "usefulness.html"
+_ONE_SEED = (
+    "with one seed nobody knows how far a figure scatters, so neither gains nor losses are told; "
+    "add seeds, such as --set seeds=0,1,2"
+)
 _LEARNED = 0.01
 """IoU below which a class counts as not learned."""
 
@@ -40,6 +44,7 @@ class UsefulnessResult(BaseModel):
     """Classes that the edited videos lift above real frames alone by over two standard errors."""
     losses: tuple[str, ...]
     """Classes that fall by as much."""
+    warnings: tuple[str, ...]
     unlearned: tuple[str, ...]
     """Classes of the test that no training brings to an IoU of 1 %: nothing can be said of them
     before more steps or frames."""
@@ -78,6 +83,7 @@ def run_usefulness(
         iou=iou,
         gains=tuple(name for name in real if edited[name].exceeds(real[name])),
         losses=tuple(name for name in real if real[name].exceeds(edited[name])),
+        warnings=(_ONE_SEED,) if len(config.seeds) < 2 else (),
         unlearned=tuple(
             name
             for name in real

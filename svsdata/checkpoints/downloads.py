@@ -6,7 +6,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from email.message import Message
 from math import ceil
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def resume_download(url: str, target: Path, progress: Progress, *, advice: str) 
     partial.replace(target)
 
 
-def _told_size(headers: Mapping[str, str]) -> int | None:
+def _told_size(headers: Message) -> int | None:
     """Return how many bytes the whole file has, if an answer to a range says so."""
     told = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
     return int(told[1]) if told else None

@@ -15,21 +15,23 @@ class Spread:
     """One figure over several seeds."""
 
     mean: float
-    deviation: float
-    """Standard deviation of the sample; 0 for a single seed."""
+    deviation: float | None
+    """Standard deviation of the sample; None for a single seed, which does not scatter."""
     seeds: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Return mean and spread."""
-        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
         return cls(float(np.mean(values)), deviation, len(values))
 
     def exceeds(self, other: "Spread") -> bool:
         """Tell whether it lies above another by more than twice the standard error of both.
 
-        Two standard errors of a few seeds are a hint, not a proof.
+        Two standard errors of a few seeds are a hint, not a proof; a single seed exceeds nothing.
         """
+        if self.deviation is None or other.deviation is None:
+            return False
         error = (self.deviation**2 / self.seeds + other.deviation**2 / other.seeds) ** 0.5
         return self.mean - other.mean > 2 * error
 

@@ -10,7 +10,13 @@ def test_a_spread_is_mean_and_deviation_of_the_sample():
     found = Spread.of([0.1, 0.2, 0.6])
     assert found.mean == pytest.approx(0.3)
     assert found.deviation == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1))
-    assert Spread.of([0.4]) == Spread(0.4, 0.0, 1)
+    assert Spread.of([0.4]) == Spread(0.4, None, 1)
+
+
+def test_of_a_single_seed_nothing_exceeds_anything():
+    assert not Spread.of([0.9]).exceeds(Spread.of([0.1]))
+    assert not Spread.of([0.9, 0.9]).exceeds(Spread.of([0.1]))
+    assert Spread.of([0.9, 0.9]).exceeds(Spread.of([0.1, 0.1]))
 
 
 @pytest.mark.parametrize(("above", "expected"), [(0.39, False), (0.42, True)])

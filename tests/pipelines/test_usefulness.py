@@ -72,6 +72,9 @@ def test_every_training_is_measured_on_every_seed_and_told(store, tmp_path):
 def test_a_stopped_measurement_goes_on_with_what_is_missing(store, tmp_path):
     config = config_for(store, tmp_path / "out", seeds=(0,))
     whole = run_usefulness(config, Silent())
+    assert (whole.gains, whole.losses) == ((), ())
+    assert whole.warnings[0].startswith("with one seed nobody knows")
+    assert "neither gains nor losses" in whole.page.read_text()
     runs = sorted((tmp_path / "out/runs").glob("*.json"))
     assert len(runs) == len(TRAININGS)
     kept, texts = runs[0].stat().st_mtime_ns, [run.read_text() for run in runs]
