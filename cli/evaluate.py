@@ -1,7 +1,7 @@
 """``svsdata evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from svsdata.cli.options import (
     require_stores,
     workspace,
 )
+
+if TYPE_CHECKING:
+    from svsdata.pipelines.evaluate import EvaluateResult
 
 
 def evaluate(
@@ -70,7 +73,9 @@ def evaluate(
             "real": place.require("store", real),
             "synthetic": made,
             "out": out or Path(f"{made.rstrip('/')}-report"),
-            "metrics": tuple(metrics.split(",")) if metrics is not None else None,
+            "metrics": [name.strip() for name in metrics.split(",")]
+            if metrics is not None
+            else None,
             "judge": judge,
             "device": device,
         },
@@ -81,4 +86,26 @@ def evaluate(
 
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_evaluate(chosen, progress, overwrite=overwrite)
+    if not as_json:
+        _print_measures(result)
+        result = result.model_copy(update={"measures": {}})
     print_result(result, as_json=as_json)
+
+
+def _print_measures(result: "EvaluateResult") -> None:
+    from svsdata.evaluation.report import TITLES, told_figure
+
+    rows = [("measure", "synthetic", "real", "taken of")]
+    for name, it in result.measures.items():
+        figures = (told_figure(value, name) for value in (it.value, it.real))
+        rows.append((TITLES[name][0], *figures, it.samples))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        title, value, real, samples = (
+            text.rjust(width) if place in (1, 2) else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print(f"{title}  {value}  {real}  {samples}".rstrip())
+    print("protocol")
+    for name, it in result.measures.items():
+        print(f"  {TITLES[name][0]}: {it.protocol}")

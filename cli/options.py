@@ -111,6 +111,10 @@ def _print_fields(values: dict[str, Any], indent: str) -> None:
             print(f"{indent}{names[key]}")
             for item in value:
                 print(f"{indent}  {_shown(item)}")
+        elif isinstance(value, list) and any(", " in item for item in value):
+            print(f"{indent}{names[key]}")
+            for item in value:
+                print(f"{indent}  {item}")
         elif key.endswith("bytes"):
             print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
         else:

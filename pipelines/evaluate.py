@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from svsdata.errors import ConfigError, StoreError
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
-from svsdata.evaluation.report import Report, render_page
+from svsdata.evaluation.report import TITLES, Measure, Report, render_page
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_clips import clips, counted_frames
+from svsdata.pipelines.evaluation_clips import clips, told_frames
 from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
 from svsdata.pipelines.evaluation_judges import build_judges
 from svsdata.pipelines.evaluation_real import code_sha256, measure_real
@@ -35,7 +35,9 @@ class EvaluateResult(BaseModel):
 
     report: Path
     page: Path
-    measures: dict[str, float]
+    frames: str
+    """Which frames were measured, how many and at which size."""
+    measures: dict[str, Measure]
     not_measured: dict[str, str]
     kept: tuple[str, ...]
     """Measures whose figures of the real store came from an earlier evaluation."""
@@ -50,7 +52,8 @@ def run_evaluate(
     Nothing is measured where it is there already, of the same frames, weights and code.
 
     Raises:
-        StoreError: If the stores differ in label set or frame size, or one has no sequence.
+        StoreError: If the stores differ in label set or in the shape of their frames, one has no
+            sequence, or nothing could be measured.
         WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
             be measured.
         ConfigError: If the folder holds another evaluation, or no frame counts.
@@ -59,10 +62,9 @@ def run_evaluate(
     require_apart(config.out, [config.real, config.synthetic])
     real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
     _check_stores(real, synthetic)
-    for store in (real, synthetic):
-        counted_frames(store, config)
-    judges, not_measured = build_judges(config, real.info.label_set, real.info.size_hw)
-    open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures",))
+    frames, size_hw = told_frames(real, synthetic, config), synthetic.info.size_hw
+    judges, not_measured = build_judges(config, real.info.label_set, size_hw)
+    open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures", "out"))
     basis = _basis((real, synthetic), judges, not_measured)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
         earlier = _read_report(config.out / _REPORT)
@@ -76,7 +78,7 @@ def run_evaluate(
         progress.note(f"not measured: {', '.join(not_measured)}; the result says why")
 
     # Real first, whose colours the synthetic one is compared with
-    of_real, kept = measure_real(real, judges, config, progress)
+    of_real, kept = measure_real(real, judges, size_hw, config, progress)
     if kept:
         progress.note(
             f"taken up from '{config.kept_figures}': {', '.join(kept)} of the real store; "
@@ -86,21 +88,26 @@ def run_evaluate(
         synthetic.info.label_set, judges, config.curve_frames, usual_colors=of_real.colors
     )
     gallery = Gallery(config.gallery_clips, synthetic.info.label_set, edit_names(synthetic))
-    for clip in clips(synthetic, real, config, progress):
+    for clip in clips(synthetic, real, size_hw, config, progress):
         gallery.add(of_synthetic.add(clip))
 
     # Tell
     report = replace(
         make_report(config, judges, of_real, of_synthetic, not_measured, gallery),
+        frames=frames,
         basis=basis,
         kept=kept,
     )
+    if not report.measures:
+        reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
+        raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
     page = render_page(
         report,
         worst=gallery.worst,
         best=gallery.best,
         edits=gallery.edits,
         fps=synthetic.info.fps,
+        legend=gallery.legend,
     )
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
@@ -113,11 +120,11 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
             f"'{real.path}' has label set '{real.info.label_set.name}', '{synthetic.path}' "
             f"'{synthetic.info.label_set.name}'; evaluate against the store that it was made from"
         )
-    if real.info.size_hw != synthetic.info.size_hw:
-        sizes = [f"{info.size_hw[1]}x{info.size_hw[0]}" for info in (real.info, synthetic.info)]
+    (height, width), (real_height, real_width) = synthetic.info.size_hw, real.info.size_hw
+    if height * real_width != width * real_height:
         raise StoreError(
-            f"'{real.path}' has frames of {sizes[0]}, '{synthetic.path}' of {sizes[1]}; label the "
-            f"recording into another store with --size {sizes[1]}, and evaluate against that"
+            f"'{real.path}' has frames of {real_width}x{real_height}, '{synthetic.path}' of "
+            f"{width}x{height}, another shape; evaluate against the store that it was made from"
         )
     for reader in (real, synthetic):
         if not reader.sequence_ids:
@@ -148,7 +155,8 @@ def _result(config: EvaluateConfig, report: Report) -> EvaluateResult:
     return EvaluateResult(
         report=config.out / _REPORT,
         page=config.out / _PAGE,
-        measures={name: measure.value for name, measure in report.measures.items()},
+        frames=report.frames,
+        measures=dict(report.measures),
         not_measured=dict(report.not_measured),
         kept=report.kept,
         warnings=report.warnings,

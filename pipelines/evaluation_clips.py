@@ -27,14 +27,44 @@ def counted_frames(reader: StoreReader, config: EvaluateConfig) -> dict[str, int
     return {name: _stop(length, config) for name, length in lengths.items()}
 
 
+def told_frames(real: StoreReader, synthetic: StoreReader, config: EvaluateConfig) -> str:
+    """Say in one line which frames of two stores are measured, and at which size.
+
+    Raises:
+        ConfigError: If no frame counts.
+    """
+    made, recorded = (
+        sum(max(stop - config.first_frame, 0) for stop in counted_frames(store, config).values())
+        for store in (synthetic, real)
+    )
+    (height, width), old_hw = synthetic.info.size_hw, real.info.size_hw
+    resized = (
+        "" if old_hw == (height, width) else f", resized from {old_hw[1]}x{old_hw[0]} to that size"
+    )
+    which = (
+        "all"
+        if config.clips_per_sequence is None
+        else f"the first {config.clips_per_sequence} clips of {config.clip_frames}"
+    )
+    return (
+        f"{width}x{height}, of each sequence {which} from frame {config.first_frame} on: "
+        f"{made} synthetic and {recorded} real{resized}"
+    )
+
+
 def clips(
-    reader: StoreReader, originals: StoreReader | None, config: EvaluateConfig, progress: Progress
+    reader: StoreReader,
+    originals: StoreReader | None,
+    size_hw: tuple[int, int],
+    config: EvaluateConfig,
+    progress: Progress,
 ) -> Iterator[Clip]:
     """Yield the clips of a store, decoded ahead of whoever judges them.
 
     Args:
         reader: The store.
         originals: The real store, for a synthetic one.
+        size_hw: Of the frames, as they are measured.
         config: Which frames count.
         progress: Hears of every clip.
 
@@ -46,7 +76,7 @@ def clips(
     total = sum(max(stop - config.first_frame, 0) for stop in counted.values())
     progress.start(f"evaluate {reader.path.name}", total)
     for name, stop in counted.items():
-        frames = in_background(_pairs(reader, originals, name, stop, layers), capacity=8)
+        frames = in_background(_pairs(reader, originals, name, stop, layers, size_hw), capacity=8)
         before: Frame | None = None
         held: list[tuple[Frame, Frame | None]] = []
         for frame, original in frames:
@@ -113,6 +143,7 @@ def _pairs(
     name: str,
     stop: int,
     layers: tuple[tuple[str, ...], tuple[str, ...]],
+    size_hw: tuple[int, int],
 ) -> Iterator[tuple[Frame, Frame | None]]:
     """Yield frames with the recorded ones that their labels come from, while there are any."""
     recorded: Iterator[Frame] = iter(())
@@ -120,6 +151,6 @@ def _pairs(
         base = reader.sequence(name).details.get("base_sequence", name)
         if base in originals.sequence_ids:
             end = min(stop, originals.sequence(base).num_frames)
-            recorded = originals.read(base, 0, end, layers=layers[1])
-    for frame in reader.read(name, 0, stop, layers=layers[0]):
+            recorded = originals.read(base, 0, end, layers=layers[1], size_hw=size_hw)
+    for frame in reader.read(name, 0, stop, layers=layers[0], size_hw=size_hw):
         yield frame, next(recorded, None)

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from svsdata.editing.tables import EDITS_FILE
-from svsdata.evaluation.clip_figures import ClipFigures
+from svsdata.evaluation.clip_figures import ClipFigures, semantic_of
 from svsdata.evaluation.exhibits import Exhibit, clip_exhibit, edit_exhibit, edit_pixels
 from svsdata.labels import LabelSet
 from svsdata.store.reader import StoreReader
@@ -32,10 +33,15 @@ class Gallery:
         self._edit_names = edit_names
         self._worst, self._best = _Best(size), _Best(2 * size)
         self._edits = _Best(2 * size)
+        self._classes = np.zeros(label_set.num_classes, np.bool_)
 
     def add(self, found: ClipFigures) -> None:
         """Keep a clip, or an edit in it, if it is worth it."""
         clip = found.clip
+        for frame in clip.frames:
+            self._classes |= np.bincount(semantic_of(frame).ravel(), minlength=256)[
+                : len(self._classes)
+            ].astype(np.bool_)
         place = (clip.sequence_id, clip.first_index)
 
         @cache
@@ -55,6 +61,15 @@ class Gallery:
                 return edit_exhibit(found, edit, names.get(edit, f"edit {edit}"), self._label_set)
 
             self._edits.offer((clip.sequence_id, edit), pixels, show)
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """The classes that were shown, by name, with their colours in hex."""
+        return {
+            label.name: "#{:02x}{:02x}{:02x}".format(*label.color)
+            for label in self._label_set.labels
+            if self._classes[label.id]
+        }
 
     @property
     def worst(self) -> list[Exhibit]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 
 from svsdata.checkpoints.feature_weights import load_weights
+from svsdata.checkpoints.named_weights import cached_file
 from svsdata.errors import WeightsError
 from svsdata.estimation.flow_estimators import DisFlow
 from svsdata.estimation.segmenters import Segmenter
@@ -32,7 +33,7 @@ from svsdata.synthesis.compute import chosen_device, chosen_dtype
 _SMALLEST_SIDE: dict[str, int] = {"lpips": 32, "ssim": WINDOW}
 
 _WEIGHTS_FIELDS: dict[Metric, str] = {
-    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips", "miou": "drn",
+    "fid": "inception", "fvd_i3d": "i3d", "fvd_cd": "videomae", "lpips": "lpips",
 }  # fmt: skip
 
 Loaded = TypeVar("Loaded")
@@ -48,11 +49,11 @@ def build_judges(
         The judges, and the reason of every wanted measure that cannot be taken.
 
     Raises:
-        WeightsError: If weights or a judge that the config names cannot be loaded, or no wanted
-            measure can be taken.
+        WeightsError: If weights or a judge that the config names cannot be loaded, weights that it
+            does not name are damaged, or no wanted measure can be taken.
     """
     device = str(chosen_device(config.device))
-    missing = _too_small(config, size_hw)
+    missing = _unfit(config, size_hw)
     wanted = frozenset(config.metrics) - set(missing)
 
     def loaded(name: Metric, build: Callable[[], Loaded]) -> Loaded | None:
@@ -61,7 +62,7 @@ def build_judges(
         try:
             return build()
         except WeightsError as error:
-            if _is_chosen(name, config):
+            if not _may_be_missing(name, config):
                 raise WeightsError(f"{name}: {error}") from error
             missing[name] = str(error)
             return None
@@ -82,23 +83,27 @@ def build_judges(
     return judges, missing
 
 
-def _is_chosen(name: Metric, config: EvaluateConfig) -> bool:
-    """Tell whether somebody chose who judges; then it is no measure to be left out.
+def _may_be_missing(name: Metric, config: EvaluateConfig) -> bool:
+    """Tell whether nobody named who judges, and its usual weights are not here."""
+    if name == "miou":
+        return config.judge is None
+    field = _WEIGHTS_FIELDS[name]
+    if field in config.weights.model_fields_set:
+        return False
+    weights = getattr(config.weights, field) or f"lpips-{config.lpips_trunk}"
+    return not cached_file(weights, config.weights_folder).exists()
 
-    ``drn`` is a name like those of the other weights: one may not have them yet.
-    """
-    if name == "miou" and config.judge != "drn":
-        return config.judge is not None
-    return _WEIGHTS_FIELDS[name] in config.weights.model_fields_set
 
-
-def _too_small(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, str]:
-    """Return the wanted measures that frames are too small for, and why."""
-    return {
+def _unfit(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, str]:
+    """Return the wanted measures that cannot take such frames or clips, and why."""
+    unfit = {
         name: f"frames of {size_hw[1]}x{size_hw[0]} are too small, it takes {side} pixels a side"
         for name, side in _SMALLEST_SIDE.items()
         if name in config.metrics and min(size_hw) < side
     }
+    if "fvd_cd" in config.metrics and config.clip_frames != NUM_FRAMES:
+        unfit["fvd_cd"] = f"it takes clips of {NUM_FRAMES} frames, not {config.clip_frames}"
+    return unfit
 
 
 def dtype_of(metric: Metric, config: EvaluateConfig) -> torch.dtype:
@@ -132,8 +137,6 @@ def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:
 
 
 def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
-    if config.clip_frames != NUM_FRAMES:
-        raise WeightsError(f"it takes clips of {NUM_FRAMES} frames, not {config.clip_frames}")
     with torch.device("meta"):  # a thousand million random numbers would only be overwritten
         network = VideoMae(VideoMaeConfig())
     network, weights = load_weights(network, config.weights.videomae, config.weights_folder)

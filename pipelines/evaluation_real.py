@@ -9,8 +9,9 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -36,9 +37,13 @@ _WITHOUT_A_JUDGE = ("warping_error", "drift", "identity")
 
 
 def measure_real(
-    reader: StoreReader, judges: Judges, config: EvaluateConfig, progress: Progress
+    reader: StoreReader,
+    judges: Judges,
+    size_hw: tuple[int, int],
+    config: EvaluateConfig,
+    progress: Progress,
 ) -> tuple[StoreFigures, tuple[str, ...]]:
-    """Measure the real store, as far as that was not done and kept before.
+    """Measure the real store at a size, as far as that was not done and kept before.
 
     Returns:
         Its figures, and the measures that were taken up from an earlier evaluation.
@@ -46,7 +51,7 @@ def measure_real(
     Raises:
         ConfigError: If no frame counts.
     """
-    bases = _bases(reader, judges, config)
+    bases = _bases(reader, judges, size_hw, config)
     places = _places(config.kept_figures, bases)
     kept = {}
     for metric, path in places.items():
@@ -58,10 +63,7 @@ def measure_real(
             except CheckpointError as error:
                 progress.note(f"{metric} of the real store is measured again: {error}")
     missing = [metric for metric in bases if metric not in kept]
-    figures = StoreFigures(reader.info.label_set, judges.only(missing), config.curve_frames)
-    if missing:
-        for clip in clips(reader, None, config.model_copy(update={"metrics": missing}), progress):
-            figures.add(clip)
+    figures = _measured(reader, judges.only(missing), missing, size_hw, config, progress)
     for metric in places.keys() - kept.keys():
         try:
             _write(places[metric], bases[metric], arrays_of(figures, metric))
@@ -74,12 +76,39 @@ def measure_real(
     return figures, tuple(kept)
 
 
-def _bases(reader: StoreReader, judges: Judges, config: EvaluateConfig) -> dict[str, str]:
+def _measured(
+    reader: StoreReader,
+    judges: Judges,
+    metrics: Collection[str],
+    size_hw: tuple[int, int],
+    config: EvaluateConfig,
+    progress: Progress,
+) -> StoreFigures:
+    """Measure; colours need a second look at the frames."""
+    figures = StoreFigures(reader.info.label_set, judges, config.curve_frames)
+    if metrics:
+        asked = config.model_copy(update={"metrics": metrics})
+        for clip in clips(reader, None, size_hw, asked, progress):
+            figures.add(clip)
+    if "drift" in metrics:
+        # What the usual colours are is known only now
+        again = replace(figures, judges=judges.only(("drift",)), usual_colors=figures.colors)
+        asked = config.model_copy(update={"metrics": ("drift",)})
+        for clip in clips(reader, None, size_hw, asked, progress):
+            again.add(clip)
+        figures.curves |= again.curves
+    return figures
+
+
+def _bases(
+    reader: StoreReader, judges: Judges, size_hw: tuple[int, int], config: EvaluateConfig
+) -> dict[str, str]:
     """Return by measure, as JSON, all that the real store's figures depend on."""
     judged_by = {name: told for name, told in judges.told().items() if name != "lpips"}
     judged_by |= {metric: "" for metric in _WITHOUT_A_JUDGE if metric in judges.wanted}
     shared = {
         "store": reader.store_hash(),
+        "size_hw": size_hw,
         "first_frame": config.first_frame,
         "clip_frames": config.clip_frames,
         "clips_per_sequence": config.clips_per_sequence,

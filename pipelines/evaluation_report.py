@@ -1,7 +1,7 @@
 """From running figures to the report: values, protocols, warnings, reasons of what is missing."""
 
 from collections.abc import Mapping
-from math import isnan
+from math import inf, isnan
 
 import svsdata
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
@@ -19,13 +19,17 @@ _PROTOCOLS = {
     "ssim": "Wang et al. 2004 over RGB, mean over unedited frames against the recorded ones",
     "warping_error": (
         "Lai et al. 2018 with the pair swapped: previous frame warped by the backward flow of the "
-        "labels' video, mean squared difference of [0, 1] images over visible pixels"
+        "labels' video, mean squared difference of [0, 1] images over pixels in "
+        "sight before, off edges of motion"
     ),
     "flow_epe": (
         "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
-        "the labels' video, over visible pixels; beside edits alone"
+        "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
+        "is left out where the flow is the recording's"
     ),
-    "color_distance": "distance of each class's mean colour to its mean in the real store, levels",
+    "color_distance": (
+        "distance of each class's mean colour in a frame to its mean over the real store, levels"
+    ),
     "identity": "Hellinger distance of an object's colours to those of its first view",
     "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
 }
@@ -48,6 +52,8 @@ _CONFIG_NAMES = {
     "identity_after_occlusion": "identity",
 }
 """Measures that the config calls otherwise."""
+_FEW_VIEWS = 30
+"""Fewer views of objects say little of a store."""
 
 
 def make_report(
@@ -83,23 +89,14 @@ def make_report(
                 f"{TITLES[extractor.name][0]} of {found.samples}: few, {extractor.small_sample:,} "
                 "are usual; it depends on their number, so compare only with figures of as many"
             )
-    if judges.segmenter is not None:
-        measures["miou"] = Measure(
-            synthetic.confusion.mean_iou(),
-            real.confusion.mean_iou(),
-            f"{synthetic.num_frames} synthetic and {real.num_frames} real frames",
-            f"IoU as cityscapesScripts counts it; {judges.segmenter.description}",
-        )
-    for name, protocol in _PROTOCOLS.items():
-        curve, of_real = _curve(synthetic, name), _curve(real, name)
-        if name == "lpips" and judges.lpips is not None:
-            protocol = f"{judges.lpips.protocol}, {protocol}"
-        if curve.count:
-            reference = of_real.mean if of_real.count else None
-            measures[name] = Measure(curve.mean, reference, f"{curve.count} frames", protocol)
-            continue
+    measures |= _mean_ious(judges, real, synthetic)
+    for name in _PROTOCOLS:
+        measure = _mean(name, judges, real, synthetic)
         wanted = _CONFIG_NAMES.get(name, name)
-        if wanted in config.metrics and wanted not in not_measured:
+        if measure is not None:
+            measures[name] = measure
+            warnings += _few_views(name, real, synthetic)
+        elif wanted in config.metrics and wanted not in not_measured:
             not_measured[name] = _WHY_MISSING[name]
     return Report(
         real=str(config.real),
@@ -130,13 +127,80 @@ def _distance(
     samples = f"{ours.count} synthetic and {theirs.count} real {unit}"
     if min(ours.count, theirs.count) < 2:
         return f"{samples}, at least 2 of each are needed; take longer or more videos"
-    first = "" if config.clips_per_sequence is None else f"first {config.clips_per_sequence} "
+    cut = f"; clips without overlap from frame {config.first_frame} on"
     return Measure(
         frechet_distance(ours, theirs, ddof=extractor.ddof),
         None,
         samples,
-        f"{extractor.protocol}; {first}clips without overlap from frame {config.first_frame} on",
+        extractor.protocol + (cut if extractor.of_clips else ""),
     )
+
+
+def _mean_ious(judges: Judges, real: StoreFigures, synthetic: StoreFigures) -> dict[str, Measure]:
+    """Return mIoU as it is published, and over the classes that both stores have labels of."""
+    if judges.segmenter is None:
+        return {}
+    judge = judges.segmenter.description
+    labelled = [side.confusion.labelled() for side in (synthetic, real)]
+    shared = [name for name in labelled[0] if name in labelled[1]]
+    alone = [
+        f"{name} ({side})"
+        for side, own, other in (("synthetic", *labelled), ("real", *reversed(labelled)))
+        for name in own
+        if name not in other
+    ]
+    left_out = f"; labelled in one alone: {', '.join(alone)}" if alone else ""
+    found = {
+        "miou": Measure(
+            synthetic.confusion.mean_iou(),
+            real.confusion.mean_iou(),
+            f"{synthetic.num_frames} synthetic and {real.num_frames} real frames",
+            f"IoU as cityscapesScripts counts it, over each store's own classes; {judge}",
+        )
+    }
+    if shared:
+        found["miou_shared"] = Measure(
+            synthetic.confusion.mean_iou_of(shared),
+            real.confusion.mean_iou_of(shared),
+            f"{len(shared)} classes",
+            f"mIoU over the classes labelled in both stores{left_out}; {judge}",
+        )
+    return found
+
+
+def _mean(name: str, judges: Judges, real: StoreFigures, synthetic: StoreFigures) -> Measure | None:
+    """Return a mean over frames or views; None where none was taken."""
+    curve, of_real = _curve(synthetic, name), _curve(real, name)
+    equal = synthetic.num_equal if name == "psnr" else 0
+    if not curve.count + equal:
+        return None
+    unit = "views" if name.startswith("identity") else "frames"
+    number = curve.count + equal
+    protocol = _PROTOCOLS[name]
+    if name == "lpips" and judges.lpips is not None:
+        protocol = f"{judges.lpips.protocol}, {protocol}"
+    if name == "label_agreement" and judges.segmenter is not None:
+        protocol = f"{protocol}; {judges.segmenter.description}"
+    if equal:
+        protocol = f"{protocol}; {equal} of {number} equal theirs and are left out of the mean"
+    return Measure(
+        curve.mean if curve.count else inf,
+        of_real.mean if of_real.count else None,
+        f"{number} synthetic and {of_real.count} real {unit}"
+        if of_real.count
+        else f"{number} {unit}",
+        protocol,
+    )
+
+
+def _few_views(name: str, real: StoreFigures, synthetic: StoreFigures) -> list[str]:
+    counts = [count for it in (synthetic, real) if (count := _curve(it, name).count)]
+    if not name.startswith("identity") or min(counts) >= _FEW_VIEWS:
+        return []
+    told = " and ".join(map(str, counts))
+    return [
+        f"{TITLES[name][0]} of {told} views: few, {_FEW_VIEWS} or more of each store say something"
+    ]
 
 
 def _curve(figures: StoreFigures, name: str) -> Curve:

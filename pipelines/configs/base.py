@@ -149,7 +149,10 @@ def _words(kind: Any) -> set[Any]:
 
 def _told(kind: type[BaseModel], error: ValidationError) -> str:
     """Tell pydantic's first finding in one line."""
-    findings = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    # A list without a valid item is too short besides, which tells nothing more
+    parents = {finding["loc"][:-1] for finding in every if len(finding["loc"]) > 1}
+    findings = [finding for finding in every if finding["loc"] not in parents]
     place = ".".join(str(part) for part in findings[0]["loc"])
     stage = f"config of {kind.__name__.removesuffix('Config').lower()}"
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""

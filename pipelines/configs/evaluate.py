@@ -39,7 +39,8 @@ class EvaluateConfig(StageConfig):
     real: Path
     """Store of recordings."""
     synthetic: Path
-    """Store of synthesized videos, of the same label set and frame size."""
+    """Store of synthesized videos, of the same label set and shape of frames; the real
+    ones are read at their size."""
     out: Path
     """Folder of report.json and report.html."""
     metrics: tuple[Metric, ...] = Field(ALL_METRICS, min_length=1)

@@ -169,7 +169,9 @@ def _read_cached(name: str, cache: Path) -> dict[str, Tensor]:
     try:
         state, notes = read_tensors(path)
     except CheckpointError as error:
-        raise WeightsError(f"weights '{name}': {error}; {_advice(weights, cache)}") from error
+        raise WeightsError(
+            f"weights '{name}': {error}; delete it and run '{_command(name, cache)}'"
+        ) from error
     found = tensors_sha256(state)
     # What nobody has published is pinned by whoever fetched it.
     expected = weights.tensors_sha256 or notes.get("sha256", found)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isinf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,7 @@ class StoreFigures:
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
         self.num_frames = 0
+        self.num_equal = 0  # frames equal to the recorded ones, whose PSNR is infinite
         self._sequence_id = ""
 
     def add(self, clip: Clip) -> ClipFigures:
@@ -190,6 +192,7 @@ class StoreFigures:
         pairs = list(zip(images[places], originals, strict=True))
         if "psnr" in self.judges.wanted:
             found["psnr"] = [psnr(image, original) for image, original in pairs]
+            self.num_equal += sum(isinf(value) for value in found["psnr"])
         if "ssim" in self.judges.wanted:
             found["ssim"] = [ssim(image, original) for image, original in pairs]
         if self.judges.lpips is not None:

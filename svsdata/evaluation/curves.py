@@ -19,8 +19,8 @@ class Curve:
     _counts: dict[int, int] = field(default_factory=dict)
 
     def add(self, index: int, value: float) -> None:
-        """Take in the figure of one frame; NaN is left out."""
-        if np.isnan(value):
+        """Take in the figure of one frame; what is not finite is left out."""
+        if not np.isfinite(value):
             return
         place = index // self.bin_frames
         self._sums[place] = self._sums.get(place, 0.0) + value

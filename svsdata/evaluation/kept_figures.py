@@ -21,6 +21,7 @@ _CURVES = {
 }
 """The curve of a measure."""
 _IDENTITY = ("by_age", "after_occlusion")
+_COLORS = "color_distance"
 
 
 def arrays_of(figures: StoreFigures, metric: str) -> Arrays:
@@ -38,7 +39,9 @@ def _arrays_of(figures: StoreFigures, metric: str) -> Arrays:
     if metric in figures.features:
         return figures.features[metric].to_arrays()
     if metric == "drift":
-        return {"sums": figures.colors.sums, "counts": figures.colors.counts}
+        curve = figures.curves.get(_COLORS, Curve(figures.bin_frames)).to_arrays()
+        distances = {f"{_COLORS}.{key}": array for key, array in curve.items()}
+        return {"sums": figures.colors.sums, "counts": figures.colors.counts, **distances}
     if metric == "identity":
         curves = (figures.identity.by_age, figures.identity.after_occlusion)
         return {
@@ -60,12 +63,11 @@ def take_up(figures: StoreFigures, metric: str, arrays: Mapping[str, NDArray[Any
     figures.num_frames = int(arrays["num_frames"][0])
     if metric == "drift":
         figures.colors = ClassColors(arrays["sums"], arrays["counts"])
+        figures.curves[_COLORS] = Curve.from_arrays(bin_frames, _part(arrays, _COLORS))
     elif metric == "identity":
-        parts = (
-            {key: arrays[f"{name}.{key}"] for key in ("places", "sums", "counts")}
-            for name in _IDENTITY
+        by_age, after_occlusion = (
+            Curve.from_arrays(bin_frames, _part(arrays, name)) for name in _IDENTITY
         )
-        by_age, after_occlusion = (Curve.from_arrays(bin_frames, part) for part in parts)
         figures.identity = Identity(by_age, after_occlusion)
     elif metric in _CURVES:
         figures.curves[_CURVES[metric]] = Curve.from_arrays(bin_frames, arrays)
@@ -73,3 +75,8 @@ def take_up(figures: StoreFigures, metric: str, arrays: Mapping[str, NDArray[Any
             figures.confusion = Confusion(figures.label_set, arrays["confusion"])
     else:
         figures.features[metric] = FeatureStatistics.from_arrays(arrays)
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
+    """Return the arrays of one of several curves."""
+    return {key: arrays[f"{name}.{key}"] for key in ("places", "sums", "counts")}

@@ -7,6 +7,7 @@ from math import isfinite, isnan
 from pathlib import PurePath
 from typing import Annotated, TypeAlias
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 from pydantic import PlainSerializer
 
@@ -21,6 +22,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "fvd_i3d": ("FVD (I3D)", "lower is better"),
     "fvd_cd": ("FVD (VideoMAE v2)", "lower is better"),
     "miou": ("mIoU", "higher is better"),
+    "miou_shared": ("mIoU, classes of both", "higher is better"),
     "label_agreement": ("label agreement", "higher is better"),
     "lpips": ("LPIPS", "lower is closer to the recording"),
     "psnr": ("PSNR, dB", "higher is closer to the recording"),
@@ -33,7 +35,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
 }
 """Names for people, and which way is better."""
 
-_SHARES = ("miou", "label_agreement")
+_SHARES = ("miou", "miou_shared", "label_agreement")
 _HEADLINE = (
     "fid", "fvd_i3d", "fvd_cd", "miou", "label_agreement", "lpips", "warping_error", "flow_epe"
 )  # fmt: skip
@@ -72,8 +74,10 @@ class Report:
     """IoU by class: synthetic, real; None for a class in neither map."""
     curves: Mapping[str, Mapping[str, list[tuple[int, Figure]]]]
     """By measure, by store ("synthetic", "real"): (first frame of a bin, mean)."""
+    frames: str = ""
+    """Which frames were measured, how many and at which size."""
     basis: str = ""
-    """Hash of the frames and weights that it was taken of."""
+    """Hash of the frames, weights and code that it was taken of."""
     kept: tuple[str, ...] = ()
     """Measures, as the config names them, whose figures of the real store an earlier evaluation
     had kept."""
@@ -86,19 +90,35 @@ class Report:
 
 
 def render_page(
-    report: Report, *, worst: list[Exhibit], best: list[Exhibit], edits: list[Exhibit], fps: float
+    report: Report,
+    *,
+    worst: list[Exhibit],
+    best: list[Exhibit],
+    edits: list[Exhibit],
+    fps: float,
+    legend: Mapping[str, str],
 ) -> str:
-    """Return the page: one HTML file with its style, charts and moving pictures inside."""
+    """Return the page: one HTML file with its style, charts and moving pictures inside.
+
+    Args:
+        report: What was found.
+        worst: Clips, worst first; with none in ``best`` they are all there are.
+        best: Clips, best first.
+        edits: Edits.
+        fps: Frames a second.
+        legend: Colours of the labels, by class.
+    """
     template = files("svsdata.evaluation").joinpath("templates/report.html").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["figure"] = told_figure
-    galleries = {"Edits": edits, "Worst clips": worst, "Best clips": best}
+    galleries = {"Edits": edits, "Worst clips" if best else "Clips": worst, "Best clips": best}
     return environment.from_string(template).render(
         report=report,
         title=f"{PurePath(report.synthetic).name} against {PurePath(report.real).name}",
         titles=TITLES,
         headline=[name for name in _HEADLINE if name in report.measures],
-        charts=[chart(name, lines) for name, lines in report.curves.items()],
+        charts=[chart(name, lines) for name, lines in report.curves.items() if _has_points(lines)],
+        legend=legend,
         galleries={
             name: [(exhibit, moving_picture(exhibit.frames, fps)) for exhibit in exhibits]
             for name, exhibits in galleries.items()
@@ -107,12 +127,16 @@ def render_page(
 
 
 def told_figure(value: float | None, name: str) -> str:
-    """Return a figure as people read it; shares in percent."""
+    """Return a figure as people read it: four digits, no exponent; shares in percent."""
     if value is None or isnan(value):
         return "-"
     if name in _SHARES:
         return f"{100 * value:.1f} %"
-    return f"{value:.4g}"
+    return np.format_float_positional(float(f"{value:.4g}"), trim="-")
+
+
+def _has_points(lines: Mapping[str, list[tuple[int, float]]]) -> bool:
+    return any(isfinite(value) for line in lines.values() for _, value in line)
 
 
 def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, object]:
@@ -120,13 +144,13 @@ def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, 
 
     Args:
         name: Of the measure.
-        lines: By store, (index, value); values that are not finite are left out.
+        lines: By store, (index, value), at least one of them finite; others are left out.
     """
     lines = {
         store: [point for point in line if isfinite(point[1])] for store, line in lines.items()
     }
-    points = [point for line in lines.values() for point in line] or [(0, 0.0)]
-    last = max((index for index, _ in points), default=0) or 1
+    points = [point for line in lines.values() for point in line]
+    last = max(index for index, _ in points) or 1
     low, high = min(value for _, value in points), max(value for _, value in points)
     span = (high - low) or abs(high) or 1.0
     low, high = low - 0.05 * span, high + 0.05 * span

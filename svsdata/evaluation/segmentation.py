@@ -1,5 +1,6 @@
 """Agreement of two semantic maps: streaming confusion counts, IoU and pixel accuracy."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,13 @@ class Confusion:
         return dict(zip(names, ratio.tolist(), strict=True))
 
     def mean_iou(self) -> float:
-        """Return the mean IoU over the classes that occur; NaN if none does."""
-        values = [value for value in self.iou().values() if not np.isnan(value)]
+        """Return the mean IoU over the classes that occur in either map; NaN if none does."""
+        return self.mean_iou_of(name for name, value in self.iou().items() if value == value)
+
+    def mean_iou_of(self, names: Iterable[str]) -> float:
+        """Return the mean IoU over some classes that occur; NaN without any."""
+        iou = self.iou()
+        values = [iou[name] for name in names]
         return float(np.mean(values)) if values else float("nan")
 
     def pixel_accuracy(self) -> float:
@@ -74,6 +80,10 @@ class Confusion:
         pixels = self.counts[evaluated].sum(axis=1)
         names = (self.label_set.labels[index].name for index in evaluated)
         return dict(zip(names, (pixels / max(pixels.sum(), 1)).tolist(), strict=True))
+
+    def labelled(self) -> list[str]:
+        """Return the evaluated classes that the true maps have."""
+        return [name for name, share in self.true_share().items() if share]
 
     def _evaluated_ids(self) -> list[int]:
         return [label.id for label in self.label_set.labels if label.evaluated]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -139,6 +140,7 @@ def class_weights_of(reader: StoreReader) -> Tensor:
 
 def save_segmenter(model: SegformerForSemanticSegmentation, folder: Path) -> None:
     """Write a folder that ``estimation.segmenter_checkpoints.load_network`` reads."""
+    transformers.utils.logging.disable_progress_bar()  # the library's bars ignore --quiet
     model.save_pretrained(folder)
     settings = {"image_mean": _MEAN, "image_std": _STD, "do_resize": False}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -17,12 +17,27 @@ def invoke(*arguments):
 
 def test_the_metrics_that_are_named_are_measured_alone(sliding_store, tmp_path):
     stores = [sliding_store(tmp_path / name, lengths=(10,)) for name in ("real", "made")]
-    words = (*stores, "--out", tmp_path / "report", "--metrics", "psnr,ssim")
-    words += ("--set", "clip_frames=9", "--set", "kept_figures=none", "--json")
-    told = json.loads(invoke(*words).stdout)
-    assert set(told["measures"]) == {"psnr", "ssim"}
+    words = (*stores, "--out", tmp_path / "report", "--metrics", "psnr, ssim,identity ")
+    words += ("--set", "clip_frames=9", "--set", "kept_figures=none")
+    told = json.loads(invoke(*words, "--json").stdout)
+    assert set(told["measures"]) == {"psnr", "ssim", "identity"}
+    psnr = told["measures"]["psnr"]
+    assert psnr["value"] == "inf"
+    assert psnr["samples"] == "9 frames"
+    assert psnr["protocol"].endswith("; 9 of 9 equal theirs and are left out of the mean")
+    assert told["frames"] == "128x64, of each sequence all from frame 1 on: 9 synthetic and 9 real"
+
+    lines = invoke(*words).stdout.splitlines()
+    assert lines[0].split() == ["measure", "synthetic", "real", "taken", "of"]
+    assert lines[1].split() == ["PSNR,", "dB", "inf", "-", "9", "frames"]
+    assert f"  PSNR, dB: {psnr['protocol']}" in lines
+    warnings = lines[lines.index("warnings") + 1 :]
+    assert [line.partition(" of ")[0] for line in warnings] == ["  identity, colour distance"] * 1
 
 
 def test_an_unknown_metric_is_told(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        invoke(tmp_path / "real", tmp_path / "made", "--metrics", "psrn")
+    assert str(error.value).endswith('got "psrn"')
     with pytest.raises(ConfigError, match=r"'metrics\.1': input should be 'fid'.*got \"fdi\""):
         invoke(tmp_path / "real", tmp_path / "made", "--metrics", "fid,fdi")

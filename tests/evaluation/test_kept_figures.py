@@ -34,7 +34,8 @@ def figures() -> StoreFigures:
     made.confusion = Confusion(CITYSCAPES, draws.integers(0, 9, (35, 35)))
     made.colors = ClassColors(draws.random((35, 3)), draws.integers(0, 9, 35))
     made.identity = Identity(curve(draws), Curve(4))
-    made.curves = {name: curve(draws) for name in ("label_agreement", "warping_error", "flow_epe")}
+    names = ("label_agreement", "warping_error", "flow_epe", "color_distance")
+    made.curves = {name: curve(draws) for name in names}
     return made
 
 

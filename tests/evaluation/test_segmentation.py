@@ -18,6 +18,15 @@ MAPS = {
 }
 
 
+def test_the_mean_of_some_classes_leaves_out_what_no_label_names():
+    true, seen = np.array([[7, 7, 8, 8]], np.uint8), np.array([[7, 7, 8, 26]], np.uint8)
+    found = Confusion.of(true, seen, CITYSCAPES)
+    assert found.labelled() == ["road", "sidewalk"]
+    assert found.mean_iou() == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.mean_iou_of(["road", "sidewalk"]) == pytest.approx(0.75)
+    assert math.isnan(found.mean_iou_of([]))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_iou_equals_cityscapesscripts(case: str) -> None:
     confusion = Confusion.of(MAPS[f"{case}_gt"], MAPS[f"{case}_pred"], CITYSCAPES)

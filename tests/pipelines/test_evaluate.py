@@ -9,11 +9,15 @@ import pytest
 import torch
 
 from svsdata.errors import ConfigError, StoreError, WeightsError
+from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
+from svsdata.evaluation.features import FeatureExtractor
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.nets.features.lpips import Lpips
 from svsdata.pipelines.configs.evaluate import ALL_METRICS, EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
+from svsdata.pipelines.evaluation_gallery import Gallery
 from svsdata.pipelines.evaluation_judges import dtype_of
+from svsdata.pipelines.evaluation_report import make_report
 from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
@@ -84,9 +88,9 @@ def config_for(stores, tmp_path, **fields):
 
 def test_a_tinted_copy_has_the_figures_of_its_tint(stores, tmp_path):
     result = run_evaluate(config_for(stores, tmp_path), Silent())
-    assert result.measures["psnr"] == pytest.approx(20 * np.log10(25.5))
-    assert result.measures["color_distance"] == pytest.approx(np.sqrt(300), rel=0.1)
-    assert result.measures["identity"] == pytest.approx(0)
+    assert result.measures["psnr"].value == pytest.approx(20 * np.log10(25.5))
+    assert result.measures["color_distance"].value == pytest.approx(np.sqrt(300), rel=0.1)
+    assert result.measures["identity"].value == pytest.approx(0)
     assert "flow_epe" in result.measures
     assert set(result.not_measured) == {
         "fid", "fvd_i3d", "fvd_cd", "lpips", "miou", "identity_after_occlusion",
@@ -113,7 +117,9 @@ def test_a_synthetic_store_with_flow_is_judged_by_its_own(stores, tmp_path):
                 (real, store), tmp_path, metrics=("warping_error",), out=tmp_path / f"by-{name}"
             ),
             Silent(),
-        ).measures["warping_error"]
+        )
+        .measures["warping_error"]
+        .value
         for store, name in ((without, "theirs"), (own, "own"))
     ]
     assert found[1] > 3 * found[0] > 0
@@ -129,6 +135,103 @@ def test_a_measure_alone_is_what_it_is_beside_the_others(stores, tmp_path, metri
     alone = run_evaluate(config_for(stores, tmp_path, metrics=(metric,), gallery_clips=0), Silent())
     assert alone.measures
     assert alone.measures.items() <= together.measures.items()
+
+
+def test_a_frame_that_equals_the_recorded_one_does_not_swallow_the_others(stores, tmp_path):
+    real, _, made = stores
+    one_equal = [recorded(1, 0) if it.frame_index == 1 else it for it in made["a"]]
+    store = write(tmp_path / "equal", {"a": one_equal})
+    config = config_for((real, store), tmp_path, metrics=("psnr",))
+    psnr = run_evaluate(config, Silent()).measures["psnr"]
+    assert psnr.value == pytest.approx(20 * np.log10(25.5))
+    assert psnr.samples == "24 frames"
+    assert psnr.protocol.endswith("; 1 of 24 equal theirs and are left out of the mean")
+
+
+def test_a_store_of_another_size_but_the_same_shape_is_measured_at_the_synthetic_size(
+    sliding_store, tmp_path
+):
+    stores = [
+        sliding_store(tmp_path / name, lengths=(4,), size_hw=size_hw)
+        for name, size_hw in (("real", (32, 64)), ("made", (64, 128)), ("large", (64, 128)))
+    ]
+    metrics = ("psnr", "drift", "warping_error")
+    result = run_evaluate(config_for(stores, tmp_path, metrics=metrics), Silent())
+    assert result.frames == (
+        "128x64, of each sequence all from frame 1 on: 3 synthetic and 3 real, "
+        "resized from 64x32 to that size"
+    )
+    assert set(result.measures) == {"psnr", "warping_error", "color_distance"}
+    assert result.frames in result.page.read_text()
+    alike = config_for((stores[2], stores[1]), tmp_path, metrics=metrics, out=tmp_path / "alike")
+    assert "resized" not in run_evaluate(alike, Silent()).frames
+
+
+def test_protocols_tell_what_their_figures_rest_on(sliding_store, tmp_path):
+    stores = [sliding_store(tmp_path / name, lengths=(20,)) for name in ("real", "made")]
+    config = config_for(
+        stores,
+        tmp_path,
+        metrics=("miou", "identity", "drift"),
+        judge="demo",
+        clips_per_sequence=1,
+        clip_frames=9,
+    )
+    result = run_evaluate(config, Silent())
+    told = result.measures
+    assert "demo-segmenter sha256=" in told["label_agreement"].protocol
+    assert told["identity"].samples == "8 synthetic and 8 real views"
+    assert told["color_distance"].samples == "9 synthetic and 9 real frames"
+    assert result.frames.startswith("128x64, of each sequence the first 1 clips of 9 from frame 1")
+    few = "identity, colour distance of 8 and 8 views: few, 30 or more"
+    assert any(warning.startswith(few) for warning in result.warnings)
+
+
+def test_clips_are_spoken_of_where_clips_are_measured(stores, tmp_path):
+    draws = np.random.default_rng(0)
+    judges = Judges(tuple(
+        FeatureExtractor(name, 3, of_clips, 1, name, lambda _: draws.random((9, 3)), 2)
+        for name, of_clips in (("fid", False), ("fvd_i3d", True))
+    ))  # fmt: skip
+    figures = StoreFigures(CITYSCAPES, judges, 10)
+    figures.add(Clip("a", [recorded(0, 0)], None))
+    config = config_for(stores, tmp_path, metrics=("fid", "fvd_i3d"))
+    gallery = Gallery(0, CITYSCAPES, {})
+    measures = make_report(config, judges, figures, figures, {}, gallery).measures
+    assert measures["fid"].protocol == "fid"
+    assert measures["fvd_i3d"].protocol == "fvd_i3d; clips without overlap from frame 1 on"
+
+
+def test_where_nothing_can_be_measured_it_says_why(sliding_store, tmp_path):
+    stores = [
+        sliding_store(tmp_path / name, lengths=(3,), modalities=("image", "semantic"))
+        for name in ("real", "made")
+    ]
+    config = config_for(stores, tmp_path, metrics=("identity", "warping_error"))
+    with pytest.raises(
+        StoreError, match=r"^nothing could be measured; warping error: neither .*; identity.*: no "
+    ):
+        run_evaluate(config, Silent())
+    assert not (tmp_path / "report" / "report.html").exists()
+
+
+def test_usual_weights_that_are_damaged_stop_the_run(stores, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "inception-fid.safetensors").write_bytes(b"half")
+    config = config_for(
+        stores, tmp_path, metrics=("fid", "psnr"), weights_folder=tmp_path / "weights"
+    )
+    with pytest.raises(WeightsError, match=r"^fid: .*inception-fid.*; delete it and run"):
+        run_evaluate(config, Silent())
+
+
+def test_a_report_is_found_again_however_its_folder_is_named(stores, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = config_for(stores, tmp_path, metrics=("psnr",))
+    first = run_evaluate(config, Silent())
+    at = first.report.stat().st_mtime_ns
+    again = run_evaluate(config.model_copy(update={"out": Path("report")}), Silent())
+    assert (again.measures, first.report.stat().st_mtime_ns) == (first.measures, at)
 
 
 def test_the_same_command_again_measures_nothing_and_another_one_is_refused(stores, tmp_path):
@@ -246,12 +349,12 @@ def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_
         run_evaluate(config_for((real, other), tmp_path), Silent())
     small = write(
         tmp_path / "small",
-        {"a": [Frame(0, 0, image=np.zeros((12, 20, 3), np.uint8),
-                     semantic=np.zeros((12, 20), np.uint8))]},
-        size=(12, 20),
+        {"a": [Frame(0, 0, image=np.zeros((12, 24, 3), np.uint8),
+                     semantic=np.zeros((12, 24), np.uint8))]},
+        size=(12, 24),
     )  # fmt: skip
     with pytest.raises(
-        StoreError, match=r"40x24, .* of 20x12; .* another store with --size 20x12, and"
+        StoreError, match=r"40x24, .* of 24x12, another shape; .* that it was made from"
     ):
         run_evaluate(config_for((real, small), tmp_path), Silent())
     with pytest.raises(ConfigError, match="longest sequence has 25 frames, first_frame is 30"):
@@ -273,6 +376,6 @@ def test_the_page_opens_in_a_browser_without_a_network(stores, tmp_path):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "<polyline" in shown.stdout
-    assert "Worst clips" in shown.stdout
+    assert "<h2>Clips</h2>" in shown.stdout  # there are two, so none is among the worst
     assert "data:video/mp4;base64" in shown.stdout
     assert Path(result.page).stat().st_size < 5e6

@@ -6,6 +6,7 @@ import pytest
 import torch
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling
 
+from svsdata.errors import WeightsError
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.features.drn import Drn105
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
@@ -97,14 +98,26 @@ def test_drn_judges_at_the_height_that_is_asked_for(store, tmp_path):
     assert 0 <= told["measures"]["miou"]["value"] <= 1
 
 
-def test_without_its_weights_the_judge_is_missed_and_the_rest_measured(store, tmp_path):
+def test_a_judge_that_is_named_and_lacks_its_weights_stops_the_command(store, tmp_path):
     config = EvaluateConfig(
         real=store, synthetic=store, out=tmp_path / "out", metrics=("miou", "psnr", "drift"),
         first_frame=0, judge="drn", weights_folder=tmp_path / "none", kept_figures=None,
     )  # fmt: skip
+    with pytest.raises(WeightsError, match=r"^miou: .*drn-d-105_ms_cityscapes\.pth"):
+        run_evaluate(config, Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_judge_the_rest_is_measured(store, tmp_path):
+    config = EvaluateConfig(
+        real=store, synthetic=store, out=tmp_path / "out", metrics=("miou", "psnr", "drift"),
+        first_frame=0, kept_figures=None,
+    )  # fmt: skip
     result = run_evaluate(config, Silent())
     assert set(result.not_measured) == {"miou"}
-    assert "drn-d-105_ms_cityscapes.pth" in result.not_measured["miou"]
-    assert result.measures["psnr"] == float("inf")
-    assert result.measures["color_distance"] >= 0
+    assert "add --judge demo" in result.not_measured["miou"]
+    assert result.measures["psnr"].value == float("inf")
+    assert '"psnr":{"value":"inf"' in result.model_dump_json()
+    colors = result.measures["color_distance"]
+    assert colors.value == colors.real > 0
     assert run_evaluate(config, Silent()) == result

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from svsdata.estimation.segmenter_checkpoints import load_network
 from svsdata.estimation.transformers_segmenter import TransformersSegmenter
@@ -66,7 +67,7 @@ def test_ignored_pixels_do_not_count_in_the_loss() -> None:
 
 
 def test_a_trained_segmenter_is_better_and_comes_back_through_the_common_adapter(
-    reader: StoreReader, tmp_path: Path
+    reader: StoreReader, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
     model = small_segformer()
@@ -79,7 +80,9 @@ def test_a_trained_segmenter_is_better_and_comes_back_through_the_common_adapter
         class_weights=None,
         progress=Silent(),
     )
+    transformers.utils.logging.enable_progress_bar()
     save_segmenter(model, tmp_path / "judge")
+    assert capfd.readouterr().err == ""
     segmenter = TransformersSegmenter(load_network(str(tmp_path / "judge"), CITYSCAPES), CITYSCAPES)
     (frame,) = reader.read(reader.sequence_ids[0], 0, 1)
     assert frame.image is not None
