@@ -97,15 +97,12 @@ def _print_measures(result: "EvaluateResult") -> None:
 
     rows = [("measure", "synthetic", "real", "taken of")]
     for name, it in result.measures.items():
-        figures = (told_figure(value, name) for value in (it.value, it.real))
-        rows.append((TITLES[name][0], *figures, it.samples))
+        value, real = told_figure(it.value, name), told_figure(it.real, name)
+        rows.append((TITLES[name][0], value, real, it.samples))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        title, value, real, samples = (
-            text.rjust(width) if place in (1, 2) else text.ljust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print(f"{title}  {value}  {real}  {samples}".rstrip())
+    for title, value, real, samples in rows:
+        figures = f"{value:>{widths[1]}}  {real:>{widths[2]}}"
+        print(f"{title:<{widths[0]}}  {figures}  {samples}")
     print("protocol")
     for name, it in result.measures.items():
         print(f"  {TITLES[name][0]}: {it.protocol}")

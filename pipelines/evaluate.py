@@ -26,6 +26,10 @@ from svsdata.store.reader import StoreReader
 
 _REPORT, _PAGE = "report.json", "report.html"
 _REPORTS = TypeAdapter(Report)
+_ENLARGED = (
+    "the real frames were enlarged, so they are softer than recordings of that size; label the "
+    "recording at it, with --size, for figures that are not"
+)
 
 
 class EvaluateResult(BaseModel):
@@ -98,6 +102,8 @@ def run_evaluate(
         basis=basis,
         kept=kept,
     )
+    if size_hw > real.info.size_hw:
+        report = replace(report, warnings=(*report.warnings, _ENLARGED))
     if not report.measures:
         reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
         raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")

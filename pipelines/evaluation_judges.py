@@ -96,7 +96,7 @@ def _may_be_missing(name: Metric, config: EvaluateConfig) -> bool:
 
 def _unfit(config: EvaluateConfig, size_hw: tuple[int, int]) -> dict[str, str]:
     """Return the wanted measures that cannot take such frames or clips, and why."""
-    unfit = {
+    unfit: dict[str, str] = {
         name: f"frames of {size_hw[1]}x{size_hw[0]} are too small, it takes {side} pixels a side"
         for name, side in _SMALLEST_SIDE.items()
         if name in config.metrics and min(size_hw) < side

@@ -163,6 +163,7 @@ def test_a_store_of_another_size_but_the_same_shape_is_measured_at_the_synthetic
     )
     assert set(result.measures) == {"psnr", "warping_error", "color_distance"}
     assert result.frames in result.page.read_text()
+    assert result.warnings[-1].startswith("the real frames were enlarged")
     alike = config_for((stores[2], stores[1]), tmp_path, metrics=metrics, out=tmp_path / "alike")
     assert "resized" not in run_evaluate(alike, Silent()).frames
 

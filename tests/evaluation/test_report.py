@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from svsdata.evaluation.exhibits import Exhibit
+from svsdata.evaluation.report import Measure, Report, render_page, told_figure
+
+NAN, INF = float("nan"), float("inf")
+REPORT = Report(
+    real="real", synthetic="made", version="1", frames="all frames",
+    measures={"warping_error": Measure(3.158e-05, 0.0003124, "9 frames", "as Lai")},
+    not_measured={}, warnings=(), class_iou={}, curves={},
+)  # fmt: skip
+
+
+def page(report: Report, *, worst=(), best=(), legend=()) -> str:
+    return render_page(
+        report, worst=list(worst), best=list(best), edits=[], fps=10.0, legend=dict(legend)
+    )
+
+
+def clip(number: int) -> Exhibit:
+    return Exhibit(f"s{number}", 1, {}, ("generated",), 1, (np.zeros((8, 8, 3), np.uint8),))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(3.158e-05, "0.00003158"), (175.51, "175.5"), (123456.0, "123500"), (INF, "inf"), (NAN, "-")],
+)
+def test_figures_have_one_notation(value, told):
+    assert told_figure(value, "warping_error") == told
+    assert "e-0" not in page(REPORT)
+
+
+def test_shares_are_percent():
+    assert told_figure(0.4481, "miou_shared") == "44.8 %"
+
+
+def test_a_chart_without_a_finite_value_is_left_out():
+    curves = {"psnr": {"synthetic": [(0, INF)]}, "ssim": {"synthetic": [(0, 0.5), (10, NAN)]}}
+    shown = page(replace(REPORT, curves=curves))
+    assert 'aria-label="SSIM"' in shown
+    assert 'aria-label="PSNR' not in shown
+    assert "Over time" not in page(replace(REPORT, curves={"psnr": curves["psnr"]}))
+
+
+def test_a_class_without_labels_is_called_so():
+    report = replace(
+        REPORT,
+        class_iou={"road": (0.9, 0.8), "truck": (0.4, 0.0), "bus": (0.0, None)},
+        class_share={"road": (0.9, 1.0), "truck": (0.1, 0.0), "bus": (0.0, 0.0)},
+    )
+    rows = page(report).partition('id="classes"')[2].split("<tr>")[2:]
+    assert [row.count("not labelled") for row in rows] == [0, 1, 2]
+    assert "40.0 %" in rows[1]
+
+
+def test_all_clips_there_are_are_not_the_worst_ones():
+    few = page(REPORT, worst=[clip(0), clip(1)], legend={"road": "#804080"})
+    assert "<h2>Clips</h2>" in few
+    assert 'background:#804080"></span>road' in few
+    many = page(REPORT, worst=[clip(0)], best=[clip(1)])
+    assert "<h2>Worst clips</h2>" in many
+    assert "<h2>Best clips</h2>" in many
+    assert "<h2>Clips</h2>" not in many
+
+
+def test_what_was_kept_is_told_of_one_measure_as_of_many():
+    assert "measured by an earlier evaluation and kept: drift." in page(
+        replace(REPORT, kept=("drift",))
+    )
