@@ -57,6 +57,12 @@ def run_synthesize(
     synthesis = prepare(config)
     videos = synthesis.videos
     writer = opened_store(config.out, synthesis.info, videos, overwrite=overwrite)
+    old_hw, (height, width) = videos[0].labels.reader.info.size_hw, synthesis.info.size_hw
+    if old_hw != (height, width):
+        progress.note(
+            f"drawn at {width}x{height}, the checkpoint's size; the frames of '{config.store}' "
+            f"are {old_hw[1]}x{old_hw[0]}"
+        )
     unfinished = [video for video in videos if video.sequence_id not in writer.committed]
     total, left = (sum(video.num_frames for video in group) for group in (videos, unfinished))
     progress.start("synthesize", total, done=total - left)

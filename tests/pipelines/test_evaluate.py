@@ -153,7 +153,7 @@ def test_a_store_of_another_size_but_the_same_shape_is_measured_at_the_synthetic
 ):
     stores = [
         sliding_store(tmp_path / name, lengths=(4,), size_hw=size_hw)
-        for name, size_hw in (("real", (32, 64)), ("made", (64, 128)), ("large", (64, 128)))
+        for name, size_hw in (("real", (32, 64)), ("made", (64, 128)))
     ]
     metrics = ("psnr", "drift", "warping_error")
     result = run_evaluate(config_for(stores, tmp_path, metrics=metrics), Silent())
@@ -164,12 +164,10 @@ def test_a_store_of_another_size_but_the_same_shape_is_measured_at_the_synthetic
     assert set(result.measures) == {"psnr", "warping_error", "color_distance"}
     assert result.frames in result.page.read_text()
     assert result.warnings[-1].startswith("the real frames were enlarged")
-    alike = config_for((stores[2], stores[1]), tmp_path, metrics=metrics, out=tmp_path / "alike")
-    assert "resized" not in run_evaluate(alike, Silent()).frames
 
 
 def test_protocols_tell_what_their_figures_rest_on(sliding_store, tmp_path):
-    stores = [sliding_store(tmp_path / name, lengths=(20,)) for name in ("real", "made")]
+    stores = [sliding_store(tmp_path / name, lengths=(4,)) for name in ("real", "made")]
     config = config_for(
         stores,
         tmp_path,
@@ -181,10 +179,10 @@ def test_protocols_tell_what_their_figures_rest_on(sliding_store, tmp_path):
     result = run_evaluate(config, Silent())
     told = result.measures
     assert "demo-segmenter sha256=" in told["label_agreement"].protocol
-    assert told["identity"].samples == "8 synthetic and 8 real views"
-    assert told["color_distance"].samples == "9 synthetic and 9 real frames"
+    assert told["identity"].samples == "2 synthetic and 2 real views"
+    assert told["color_distance"].samples == "3 synthetic and 3 real frames"
     assert result.frames.startswith("128x64, of each sequence the first 1 clips of 9 from frame 1")
-    few = "identity, colour distance of 8 and 8 views: few, 30 or more"
+    few = "identity, colour distance of 2 and 2 views: few, 30 or more"
     assert any(warning.startswith(few) for warning in result.warnings)
 
 

@@ -200,6 +200,21 @@ def test_every_sequence_is_drawn_with_its_labels_as_long_as_it_is(
         assert (drawn[5].image != truth[5].image).any()
 
 
+def test_a_size_that_is_not_the_stores_is_told(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    few = {"sequences": ("recorded",), "frames": 2}
+    notes = Notes()
+    run_synthesize(configured(base, checkpoint, tmp_path / "small", **few), notes)
+    assert notes.lines == [
+        f"drawn at 64x32, the checkpoint's size; the frames of '{base}' are 128x64"
+    ]
+    alike = Notes()
+    carrier = write_carrier(tmp_path / "carrier")
+    run_synthesize(configured(base, carrier, tmp_path / "alike", **few), alike)
+    assert alike.lines == []
+
+
 def test_a_street_is_rendered_on_beyond_the_end_of_the_store(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
