@@ -75,16 +75,21 @@ class GateResult(BaseModel):
 
     store: Path
     judge: str
+    vote_frames: int
+    first_frame: int
+    """The first frame of each sequence that counts."""
     sequences: int
     """Judged by this run."""
     already_done: int
     """Judged by an earlier run."""
     frames: int
-    """Of all of them."""
+    """Of all of them, those that count."""
     agreement: float
     """Share of judged pixels whose class the segmenter sees."""
     rejected: dict[str, float]
     """Share of judged pixels rejected, by threshold in mean losses of a class."""
+    rejected_above: float
+    """The threshold behind each class's rejected share, FreeMask's."""
     classes: tuple[ClassFinding, ...]
     worst_objects: tuple[ObjectFinding, ...]
 
@@ -101,7 +106,8 @@ def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False)
         StoreError: If the store cannot be read or has no sequence.
         WeightsError: If the segmenter's weights are missing or do not fit.
         LabelSetError: If its classes are not those of the store's label set.
-        ConfigError: If no judge is named, or the store holds findings of another judge or vote.
+        ConfigError: If no judge is named, no frame counts, or the store holds findings of another
+            judge, vote or count.
     """
     reader = StoreReader(config.store)
     ids = reader.sequence_ids
@@ -109,6 +115,12 @@ def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False)
         raise StoreError(f"store '{reader.path}' has no sequence yet")
     if config.judge is None:
         raise ConfigError(NO_JUDGE)
+    lengths = {name: reader.sequence(name).num_frames for name in ids}
+    if max(lengths.values()) <= config.first_frame:
+        raise ConfigError(
+            f"no frame of '{reader.path}' counts: its longest sequence has "
+            f"{max(lengths.values())} frames, first_frame is {config.first_frame}"
+        )
     judge = chosen_judge(
         config.judge,
         reader.info.label_set,
@@ -118,7 +130,6 @@ def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False)
         device=str(chosen_device(config.device)),
     )
     judged = _judged(reader, judge.description, config, overwrite=overwrite)
-    lengths = {name: reader.sequence(name).num_frames for name in ids}
     total, done = sum(lengths.values()), sum(lengths[name] for name in judged)
     progress.start("gate", total, done=done)
     records = [judged.get(name) or _judge(reader, name, judge, config, progress) for name in ids]
@@ -131,9 +142,9 @@ def _judged(
     """Return what earlier runs found, by sequence; refuses what another judge found."""
     records = {name: read_gate_record(reader, name) for name in reader.sequence_ids}
     found = {name: record for name, record in records.items() if record is not None}
-    now = (judge, config.vote_frames)
+    now = (judge, config.vote_frames, config.first_frame)
     for name, record in found.items():
-        earlier = (record.judge, record.vote_frames)
+        earlier = (record.judge, record.vote_frames, record.first_frame)
         if earlier == now:
             continue
         if overwrite:
@@ -141,7 +152,8 @@ def _judged(
             return {}
         raise ConfigError(
             f"'{reader.path}': '{name}' was judged by {earlier[0]} with a vote of {earlier[1]} "
-            f"frames, now asked for {now[0]} with {now[1]}; add --overwrite to set that aside"
+            f"frames, counted from frame {earlier[2]} on, now asked for {now[0]} with {now[1]} "
+            f"from frame {now[2]} on; add --overwrite to set that aside"
         )
     return found
 
@@ -153,7 +165,7 @@ def _judge(
     config: GateConfig,
     progress: Progress,
 ) -> GateRecord:
-    gate = SequenceGate(reader.info.label_set, config.vote_frames)
+    gate = SequenceGate(reader.info.label_set, config.vote_frames, config.first_frame)
     seen = in_background(
         _with_flow(reader, sequence_id, flow_needed=config.vote_frames > 1),
         capacity=_FRAMES_AHEAD,
@@ -173,6 +185,7 @@ def _judge(
         reader.content_hash(sequence_id),
         judge.description,
         config.vote_frames,
+        config.first_frame,
     )
     num_bytes, sha256 = write_gate_table(reader.path, sequence_id, rows())
     record = replace(record, num_bytes=num_bytes, sha256=sha256, classes=gate.tallies())
@@ -208,11 +221,14 @@ def _result(reader: StoreReader, records: list[GateRecord], *, already_done: int
     return GateResult(
         store=reader.path,
         judge=records[0].judge,
+        vote_frames=records[0].vote_frames,
+        first_frame=records[0].first_frame,
         sequences=len(records) - already_done,
         already_done=already_done,
-        frames=sum(record.num_frames for record in records),
+        frames=sum(max(it.num_frames - it.first_frame, 0) for it in records),
         agreement=agreeing / max(whole, 1),
         rejected={f"above {ratio:g}": rejected(ratio) for ratio in RATIOS},
+        rejected_above=FREEMASK_RATIO,
         classes=tuple(
             ClassFinding(
                 name=name,
@@ -239,7 +255,7 @@ def _objects(store: Path, record: GateRecord, label_set: LabelSet) -> list[Objec
     """Sum the views of each object that are large enough to tell."""
     sums: dict[int, tuple[int, float, int, int]] = {}
     for row in read_gate_rows(store, record):
-        for view in row.objects:
+        for view in row.objects if row.frame_index >= record.first_frame else ():
             if view.pixels >= _MIN_OBJECT_PIXELS:
                 pixels, seen, first, _ = sums.get(view.instance_id, (0, 0.0, row.frame_index, 0))
                 seen += view.pixels * view.agreement

@@ -61,7 +61,7 @@ def run_usefulness(
         SvsDataError: As labelling and synthesis raise, where streets are made.
     """
     require_apart(config.out, [config.real, config.synthetic, config.edited, config.test])
-    open_run_dir(config.out, config, overwrite=overwrite)
+    open_run_dir(config.out, config, overwrite=overwrite, may_differ=("out",))
     stores = _stores(config, progress)
     readers = {name: StoreReader(getattr(stores, name)) for name in Stores.__dataclass_fields__}
     size_hw = _checked_size(readers, config.height)

@@ -23,5 +23,9 @@ class GateConfig(StageConfig):
     """Where weights are kept that go by name."""
     vote_frames: int = Field(5, ge=1, le=32)
     """Frames along a pixel's path that vote on it, this one and those before; 1: no vote."""
+    first_frame: int = Field(1, ge=0)
+    """First frame of each sequence that counts, as in ``svsdata evaluate``: 1 leaves the given
+    reference frame out of the figures and of the class means that thresholds are multiples of.
+    Frames before it are judged by what is found of the others."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""

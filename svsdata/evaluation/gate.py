@@ -75,6 +75,8 @@ class SequenceGate:
 
     label_set: LabelSet
     vote_frames: int
+    first_frame: int = 0
+    """The first frame that counts in the tallies; those before are judged alone."""
     _pixels: PathVote = field(init=False)
     _objects: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
     """By instance id: frame index and disagreement of its last views."""
@@ -93,7 +95,8 @@ class SequenceGate:
         semantic = frame.semantic
         codes = loss_code(self._pixels.add(judgement.loss, semantic, flow))
         agrees = judgement.semantic == semantic
-        self._count(semantic, judgement.loss, codes, agrees)
+        if frame.frame_index >= self.first_frame:
+            self._count(semantic, judgement.loss, codes, agrees)
         views: tuple[ObjectView, ...] = ()
         if frame.instance is not None:
             known = ~np.isnan(judgement.loss)

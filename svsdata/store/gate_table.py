@@ -97,6 +97,8 @@ class GateRecord:
     """Of the sequence at that time."""
     judge: str
     vote_frames: int
+    first_frame: int = 0
+    """The first that counts in ``classes``."""
     num_bytes: int = 0
     sha256: str = ""
     """Of the table."""

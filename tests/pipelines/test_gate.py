@@ -63,9 +63,11 @@ def gate(store: Path, *, overwrite: bool = False, **fields):
 
 def test_a_phantom_is_found_kept_and_blanked(store, tmp_path, rendered):
     found = gate(store)
-    assert (found.sequences, found.already_done, found.frames) == (2, 0, 2 * NUM_FRAMES)
+    assert (found.sequences, found.already_done) == (2, 0)
+    assert (found.frames, found.first_frame) == (2 * (NUM_FRAMES - 1), 1)
+    assert (found.vote_frames, found.rejected_above) == (5, 1.25)
     phantoms = [one for one in found.worst_objects if one.object == "truck 27900"]
-    assert {one.frames for one in phantoms} == {"0..3"}
+    assert {one.frames for one in phantoms} == {"1..3"}
     assert max(one.agreement for one in phantoms) < 0.2
     agreement = {one.name: one.agreement for one in found.classes}
     assert agreement["road"] > 0.8 > 0.2 > agreement["truck"]
@@ -103,8 +105,9 @@ def test_the_share_that_is_told_is_the_share_that_an_export_blanks(store, tmp_pa
     )
     run_export(config, Silent())
     files = sorted((tmp_path / "out/gtFine").rglob("*_provenance.png"))
-    maps = np.stack([cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files])
-    labels = np.stack([frame.semantic for frame in rendered] * 2)
+    counted = [file for file in files if "_000000_gtFine" not in file.name]
+    maps = np.stack([cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in counted])
+    labels = np.stack([frame.semantic for frame in rendered[1:]] * 2)
     evaluated = np.isin(labels, [label.id for label in CITYSCAPES.labels if label.evaluated])
     assert (maps == 253).sum() / evaluated.sum() == pytest.approx(told)
     assert 0 < told < 1
@@ -114,7 +117,7 @@ def test_only_what_is_new_or_changed_is_judged_again(store, rendered):
     gate(store)
     add_sequence(store, "c", rendered[:2])
     again = gate(store)
-    assert (again.sequences, again.already_done, again.frames) == (1, 2, 2 * NUM_FRAMES + 2)
+    assert (again.sequences, again.already_done, again.frames) == (1, 2, 2 * (NUM_FRAMES - 1) + 1)
     record = store / "sequences/a.json"
     record.write_text(record.read_text().replace('"test"', '"other"'))
     assert read_gate_record(StoreReader(store), "a") is None
@@ -123,10 +126,28 @@ def test_only_what_is_new_or_changed_is_judged_again(store, rendered):
 
 def test_findings_of_another_judge_stop_the_run_or_are_set_aside(store):
     gate(store)
-    with pytest.raises(ConfigError, match=r"vote of 5 frames, now .* with 3; add --overwrite"):
+    with pytest.raises(
+        ConfigError, match=r"vote of 5 frames, .*, now .* with 3 .*; add --overwrite"
+    ):
         gate(store, vote_frames=3)
     assert gate(store, vote_frames=3, overwrite=True).sequences == 2
     assert (store / "gate.old-1/a.json").exists()
+
+
+def test_the_reference_frame_counts_only_where_it_is_asked_for(store, rendered):
+    def pixels() -> int:
+        record = read_gate_record(StoreReader(store), "a")
+        return sum(tally.pixels for tally in record.classes.values())
+
+    assert gate(store, first_frame=0).frames == 2 * NUM_FRAMES
+    every = pixels()
+    assert gate(store, overwrite=True).frames == 2 * (NUM_FRAMES - 1)
+    evaluated = [label.id for label in CITYSCAPES.labels if label.evaluated]
+    assert every - pixels() == np.isin(rendered[0].semantic, evaluated).sum()
+    with pytest.raises(ConfigError, match=r"counted from frame 1 on, now .* from frame 0 on"):
+        gate(store, first_frame=0)
+    with pytest.raises(ConfigError, match=r"longest sequence has 4 frames, first_frame is 4"):
+        gate(store, first_frame=4)
 
 
 def test_a_gate_that_does_not_fit_the_store_is_refused(store, tmp_path):
