@@ -63,11 +63,13 @@ def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | No
         WeightsError: If the name is unknown, nothing can be fetched or kept, or a hash differs.
     """
     weights, target = named_weights(name), cached_file(name, cache)
-    if target.exists():
-        return target
-    if isinstance(weights.origin, ByHand) and file is None:
-        raise WeightsError(f"'{name}' cannot be downloaded by a command; {_advice(weights, cache)}")
     with _keeping(name, target.parent):
+        if target.exists():
+            return target
+        if isinstance(weights.origin, ByHand) and file is None:
+            raise WeightsError(
+                f"'{name}' cannot be downloaded by a command; {_advice(weights, cache)}"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         if file is not None:
             tensors = _read_original(file, weights.origin)
@@ -215,7 +217,7 @@ def _keeping(name: str, folder: Path) -> Iterator[None]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise WeightsError(
             f"cannot keep weights '{name}' in '{folder}': {reason}; name a folder that can be "
-            "written with --folder, and for commands that use them with --set weights_folder="
+            "written with --folder, and for commands that use them with --set weights_folder=FOLDER"
         ) from error
 
 
