@@ -132,7 +132,13 @@ def _video_maker(
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
         LongVideo(
-            fast, name, config.chunk_length, config.cut_below, config.colour_pull, follows_flow
+            fast,
+            name,
+            config.chunk_length,
+            config.cut_below,
+            config.colour_pull,
+            follows_flow,
+            rim_px=config.rim_px if follows_flow else 0,
         ),
         checkpoint,
     )
@@ -163,6 +169,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "cut_below": config.cut_below,
         "flow": config.flow,
         "follows_flow": video_maker.follows_flow,
+        "rim_px": video_maker.rim_px,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
     }

@@ -30,6 +30,10 @@ class SynthesizeConfig(EditChoices):
     """What each frame is warped by. ``store``: the flow of the base, which edits keep true; needs
     ``flow``. ``labels``: what the checkpoint tells from labels alone, as in the paper. ``auto``:
     the store's, where the base has flow and the checkpoint learned to follow a given one."""
+    rim_px: int = Field(3, ge=0, le=32)
+    """Width in pixels of the rim of objects, where a store's flow is followed. What comes out of
+    one, at an object or behind it, takes its colour from farther inside its own region, and is
+    drawn anew by half; else borders stay behind as lines. 0: off."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

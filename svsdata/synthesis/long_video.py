@@ -19,7 +19,10 @@ from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
 from svsdata.synthesis.repair import repaired
+from svsdata.synthesis.rims import Regions, look_past_rims
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+
+_RIM_DRAWN_ANEW = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,9 @@ class LongVideo:
     follows_flow: bool = False
     """Frames that bring their flow are warped by it; otherwise the generator tells motion from
     labels."""
+    rim_px: int = 0
+    """Where flow is followed, what comes out of so wide a rim of an object takes its colour from
+    farther inside its own region, and is drawn anew by half; 0 = carried along as it was."""
 
     def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
         """Generate the images of a stream of labelled frames.
@@ -147,9 +153,11 @@ class LongVideo:
 
     def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
         begin = self._rollout_state(state)
+        ids = [_regions(state.semantic, state.instance)]
+        ids += [_regions(_semantic(frame), frame.instance) for frame in chunk]
         labels = [
-            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame))
-            for frame in chunk
+            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame, *at))
+            for frame, *at in zip(chunk, ids[:-1], ids[1:], strict=True)
         ]
         outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
         for frame, output in zip(chunk, outputs, strict=True):
@@ -209,18 +217,28 @@ class LongVideo:
             borders = edges(self._tensor(instance.astype(np.int32))[None])
         return LabelMaps(self._tensor(semantic)[None], borders)
 
-    def _motion(self, frame: Frame) -> Motion | None:
+    def _motion(self, frame: Frame, previous_ids: Regions, ids: Regions) -> Motion | None:
         if not self.follows_flow or frame.flow is None:
             return None
-        flow = self._tensor(np.ascontiguousarray(frame.flow.transpose(2, 0, 1)))[None]
-        validity, occlusion = (
+        flow, came_out = frame.flow, None
+        if self.rim_px:
+            flow, came_out = look_past_rims(
+                flow, frame.occlusion, previous_ids, ids, width=self.rim_px
+            )
+        validity, occlusion, anew = (
             None if mask is None else self._tensor(mask)[None, None]
-            for mask in (frame.flow_validity, frame.occlusion)
+            for mask in (frame.flow_validity, frame.occlusion, came_out)
         )
-        return Motion.recorded(flow, validity, occlusion)
+        channels_first = np.ascontiguousarray(flow.transpose(2, 0, 1))
+        motion = Motion.recorded(self._tensor(channels_first)[None], validity, occlusion)
+        return motion if anew is None else motion.drawn_anew(_RIM_DRAWN_ANEW * anew)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)
+
+
+def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:
+    return semantic if instance is None else instance
 
 
 def _semantic(frame: Frame) -> SemanticMap:
