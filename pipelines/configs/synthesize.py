@@ -21,6 +21,10 @@ class SynthesizeConfig(EditChoices):
     a sequence of its file's name. They say which sequences, frames and edits."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
+    reference: Literal["store", "labels"] = "store"
+    """What a video begins with. ``store``: the recording's own first frame, which gives it its
+    look. ``labels``: a frame drawn from labels alone, by a checkpoint that learned to
+    (``reference_free`` above 0 in training); the store then needs no pictures."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
     flow: bool = True

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svsdata.errors import StoreError
-from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
+from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
 from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
@@ -107,6 +107,8 @@ class LongVideo:
     follows_flow: bool = False
     """Frames that bring their flow are warped by it; otherwise the generator tells motion from
     labels."""
+    begins_with_labels: bool = False
+    """The first frame of a scene is drawn from its labels alone, whatever picture it brings."""
     rim_px: int = 0
     """Where flow is followed, what comes out of so wide a rim of an object takes its colour from
     farther inside its own region, and is drawn anew by half; 0 = carried along as it was."""
@@ -116,8 +118,9 @@ class LongVideo:
 
         Args:
             frames: In order. Frame 0 and, with ``cut_below``, the first frame of every scene
-                bring an image, the reference; where their provenance says that labels were
-                edited it is repaired. Images of other frames are replaced.
+                bring an image, the reference, unless videos begin with labels; where their
+                provenance says that labels were edited it is repaired. Images of other frames
+                are replaced.
             state: Where an earlier run stopped, at a multiple of ``chunk_length``; None at the
                 video's beginning.
 
@@ -126,9 +129,10 @@ class LongVideo:
         """
         for chunk in self._chunks(frames):
             if state is None or self._is_cut(state.semantic, chunk[0]):
-                reference = self._reference(chunk.pop(0))
+                first, is_reference = chunk.pop(0), not self.begins_with_labels
+                reference = self._reference(first) if is_reference else self._begun(first)
                 state = self._state_of(reference)
-                yield Rendered(reference, is_reference=True, state=None if chunk else state)
+                yield Rendered(reference, is_reference, state=None if chunk else state)
             for rendered in self._generated(chunk, state):
                 state = rendered.state or state
                 yield rendered
@@ -186,6 +190,13 @@ class LongVideo:
         )
         provenance = np.where(changed, REPAIRED, frame.provenance).astype(np.uint8)
         return self._drawn(replace(frame, provenance=provenance), image)
+
+    def _begun(self, frame: Frame) -> Frame:
+        """Return the frame with an image that labels alone decide."""
+        drawn = begin(self.generator, self._labels(_semantic(frame), frame.instance))
+        models = {**frame.models, "image": self.name}
+        image = tensor_to_image(drawn.image[0])
+        return replace(frame, image=image, models=models, is_synthetic=True)
 
     def _drawn(self, frame: Frame, image: Image) -> Frame:
         is_followed = self.follows_flow and frame.flow is not None
