@@ -142,13 +142,12 @@ class PatchJudge:
     ) -> tuple[Tensor, Tensor]:
         """Ask whether the patches pass for real, and compare features."""
         pictures = len(generated) // len(chunk.real)
-        convinced, matched = generated.new_zeros(()), generated.new_zeros(())
+        convinced = generated.new_zeros(())
         scores = self._scores(not_learning(self.network), chunk, generated)
-        for layers, real in zip(scores, real_maps, strict=True):
+        for layers in scores:
             convinced = convinced + losses.generator_loss(layers[-1], mode=self.mode).mean()
-            repeated = [maps.repeat(pictures, 1, 1, 1) for maps in real[:-1]]
-            difference = losses.feature_matching_loss(layers[:-1], repeated).mean()
-            matched = matched + difference / len(real_maps)
+        real = [[maps.repeat(pictures, 1, 1, 1) for maps in layers] for layers in real_maps]
+        matched = losses.patch_matching_loss(scores, real).mean()
         return pictures * convinced, pictures * matched
 
     def _scores(

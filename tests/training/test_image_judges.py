@@ -65,6 +65,23 @@ def test_real_frames_match_themselves_and_recomputing_changes_no_gradient(chunk,
         assert torch.equal(kept, again)
 
 
+def test_patches_match_with_half_the_distance_of_every_layer(chunk):
+    judge = make_judge("patch")
+    generated = torch.zeros_like(chunk.real)
+    _, _, matched = losses_of(judge, chunk, generated)
+    with torch.no_grad():
+        pair = [
+            judge.network(it, chunk.semantic, chunk.edges["edges"])
+            for it in (chunk.real, generated)
+        ]
+    expected = sum(
+        0.5 * (a - b).abs().mean()
+        for real, fake in zip(*pair, strict=True)
+        for a, b in zip(real[:-1], fake[:-1], strict=True)
+    )
+    torch.testing.assert_close(matched, expected)
+
+
 def test_the_patch_loss_is_the_literal_mean_of_squares(chunk):
     judge = make_judge("patch")
     generated = torch.zeros_like(chunk.real)

@@ -14,7 +14,7 @@ from svsdata.nets.svsgan.config import (
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
 from svsdata.nets.svsgan.losses import class_counts
-from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator
+from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator, frame_triples
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of, reference
 from svsdata.training.clips import Clip, load_clips
@@ -95,6 +95,29 @@ def test_a_weight_scales_its_term_and_zero_leaves_it_out(networks, batch):
     torch.testing.assert_close(after["pixel"], 2 * before["pixel"])
     assert "warp" not in after
     assert "labelmix" not in judged
+
+
+def test_the_video_discriminators_match_with_half_the_distance_of_every_layer(networks, batch):
+    networks.generator.eval()
+    chunk = chunk_of(batch, 7, 8, with_edges=False)
+    past = chunk.past_real
+    objective = Objective({**dict.fromkeys(WEIGHTS, 0.0), "feature_matching": 1.0})
+    _, terms = all_terms(networks, chunk, past, objective)
+    image = generate(networks.generator, chunk, past[:, -1]).image
+    scores = networks.image_judge.network(image), networks.image_judge.network(chunk.real)
+    maps = list(zip(*(it.features for it in scores), strict=True))
+    expected = sum((a - b).abs().mean() for a, b in maps) / len(maps)
+    for discriminator in networks.video_discriminators:
+        stride = discriminator.config.stride
+        pair = []
+        for newest in (image, chunk.real):
+            frames = torch.cat([past, newest[:, None]], dim=1)
+            triples = frame_triples(frames, chunk.flows, stride=stride, num_new=1)
+            pair.append(discriminator(triples))
+        for layers, real_layers in zip(*pair, strict=True):
+            for a, b in zip(layers[:-1], real_layers[:-1], strict=True):
+                expected = expected + 0.5 * (a - b).abs().mean()
+    torch.testing.assert_close(terms["feature_matching"], expected)
 
 
 def test_the_perceptual_loss_compares_what_its_network_sees(networks, batch):

@@ -125,6 +125,26 @@ def feature_matching_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -
     return torch.stack(_feature_distances(generated, real)).mean(dim=0)
 
 
+def patch_matching_loss(
+    generated: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]
+) -> Tensor:
+    """L1 of a patch discriminator's features as vid2vid weighs it: eq. 5; (B,).
+
+    Args:
+        generated: Per resolution the outputs of all layers; the last, logits, are left out.
+        real: The same of the real frames; detached.
+
+    Returns:
+        The sum over layers and resolutions, each 4 / (layers * resolutions): 0.5 for vid2vid's
+        four layers at two resolutions.
+    """
+    means = [
+        feature_matching_loss(layers[:-1], real_layers[:-1])
+        for layers, real_layers in zip(generated, real, strict=True)
+    ]
+    return 4 * torch.stack(means).mean(dim=0)
+
+
 def flow_loss(flow: Tensor, reference_flow: Tensor, validity_mask: Tensor) -> Tensor:
     """L1 to the pseudo flow where it holds: eq. 6's first term.
 

@@ -142,6 +142,22 @@ def test_feature_matching_teaches_the_generator_only():
     assert real[0].grad is None
 
 
+def test_patch_matching_weighs_layers_as_vid2vid_does():
+    # two resolutions of four layers and logits: 4 / (n_layers_D + 1) / num_D = 0.5 a layer
+    maker = torch.Generator().manual_seed(6)
+    real, generated = (
+        [[torch.rand(B, c, 4, 6, generator=maker) for c in (2, 3, 4, 5, 1)] for _ in range(2)]
+        for _ in range(2)
+    )
+    actual = losses.patch_matching_loss(generated, real)
+    for b in range(B):
+        expected = 0.0
+        for layers, real_layers in zip(generated, real, strict=True):
+            for a, r in zip(layers[:-1], real_layers[:-1], strict=True):
+                expected += 0.5 * (a[b] - r[b]).abs().mean().item()
+        assert actual[b].item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_flow_loss_counts_valid_pixels_only():
     flow, reference = torch.rand(B, 2, H, W), torch.rand(B, 2, H, W)
     valid = (torch.rand(B, 1, H, W) > 0.5).float()
