@@ -12,12 +12,14 @@ from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
 from svsdata.images import decode_image
 from svsdata.pipelines.configs.base import make_config
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.progress import Silent
 from svsdata.training.schedules import Phase
 
 HALF = (64, 128)
+ALONE = LossWeights(**(dict.fromkeys(LossWeights.model_fields, 0.0) | {"video_adversarial": 1.0}))
+"""The loss of video discriminators, which wait for a clip's third frame."""
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_losses.json"
 GOLDEN_TOLERANCE = 1e-3
 """AVX2 and AVX-512 kernels, one thread and two, differ by up to 3e-5 after four steps."""
@@ -180,6 +182,27 @@ def test_sizes_that_fit_neither_store_nor_network_are_refused(store, tmp_path, s
     told = config(store, tmp_path / "run", phases=[Phase(1, 4, size_hw, 1e-4)])
     with pytest.raises(ConfigError, match=message):
         run_train(told, Silent())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "C", "phases": [Phase(1, 4, HALF, 1e-4, extra_blocks=1)]},
+         "model C with 1 extra_blocks needs sides of at least 128"),
+        ({"model": "A", "phases": [Phase(1, 4, (8, 16), 1e-4)]},
+         "trains at 16x8: model A needs sides of at least 16"),
+        ({"loss_weights": ALONE}, "steps without any loss: loss_weights of image_adversarial, .*"),
+        ({"loss_weights": ALONE.model_copy(update={"warp": 1.0}), "given_motion": 0.5},
+         "steps without any loss"),
+        ({"loss_weights": ALONE.model_copy(update={"pixel": 1.0}),
+          "phases": [Phase(1, 2, HALF, 1e-4, learns="motion")]},
+         "a phase that learns motion .*: loss_weights of warp, occlusion, flow are all 0"),
+    ],
+)  # fmt: skip
+def test_phases_too_small_or_with_nothing_to_learn_are_refused(store, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        run_train(config(store, tmp_path / "run", **changes), Silent())
     assert not (tmp_path / "run").exists()
 
 
