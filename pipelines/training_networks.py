@@ -31,7 +31,8 @@ from svsdata.training.updates import Networks, Objective
 
 def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int) -> Networks:
     """Make the networks with weights drawn from the seed."""
-    num_classes = plan.reader.info.label_set.num_classes
+    label_set, device = plan.reader.info.label_set, chosen_device(config.device)
+    num_classes = label_set.num_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         generator = _generator(config, plan, extra_blocks)
@@ -51,12 +52,15 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
     recompute = Recompute(enabled=config.checkpoint_activations)
     judge: ImageJudge
     if isinstance(image_discriminator, ImageDiscriminator):
-        judge = OasisJudge(image_discriminator, config.max_class_weight, recompute)
+        void = torch.tensor(
+            [id_ in label_set.void_ids for id_ in range(num_classes)], device=device
+        )
+        judge = OasisJudge(image_discriminator, void, config.max_class_weight, recompute)
     else:
         judge = PatchJudge(image_discriminator, config.video_gan, recompute)
     networks = Networks(generator, judge, video_discriminators)
     for network in networks.by_name.values():
-        place(network, chosen_device(config.device))
+        place(network, device)
     return networks
 
 

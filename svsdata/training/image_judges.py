@@ -64,6 +64,8 @@ class OasisJudge:
     """The segmenting discriminator (svs-gan eq. 1 and 2)."""
 
     network: ImageDiscriminator
+    ignored: Tensor
+    """(K,) bool: classes that weigh nothing."""
     max_class_weight: float | None
     recompute: Recompute
 
@@ -111,7 +113,7 @@ class OasisJudge:
 
     def _class_weights(self, chunk: Chunk) -> Tensor:
         counts = chunk.class_counts[: self.network.config.num_classes]
-        return losses.class_weights(counts, limit=self.max_class_weight)
+        return losses.class_weights(counts, ignored=self.ignored, limit=self.max_class_weight)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from svsdata.checkpoints.tensor_files import read_tensors
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
 from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError, WeightsError
+from svsdata.labels import CITYSCAPES
 from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
 from svsdata.pipelines.training_learner import build_learner
-from svsdata.pipelines.training_networks import build_objective
+from svsdata.pipelines.training_networks import build_networks, build_objective
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
@@ -225,6 +226,16 @@ def test_scaled_losses_take_the_same_step_and_an_overflow_takes_none(store, tmp_
     assert not torch.equal(weights[1.0], start)
     assert torch.equal(weights[2.0**127], start)
     assert scales == {1.0: 0.0, 2.0**12: 2.0**12, 2.0**127: 2.0**126}
+
+
+def test_the_oasis_loss_asks_for_no_void_class_of_the_stores_label_set(store, tmp_path):
+    told = config(store, tmp_path / "run")
+    networks = build_networks(told, plan_training(told, Silent()), extra_blocks=0)
+    names = [label.name for label in CITYSCAPES.labels if networks.image_judge.ignored[label.id]]
+    assert names == [
+        "unlabeled", "ego vehicle", "rectification border", "out of roi",
+        "static", "dynamic", "ground",
+    ]  # fmt: skip
 
 
 def test_perceptual_weights_that_go_unused_are_told(store, tmp_path):

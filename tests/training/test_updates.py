@@ -55,7 +55,10 @@ def networks():
     return Networks(
         Generator(generator),
         OasisJudge(
-            ImageDiscriminator(ImageDiscriminatorConfig(CLASSES, widths=(4, 8))), None, KEEP
+            ImageDiscriminator(ImageDiscriminatorConfig(CLASSES, widths=(4, 8))),
+            torch.zeros(CLASSES, dtype=torch.bool),
+            None,
+            KEEP,
         ),
         tuple(VideoDiscriminator(VideoDiscriminatorConfig(stride, 4)) for stride in (1, 3)),
     )

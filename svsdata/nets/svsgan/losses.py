@@ -28,13 +28,13 @@ def class_counts(semantic: Tensor, num_classes: int) -> Tensor:
 
 
 def class_weights(
-    counts: Tensor, *, ignored: int | None = None, limit: float | None = None
+    counts: Tensor, *, ignored: Tensor | None = None, limit: float | None = None
 ) -> Tensor:
     """Weigh classes by inverse frequency: alpha of eq. 1 and 2 (OASIS).
 
     Args:
         counts: (K,) pixels by class.
-        ignored: Class whose pixels weigh nothing; they still count as pixels.
+        ignored: (K,) bool, classes whose pixels weigh nothing; they still count as pixels.
         limit: Highest weight; None = the paper's, a class of one pixel then weighs all of its
             share.
 
@@ -43,7 +43,7 @@ def class_weights(
     """
     present = counts > 0
     if ignored is not None:
-        present = present & (torch.arange(len(counts), device=counts.device) != ignored)
+        present = present & ~ignored
     weights = counts.sum() / (present.sum().clamp(min=1) * counts.clamp(min=1)) * present
     return weights if limit is None else weights.clamp(max=limit)
 
