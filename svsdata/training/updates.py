@@ -222,7 +222,8 @@ def motion_terms(
         confidence = losses.warp_confidence(warp(previous, backward_flow), real)
     else:
         terms["flow"] = losses.flow_loss(backward_flow, chunk.flow, reliable).mean()
-    terms["occlusion"] = losses.occlusion_loss(occlusion_mask, confidence).mean()
+    occlusion = losses.occlusion_loss(occlusion_mask, confidence)
+    terms["occlusion"] = (chunk.visibility_known * occlusion).mean()
     weights = objective.weights
     return {name: weights[name] * term for name, term in terms.items() if weights[name]}
 

@@ -27,6 +27,7 @@ from svsdata.training.updates import (
     discriminator_terms,
     generate,
     generator_terms,
+    motion_terms,
 )
 
 CLASSES = 35
@@ -257,3 +258,27 @@ def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(network
     mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
     expected = torch.nn.functional.binary_cross_entropy(mask, changed)
     torch.testing.assert_close(terms["occlusion"], expected, atol=1e-5, rtol=0)
+
+
+def occlusion_term(chunk, level):
+    """The term of a mask of one level everywhere."""
+    mask = torch.full_like(chunk.reliable, level)
+    objective = Objective({**dict.fromkeys(WEIGHTS, 0.0), "occlusion": 1.0})
+    flow = chunk.previous_real.new_zeros(len(mask), 2, *mask.shape[2:])
+    return motion_terms(chunk, flow, mask, objective=objective)["occlusion"].item()
+
+
+def test_the_mask_learns_nothing_where_flow_is_unknown_and_nothing_marked(batch):
+    blind = torch.zeros_like(batch.flow_validity)
+    unmarked = replace(batch, flow_validity=blind, occlusion=torch.zeros_like(batch.occlusion))
+    for level in (0.05, 0.95):
+        assert occlusion_term(chunk_of(unmarked, 3, 4, with_edges=False), level) == 0
+    marked = replace(batch, flow_validity=blind, occlusion=torch.ones_like(batch.occlusion))
+    chunk = chunk_of(marked, 3, 4, with_edges=False)
+    assert occlusion_term(chunk, 0.05) == pytest.approx(-math.log(0.05), rel=1e-4)
+
+
+@pytest.mark.parametrize("layers", [{}, {"flow": None, "flow_validity": None, "occlusion": None}])
+def test_a_first_frame_from_labels_alone_tells_the_mask_nothing(batch, layers):
+    chunk = chunk_of(replace(batch, **layers), 0, 1, with_edges=False)
+    assert occlusion_term(chunk, 1.0) == 0

@@ -237,6 +237,16 @@ def test_occlusion_loss_is_least_at_the_probability_of_being_occluded():
         assert masks[loss.argmin()].item() == pytest.approx(occluded)
 
 
+def test_a_mask_that_is_sure_and_wrong_is_pulled_back_as_hard_as_any():
+    logits = torch.tensor([5.0, 12.0, -12.0, 12.0], requires_grad=True)
+    visible = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    loss = losses.occlusion_loss(torch.sigmoid(logits), visible)
+    assert loss.max() < 13.9
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    # the cross entropy's own: mask - target
+    assert gradient.tolist() == pytest.approx([1, 1, -1, 0], abs=0.05)
+
+
 def test_pixel_loss_is_the_absolute_difference():
     assert losses.pixel_loss(torch.tensor([0.5]), torch.tensor([-0.25])).item() == 0.75
 
