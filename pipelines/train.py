@@ -16,7 +16,7 @@ from torch import Tensor
 from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_step, save_checkpoint
 from svsdata.checkpoints.weights import save_generator
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
-from svsdata.pipelines.interrupts import interrupt_held
+from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.training_counts import class_pixels
 from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
@@ -154,16 +154,18 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
 
     Raises:
         SvsDataError: As ``run_train`` does.
+        KeyboardInterrupt: Saying that nothing was kept.
     """
-    _check_places(config)
-    plan = plan_training(config, progress)
-    sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
-    progress.note(
-        f"building model {config.model} and taking real steps at {', '.join(sizes)}, which need "
-        "minutes where the network is large and there is no GPU"
-    )
-    learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
-    return _estimated(config, plan, learner, progress, processes=1)
+    with nothing_kept():
+        _check_places(config)
+        plan = plan_training(config, progress)
+        sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+        progress.note(
+            f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
+            "need minutes where the network is large and there is no GPU"
+        )
+        learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+        return _estimated(config, plan, learner, progress, processes=1)
 
 
 def _estimated(
@@ -199,8 +201,9 @@ def _opened(
     if share.is_first and not config.run.exists():
         # builds everything once: what cannot be is refused before anything is written
         first_blocks = config.phases[0].extra_blocks
-        tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
-        estimate = _estimated(config, plan, tried, progress, processes=share.count)
+        with nothing_kept():
+            tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+            estimate = _estimated(config, plan, tried, progress, processes=share.count)
         progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)

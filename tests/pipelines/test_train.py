@@ -264,6 +264,22 @@ def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+class Impatient(Silent):
+    """Presses Ctrl-C as soon as steps are measured."""
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        del total, done, unit
+        if task == "measure":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("call", [estimate_train, run_train])
+def test_ctrl_c_while_steps_are_measured_says_that_nothing_was_kept(store, tmp_path, call):
+    with pytest.raises(KeyboardInterrupt, match="nothing was kept"):
+        call(config(store, tmp_path / "run", width=0.1), Impatient())
+    assert not (tmp_path / "run").exists()
+
+
 def test_presets_are_configs_and_unknown_ones_are_named():
     for name in ("demo", "carry", "cityscapes", "kitti360"):
         made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
