@@ -75,6 +75,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     uses_flow = "flow" in reader.info.modalities
     _check_choices(config, reader.info.size_hw)
     _check_terms(config, uses_flow=uses_flow)
+    _tell_enlarged(config, reader.info.size_hw, progress)
     phases = [
         replace(phase, clip_frames=min(phase.clip_frames, longest)) for phase in config.phases
     ]
@@ -179,6 +180,17 @@ def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
         raise ConfigError(
             f"a phase trains at {width}x{height}: model {model}{blocks} needs sides of at least "
             f"{least}"
+        )
+
+
+def _tell_enlarged(config: TrainConfig, store_hw: tuple[int, int], progress: Progress) -> None:
+    """Note sizes above the store's: its frames hold no such detail to learn."""
+    sizes = {phase.size_hw: None for phase in config.phases if phase.size_hw[0] > store_hw[0]}
+    if sizes:
+        named = ", ".join(f"{width}x{height}" for height, width in sizes)
+        progress.note(
+            f"the store holds {store_hw[1]}x{store_hw[0]}: what is trained at {named} sees its "
+            "frames enlarged, without more detail"
         )
 
 

@@ -14,6 +14,7 @@ from svsdata.images import decode_image
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.train import estimate_train, run_train
+from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
 from svsdata.training.schedules import Phase
 
@@ -262,6 +263,15 @@ def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_p
     written = sum(len(data) for data in files_of(whole[0]).values())
     assert estimate.disk_bytes / told.keep_checkpoints == pytest.approx(written, rel=0.25)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("size_hw", "enlarged"), [(HALF, False), ((128, 256), True)])
+def test_frames_seen_larger_than_they_are_stored_are_told(store, tmp_path, size_hw, enlarged):
+    heard = Told()
+    phases = [Phase(1, 4, HALF, 1e-4), Phase(1, 4, size_hw, 1e-4)]
+    plan_training(config(store, tmp_path / "run", phases=phases), heard)
+    note = "the store holds 128x64: what is trained at 256x128 sees its frames enlarged"
+    assert any(word.startswith(note) for word in heard.words) == enlarged
 
 
 class Impatient(Silent):
