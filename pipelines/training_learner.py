@@ -25,6 +25,7 @@ from svsdata.pipelines.training_networks import (
     build_objective,
     build_optimizer,
     grown_generator,
+    loss_weights,
 )
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.pipelines.training_start import start_from
@@ -113,7 +114,7 @@ def build_learner(
         networks,
         average,
         {name: build_optimizer(network) for name, network in networks.by_name.items()},
-        build_objective(config, progress),
+        build_objective(config, progress, extra_blocks=extra_blocks),
         GradScaler(device.type, enabled=dtype is torch.float16),
         dtype,
         extra_blocks,
@@ -149,6 +150,9 @@ def _grown(learner: Learner, config: TrainConfig, plan: TrainingPlan, extra_bloc
         networks=replace(learner.networks, generator=generator),
         average=average,
         optimizers={**learner.optimizers, "generator": build_optimizer(generator)},
+        objective=replace(
+            learner.objective, weights=loss_weights(config, extra_blocks=extra_blocks)
+        ),
         extra_blocks=extra_blocks,
     )
 

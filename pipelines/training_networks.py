@@ -100,13 +100,22 @@ def build_optimizer(network: nn.Module) -> Optimizer:
     return Adam(network.parameters(), betas=(0.5, 0.999), fused=True)
 
 
-def build_objective(config: TrainConfig, progress: Progress) -> Objective:
+def loss_weights(config: TrainConfig, *, extra_blocks: int) -> dict[str, float]:
+    """Return the factor of each term for a generator of so many extra blocks.
+
+    That of flow, which is off by twice the pixels at twice the size, is halved by each (vid2vid).
+    """
+    weights = config.loss_weights.model_dump()
+    return {**weights, "flow": weights["flow"] / 2**extra_blocks}
+
+
+def build_objective(config: TrainConfig, progress: Progress, *, extra_blocks: int) -> Objective:
     """Gather the losses, the perceptual network included.
 
     Raises:
         WeightsError: If the perceptual weights are not there, or no VGG16 or VGG19.
     """
-    weights = config.loss_weights.model_dump()
+    weights = loss_weights(config, extra_blocks=extra_blocks)
     recompute = Recompute(enabled=config.checkpoint_activations)
     perceptual_net: nn.Module | None = None
     if not weights["perceptual"]:

@@ -18,7 +18,8 @@ class LossWeights(StageConfig):
     video_adversarial: float = Field(1.0, ge=0)
     """Sum over both video discriminators (eq. 3)."""
     flow: float = Field(10.0, ge=0)
-    """Distance to the store's flow, in pixels (eq. 6, first term)."""
+    """Distance to the store's flow, in pixels (eq. 6, first term); each extra block, which doubles
+    them, halves it."""
     warp: float = Field(10.0, ge=0)
     """Distance of the warped real previous frame to the real frame (eq. 6, second term)."""
     perceptual: float = Field(10.0, ge=0)

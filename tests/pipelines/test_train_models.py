@@ -243,5 +243,5 @@ def test_perceptual_weights_that_go_unused_are_told(store, tmp_path):
     listener = SimpleNamespace(note=notes.append)
     told = config(store, tmp_path / "run", perceptual_weights="vgg16")
     unweighted = told.model_copy(update={"loss_weights": LossWeights(perceptual=0.0)})
-    assert build_objective(unweighted, listener).perceptual_net is None
+    assert build_objective(unweighted, listener, extra_blocks=0).perceptual_net is None
     assert notes == ["perceptual_weights go unused: loss_weights.perceptual is 0"]
