@@ -19,7 +19,7 @@ from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.training_counts import class_pixels
-from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
+from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_step import train_step
@@ -28,12 +28,10 @@ from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
-from svsdata.training.previews import Preview, roll_out
+from svsdata.training.previews import PREVIEW_FRAMES, Preview, roll_out
 from svsdata.training.processes import Share, check_shares, joined
 from svsdata.training.run_log import FigureMeans, RunLog
 from svsdata.training.schedules import Phase, Round, detail_share, learning_rate
-
-_PREVIEW_FRAMES = 25
 
 
 class TrainResult(BaseModel):
@@ -134,7 +132,8 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
                 figures = means.take()
                 log.figures(done, figures)
             if share.is_first and _is_due(done, config.preview_steps, total):
-                log.preview(done, _preview(learner, plan, phase), fps=plan.reader.info.fps)
+                shown = _preview(learner, plan, phase, PREVIEW_FRAMES)
+                log.preview(done, shown, fps=plan.reader.info.fps)
             if stopping or _is_due(done, config.checkpoint_steps, total):
                 save(done, past if done < round_.end_step else None)
             if stopping:
@@ -186,9 +185,12 @@ def _estimated(
         chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges, context_frames=seen)
         train_step(learner, chunk, chunk.past_real, 0, config)
 
-    return estimate_training(
-        config, plan, step, lambda: learner.state, progress, processes=processes
+    trial = Trial(
+        step,
+        lambda phase, num_frames: _preview(learner, plan, phase, num_frames),
+        lambda: learner.state,
     )
+    return estimate_training(config, plan, trial, progress, processes=processes)
 
 
 def _opened(
@@ -258,10 +260,10 @@ def _gives_motion(round_: Round, config: TrainConfig) -> bool:
     return round_.phase.learns != "motion" and draws.random() < config.given_motion
 
 
-def _preview(learner: Learner, plan: TrainingPlan, phase: Phase) -> Preview:
-    """Roll the average out over the beginning of the first recording."""
+def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int) -> Preview:
+    """Roll the average out over the beginning of the first recording, up to so many frames."""
     recording = plan.recordings[0]
-    num_frames = min(recording.num_frames, _PREVIEW_FRAMES)
+    num_frames = min(recording.num_frames, num_frames)
     clip = Clip(recording.sequence_id, 0, num_frames, flip=False)
     batch = to_device(load_clips(plan.reader, [clip], size_hw=phase.size_hw), learner.device)
     with learner.autocast():

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from svsdata.images import decode_image
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.train import estimate_train, run_train
+from svsdata.pipelines.training_estimate import Trial, estimate_training
+from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
 from svsdata.training.schedules import Phase
@@ -258,10 +261,12 @@ def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_p
     assert heard.words[-2:] == ["measure", "1"]
     assert "real steps at 128x64" in " ".join(heard.words)
     assert [phase.steps for phase in estimate.phases] == [3, 7]
-    assert estimate.seconds == pytest.approx(sum(p.steps * p.step_s for p in estimate.phases))
+    steps_s = sum(phase.steps * phase.step_s for phase in estimate.phases)
+    assert estimate.seconds == pytest.approx(steps_s + estimate.previews_s)
     assert estimate.memory_bytes > 2**27
     written = sum(len(data) for data in files_of(whole[0]).values())
-    assert estimate.disk_bytes / told.keep_checkpoints == pytest.approx(written, rel=0.25)
+    # those kept, and the one being written
+    assert estimate.disk_bytes / (told.keep_checkpoints + 1) == pytest.approx(written, rel=0.05)
     assert not (tmp_path / "run").exists()
 
 
@@ -272,6 +277,24 @@ def test_frames_seen_larger_than_they_are_stored_are_told(store, tmp_path, size_
     plan_training(config(store, tmp_path / "run", phases=phases), heard)
     note = "the store holds 128x64: what is trained at 256x128 sees its frames enlarged"
     assert any(word.startswith(note) for word in heard.words) == enlarged
+
+
+def test_an_estimate_counts_a_preview_for_each_that_is_due(store, tmp_path):
+    small = {"width": 0.1, "steps": 10, "reference_free": 0.0}
+    told = config(store, tmp_path / "run", **small, preview_steps=4)
+    asked = []
+
+    def preview(phase, num_frames):
+        asked.append((phase.size_hw, num_frames))
+        time.sleep(0.02)
+
+    plan = plan_training(told, Silent())
+    learner = build_learner(told, plan, Silent(), extra_blocks=0)
+    trial = Trial(lambda *_: None, preview, lambda: learner.state)
+    estimate = estimate_training(told, plan, trial, Silent(), processes=1)
+    assert asked == [(HALF, 3)]
+    # after 4, 8 and 10 steps, each of the recording's 8 generated frames; 2 were measured
+    assert estimate.previews_s >= 3 * 8 / 2 * 0.02
 
 
 class Impatient(Silent):
