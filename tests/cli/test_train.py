@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from svsdata.cli.train import train
 from svsdata.errors import ConfigError
+from svsdata.nets.models import MODELS
 from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.training.schedules import Phase
 
@@ -76,6 +77,12 @@ def test_a_mistyped_key_of_a_phase_is_named_with_what_was_meant(tmp_path):
     message = "unknown key 'phases.0.clip_frame'; did you mean 'phases.clip_frames'?"
     with pytest.raises(ConfigError, match=re.escape(message)):
         invoke(tmp_path / "store", tmp_path / "run", "--config", toml)
+
+
+def test_help_names_every_network_that_can_be_trained():
+    words = " ".join(re.findall(r"[\w:.]+", invoke("--help").stdout))
+    named = words.partition("Network: ")[2].partition(".")[0].replace(" or ", " ")
+    assert named.split() == list(MODELS)
 
 
 def test_phases_made_in_python_are_checked_too():
