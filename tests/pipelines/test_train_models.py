@@ -144,7 +144,7 @@ def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, t
         run_train(typo, Silent())
 
 
-def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tmp_path):
+def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(store, tmp_path):
     rate = 5e-6
     phases = [Phase(1, 4, SIZE, rate, batch_size=2)]
     # with the seed of the others a flow rounds across zero, and meets a kink of bilinear sampling
@@ -177,19 +177,23 @@ def test_two_processes_with_a_clip_each_take_the_steps_of_one_with_two(store, tm
     one, two = weights_of(alone.run), weights_of(shared.run)
     for name, tensors in one.items():
         for key, value in tensors.items():
-            # a bias before a norm has no gradient; of its rounding Adam makes steps of the rate
+            # a bias before a norm has no gradient; of its rounding Adam makes steps of the rate.
+            # 3 steps move a weight by 1.5e-5 at most: the gradients below are the proof
             bound = 1e-5 if value.ndim > 1 else 2 * 3 * rate
             torch.testing.assert_close(two[name][key], value, atol=bound, rtol=1e-5)
     means, other_means = mean_gradients_of(alone.run), mean_gradients_of(shared.run)
     scale = max(float(mean.norm()) for mean in means.values())
     for key, mean in means.items():
-        assert float((other_means[key] - mean).norm()) < 1e-5 * scale, key
+        off, own = float((other_means[key] - mean).norm()), float(mean.norm())
+        assert off < 1e-5 * scale, key
+        # each tensor by its own size, where it has more of a gradient than rounding
+        assert off < 1e-3 * own + 1e-8 * scale, key
     alone_stats, shared_stats = (
         [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
         for told in (alone, shared)
     )
     for line, other in zip(alone_stats, shared_stats, strict=True):
-        means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient"))}
+        means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient", "occlusion"))}
         assert {name: other[name] for name in means} == pytest.approx(means, rel=1e-4, abs=1e-6)
     assert (shared.run / "previews" / "step-000000003.png").exists()
 
