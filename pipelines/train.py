@@ -30,7 +30,7 @@ from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
 from svsdata.training.previews import PREVIEW_FRAMES, Preview, roll_out
 from svsdata.training.processes import Share, check_shares, joined
-from svsdata.training.run_log import FigureMeans, RunLog
+from svsdata.training.run_log import RunLog
 from svsdata.training.schedules import Phase, Round, detail_share, learning_rate
 
 
@@ -81,13 +81,13 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     learner = build_learner(
         config, plan, progress, extra_blocks=plan.extra_blocks_after(first_step), share=share
     )
-    past = resume(config.run, learner)
+    past, means = resume(config.run, learner)
     total = plan.total_steps
     if first_step >= total:
         progress.note(f"nothing left to do: all {total} steps of '{config.run}' are done")
 
     def save(step: int, past: Tensor | None) -> None:
-        carried = learner.carried(past)
+        carried = learner.carried(past, means)
         info = checkpoint_info(config, plan, step=step, pixel_counts=pixel_counts)
         if share.is_first:
             save_checkpoint(
@@ -100,7 +100,6 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
             )
 
     # Round after round of clips, chunk after chunk of each
-    means = FigureMeans()
     figures: dict[str, float] = {}
     progress.start("train", total, done=first_step, unit="steps")
     log = RunLog(config.run, first_step=first_step, writes=share.is_first)

@@ -32,8 +32,12 @@ from svsdata.pipelines.training_start import start_from
 from svsdata.progress import Progress
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.processes import WHOLE, Share
+from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Learns, Phase
 from svsdata.training.updates import Networks, Objective
+
+_FIGURES = "figures/"
+"""Before the names of figures among carried tensors."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,11 @@ class Learner:
         networks = {**self.networks.by_name, "average": self.average}
         return TrainingState(networks, self.optimizers)
 
-    def carried(self, past: Tensor | None) -> dict[str, Tensor]:
-        """Return what else the next step depends on: the past of all processes, fp16's scale."""
-        tensors = {} if past is None else {"past": self.share.gathered(past)}
+    def carried(self, past: Tensor | None, means: FigureMeans) -> dict[str, Tensor]:
+        """Return what else goes on: the past of all processes, fp16's scale, figures not logged."""
+        tensors = {f"{_FIGURES}{name}": pair for name, pair in means.state.items()}
+        if past is not None:
+            tensors["past"] = self.share.gathered(past)
         if self.scaler.is_enabled():
             state = self.scaler.state_dict()
             tensors["scale"] = torch.tensor(
@@ -157,15 +163,24 @@ def _grown(learner: Learner, config: TrainConfig, plan: TrainingPlan, extra_bloc
     )
 
 
-def resume(run: Path, learner: Learner) -> Tensor:
-    """Load the newest checkpoint where there is one; return the past that the next step needs."""
+def resume(run: Path, learner: Learner) -> tuple[Tensor, FigureMeans]:
+    """Load the newest checkpoint where there is one.
+
+    Returns:
+        The past that the next step needs, and the figures since they were last logged.
+    """
     folders = checkpoint_folders(run)
     if not folders:
-        return torch.empty(0)
+        return torch.empty(0), FigureMeans({})
     _, carried = load_checkpoint(folders[-1], learner.state)
     if learner.scaler.is_enabled() and "scale" in carried:
         scale, tracker = carried["scale"].tolist()
         state = learner.scaler.state_dict()
         learner.scaler.load_state_dict({**state, "scale": scale, "_growth_tracker": int(tracker)})
     past = carried.get("past", torch.empty(0))
-    return past[learner.share.rows(len(past))].to(learner.device)
+    figures = {
+        name.removeprefix(_FIGURES): pair
+        for name, pair in carried.items()
+        if name.startswith(_FIGURES)
+    }
+    return past[learner.share.rows(len(past))].to(learner.device), FigureMeans(figures)

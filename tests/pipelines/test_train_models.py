@@ -33,6 +33,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of
 from svsdata.training.clips import load_clips
 from svsdata.training.processes import Share, check_shares
+from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
 from svsdata.video_codec import video_info
 
@@ -225,7 +226,9 @@ def test_scaled_losses_take_the_same_step_and_an_overflow_takes_none(store, tmp_
         weights[scale] = torch.cat(
             [p.detach().flatten() for p in learner.networks.generator.parameters()]
         )
-        scales[scale] = learner.carried(None).get("scale", torch.zeros(2))[0].item()
+        scales[scale] = (
+            learner.carried(None, FigureMeans({})).get("scale", torch.zeros(2))[0].item()
+        )
     torch.testing.assert_close(weights[2.0**12], weights[1.0], atol=1e-6, rtol=0)
     assert not torch.equal(weights[1.0], start)
     assert torch.equal(weights[2.0**127], start)
