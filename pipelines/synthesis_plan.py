@@ -7,7 +7,7 @@ from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_gen
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.errors import CheckpointError, ConfigError, EditPlanError
+from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
@@ -54,7 +54,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
-    layers = (*motion, *("image",) * (config.cut_below > 0))
+    layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
     facts = _facts(config, video_maker)
     if plans:
         _check_sizes(plans, checkpoint.size_hw)
@@ -120,6 +120,7 @@ def _video_maker(
             f"the checkpoint takes instance borders, {where} has no instance maps; label it with "
             "instances or train with instance_edges = false"
         )
+    _check_reference(config, reader, checkpoint)
     if config.motion == "store":
         _check_motion(checkpoint, where, has_flow=has_flow)
     follows_flow = config.motion == "store" or (
@@ -132,10 +133,32 @@ def _video_maker(
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
         LongVideo(
-            fast, name, config.chunk_length, config.cut_below, config.colour_pull, follows_flow
+            fast,
+            name,
+            config.chunk_length,
+            config.cut_below,
+            config.colour_pull,
+            follows_flow,
+            begins_with_labels=config.reference == "labels",
+            rim_px=config.rim_px if follows_flow else 0,
         ),
         checkpoint,
     )
+
+
+def _check_reference(
+    config: SynthesizeConfig, reader: StoreReader, checkpoint: CheckpointInfo
+) -> None:
+    if config.reference == "store" and "image" not in reader.info.modalities:
+        raise StoreError(
+            f"store '{config.store}' has no pictures for a video to begin with; let it begin with "
+            "its labels: --set reference=labels"
+        )
+    if config.reference == "labels" and not checkpoint.reference_free:
+        raise CheckpointError(
+            f"reference=labels, but this {checkpoint.model} never learned to begin without a "
+            "reference frame; train with --set reference_free=0.1, or leave out reference=labels"
+        )
 
 
 def _check_motion(checkpoint: CheckpointInfo, where: str, *, has_flow: bool) -> None:
@@ -163,6 +186,8 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "cut_below": config.cut_below,
         "flow": config.flow,
         "follows_flow": video_maker.follows_flow,
+        "begins_with_labels": video_maker.begins_with_labels,
+        "rim_px": video_maker.rim_px,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
     }

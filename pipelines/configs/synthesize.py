@@ -21,6 +21,10 @@ class SynthesizeConfig(EditChoices):
     a sequence of its file's name. They say which sequences, frames and edits."""
     allow_unseen: bool = False
     """Accept edits whose classes the checkpoint never saw in training."""
+    reference: Literal["store", "labels"] = "store"
+    """What a video begins with. ``store``: the recording's own first frame, which gives it its
+    look. ``labels``: a frame drawn from labels alone, by a checkpoint that learned to
+    (``reference_free`` above 0 in training); the store then needs no pictures."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
     flow: bool = True
@@ -30,6 +34,10 @@ class SynthesizeConfig(EditChoices):
     """What each frame is warped by. ``store``: the flow of the base, which edits keep true; needs
     ``flow``. ``labels``: what the checkpoint tells from labels alone, as in the paper. ``auto``:
     the store's, where the base has flow and the checkpoint learned to follow a given one."""
+    rim_px: int = Field(3, ge=0, le=32)
+    """Width in pixels of the rim of objects, where a store's flow is followed. What comes out of
+    one, at an object or behind it, takes its colour from farther inside its own region, and is
+    drawn anew by half; else borders stay behind as lines. 0: off."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

@@ -72,8 +72,8 @@ class Motion:
             None if self.known is None else resize(self.known, size_hw),
         )
 
-    def drawn_anew(self, least: float) -> "Motion":
-        """Have at least a share of every pixel drawn anew, 0 to 1."""
+    def drawn_anew(self, least: float | Tensor) -> "Motion":
+        """Have at least a share of every pixel drawn anew, 0 to 1; one, or (B, 1, H, W)."""
         return replace(self, occlusion_mask=least + (1 - least) * self.occlusion_mask)
 
     def completed(self, told: "Motion") -> "Motion":

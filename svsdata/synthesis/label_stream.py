@@ -21,7 +21,7 @@ class LabelStream:
     world: StreetWorld | None = None
     """What the sequence was rendered from, if it was."""
     with_reference: bool = True
-    """Frame 0 brings its image, whatever ``layers`` says."""
+    """Frame 0 brings its image, whatever ``layers`` says, if the store has pictures."""
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield frames ``start`` to ``stop - 1``, holding one at a time.
@@ -30,7 +30,8 @@ class LabelStream:
             SequenceNotFoundError: If the sequence ends before and there is no world to go on with.
         """
         recorded = self.sequence.num_frames if self.world else stop
-        if start == 0 < stop and self.with_reference:
+        has_pictures = "image" in self.reader.info.modalities
+        if start == 0 < stop and self.with_reference and has_pictures:
             yield from self._read(0, 1, ("image", *self.layers))
             start = 1
         yield from self._read(start, min(stop, recorded), self.layers)

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svsdata.errors import StoreError
-from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, is_cut, rollout
+from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
 from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
 from svsdata.synthesis.repair import repaired
+from svsdata.synthesis.rims import Regions, look_past_rims
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+
+_RIM_DRAWN_ANEW = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,20 @@ class LongVideo:
     follows_flow: bool = False
     """Frames that bring their flow are warped by it; otherwise the generator tells motion from
     labels."""
+    begins_with_labels: bool = False
+    """The first frame of a scene is drawn from its labels alone, whatever picture it brings."""
+    rim_px: int = 0
+    """Where flow is followed, what comes out of so wide a rim of an object takes its colour from
+    farther inside its own region, and is drawn anew by half; 0 = carried along as it was."""
 
     def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
         """Generate the images of a stream of labelled frames.
 
         Args:
             frames: In order. Frame 0 and, with ``cut_below``, the first frame of every scene
-                bring an image, the reference; where their provenance says that labels were
-                edited it is repaired. Images of other frames are replaced.
+                bring an image, the reference, unless videos begin with labels; where their
+                provenance says that labels were edited it is repaired. Images of other frames
+                are replaced.
             state: Where an earlier run stopped, at a multiple of ``chunk_length``; None at the
                 video's beginning.
 
@@ -120,9 +129,10 @@ class LongVideo:
         """
         for chunk in self._chunks(frames):
             if state is None or self._is_cut(state.semantic, chunk[0]):
-                reference = self._reference(chunk.pop(0))
+                first, is_reference = chunk.pop(0), not self.begins_with_labels
+                reference = self._reference(first) if is_reference else self._begun(first)
                 state = self._state_of(reference)
-                yield Rendered(reference, is_reference=True, state=None if chunk else state)
+                yield Rendered(reference, is_reference, state=None if chunk else state)
             for rendered in self._generated(chunk, state):
                 state = rendered.state or state
                 yield rendered
@@ -147,9 +157,11 @@ class LongVideo:
 
     def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
         begin = self._rollout_state(state)
+        ids = [_regions(state.semantic, state.instance)]
+        ids += [_regions(_semantic(frame), frame.instance) for frame in chunk]
         labels = [
-            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame))
-            for frame in chunk
+            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame, *at))
+            for frame, *at in zip(chunk, ids[:-1], ids[1:], strict=True)
         ]
         outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
         for frame, output in zip(chunk, outputs, strict=True):
@@ -178,6 +190,13 @@ class LongVideo:
         )
         provenance = np.where(changed, REPAIRED, frame.provenance).astype(np.uint8)
         return self._drawn(replace(frame, provenance=provenance), image)
+
+    def _begun(self, frame: Frame) -> Frame:
+        """Return the frame with an image that labels alone decide."""
+        drawn = begin(self.generator, self._labels(_semantic(frame), frame.instance))
+        models = {**frame.models, "image": self.name}
+        image = tensor_to_image(drawn.image[0])
+        return replace(frame, image=image, models=models, is_synthetic=True)
 
     def _drawn(self, frame: Frame, image: Image) -> Frame:
         is_followed = self.follows_flow and frame.flow is not None
@@ -209,18 +228,28 @@ class LongVideo:
             borders = edges(self._tensor(instance.astype(np.int32))[None])
         return LabelMaps(self._tensor(semantic)[None], borders)
 
-    def _motion(self, frame: Frame) -> Motion | None:
+    def _motion(self, frame: Frame, previous_ids: Regions, ids: Regions) -> Motion | None:
         if not self.follows_flow or frame.flow is None:
             return None
-        flow = self._tensor(np.ascontiguousarray(frame.flow.transpose(2, 0, 1)))[None]
-        validity, occlusion = (
+        flow, came_out = frame.flow, None
+        if self.rim_px:
+            flow, came_out = look_past_rims(
+                flow, frame.occlusion, previous_ids, ids, width=self.rim_px
+            )
+        validity, occlusion, anew = (
             None if mask is None else self._tensor(mask)[None, None]
-            for mask in (frame.flow_validity, frame.occlusion)
+            for mask in (frame.flow_validity, frame.occlusion, came_out)
         )
-        return Motion.recorded(flow, validity, occlusion)
+        channels_first = np.ascontiguousarray(flow.transpose(2, 0, 1))
+        motion = Motion.recorded(self._tensor(channels_first)[None], validity, occlusion)
+        return motion if anew is None else motion.drawn_anew(_RIM_DRAWN_ANEW * anew)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)
+
+
+def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:
+    return semantic if instance is None else instance
 
 
 def _semantic(frame: Frame) -> SemanticMap:

@@ -7,13 +7,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from svsdata.checkpoints.weights import CheckpointInfo, save_generator
+from svsdata.checkpoints.weights import CheckpointInfo, load_generator, save_generator
 from svsdata.editing.plan_table import read_plan
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.images import resize_map
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.rollout import LabelMaps, begin, inference_copy
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edit_choice import chosen_edits
@@ -30,6 +31,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
+from svsdata.tensors import edges, tensor_to_image
 
 STORE_HW, NETWORK_HW = (64, 128), (32, 64)
 STREET = "street:seed=7,frames={},fps=10,size=128x64"
@@ -614,3 +616,38 @@ def test_a_stopped_video_that_follows_the_store_goes_on_bit_for_bit(
         run_synthesize(config, StopAfter(7))
     run_synthesize(config, Silent())
     assert shards(tmp_path / "stopped") == shards(tmp_path / "whole")
+
+
+def test_a_video_begins_with_labels_alone_and_needs_no_picture(
+    tmp_path: Path, sliding_store: Callable[..., Path]
+) -> None:
+    layers = ("semantic", "instance")
+    labels = sliding_store(tmp_path / "labels", size_hw=STORE_HW, modalities=layers)
+    pictured = sliding_store(tmp_path / "store", size_hw=STORE_HW)
+    free = write_checkpoint(tmp_path / "free.safetensors", reference_free=True)
+    made = [
+        synthesize(base, free, tmp_path / f"out{number}", reference="labels", motion="labels")[1]
+        for number, base in enumerate((labels, pictured))
+    ]
+    alone, beside = (rows(one, "s0") for one in made)
+    np.testing.assert_array_equal([f.image for f in alone], [f.image for f in beside])
+    (first,) = StoreReader(labels).pick("s0", [0], layers=layers, size_hw=NETWORK_HW)
+    assert first.semantic is not None
+    assert first.instance is not None
+    maps = LabelMaps(
+        torch.from_numpy(first.semantic)[None],
+        edges(torch.from_numpy(first.instance.astype(np.int32))[None]),
+    )
+    drawn = begin(inference_copy(load_generator(free)[0]), maps)
+    np.testing.assert_array_equal(alone[0].image, tensor_to_image(drawn.image[0]))
+    assert alone[0].is_synthetic
+    assert alone[0].models["image"] == alone[1].models["image"]
+    with pytest.raises(StoreError, match=r"has no pictures .* --set reference=labels"):
+        prepare(configured(labels, free, tmp_path / "none"))
+
+
+def test_only_a_checkpoint_that_learned_to_begins_with_labels(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=r"never learned to begin .* reference_free=0\.1"):
+        prepare(configured(base, checkpoint, tmp_path / "out", reference="labels"))

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from svsdata.flow import leaves_frame
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, step
 from svsdata.records import Frame
 from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
+from svsdata.synthesis.rims import look_past_rims
 from svsdata.tensors import image_to_tensor, tensor_to_image
 
 SIZE_HW = (30, 44)  # no multiple of the net's stride
@@ -88,6 +90,44 @@ def test_a_video_stopped_at_a_border_goes_on_with_the_same_bytes(*, edges: bool)
     kept = {name: array.copy() for name, array in state.arrays().items()}
     rest = list(video.render(frames(12, 19), VideoState.from_arrays(kept)))
     np.testing.assert_array_equal(pictures(rest), pictures(whole)[12:])
+
+
+def flowing(start: int, stop: int) -> Iterator[Frame]:
+    """The same scene with its flow, and a block that stands still before it."""
+    flow = np.broadcast_to(np.float32([-1, 0]), (*SIZE_HW, 2)).copy()
+    flow[8:22, 14:30] = 0
+    for frame in frames(start, stop):
+        semantic, instance = frame.semantic, frame.instance
+        assert semantic is not None
+        assert instance is not None
+        semantic[8:22, 14:30] = 4
+        instance[8:22, 14:30] = 4_001
+        yield replace(frame, flow=flow, occlusion=np.zeros(SIZE_HW, np.uint8))
+
+
+def test_what_comes_out_of_rims_is_drawn_by_half_and_nothing_else_changes() -> None:
+    generator = tiny_generator()
+    generator.config = replace(generator.config, warp_use="keep")
+    carrying = LongVideo(generator, "tiny", chunk_length=4, follows_flow=True)
+    past_rims = replace(carrying, rim_px=1)
+    plain, clear = (pictures(list(it.render(flowing(0, 2), None))) for it in (carrying, past_rims))
+    before, now = flowing(0, 2)
+    assert now.flow is not None
+    assert before.instance is not None
+    assert now.instance is not None
+    _, came_out = look_past_rims(now.flow, now.occlusion, before.instance, now.instance, width=1)
+    changed = (plain[1] != clear[1]).any(axis=-1)
+    assert changed[came_out != 0].mean() > 0.9
+    assert not changed[(came_out == 0) & (leaves_frame(now.flow) == 0)].any()
+
+
+def test_a_video_that_follows_flow_past_rims_goes_on_with_the_same_bytes() -> None:
+    video = LongVideo(tiny_generator(), "tiny", chunk_length=4, follows_flow=True, rim_px=1)
+    whole = list(video.render(flowing(0, 11), None))
+    state = whole[3].state
+    assert state is not None
+    rest = list(video.render(flowing(4, 11), VideoState.from_arrays(state.arrays())))
+    np.testing.assert_array_equal(pictures(rest), pictures(whole)[4:])
 
 
 def test_the_length_of_the_stream_changes_no_earlier_chunk() -> None:
