@@ -56,7 +56,8 @@ class Commands(TyperGroup):
             print(f"svsdata: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            print("svsdata: interrupted; the same command goes on from here", file=sys.stderr)
+            kept = str(error) or "the same command goes on from here"
+            print(f"svsdata: interrupted; {kept}", file=sys.stderr)
             raise typer.Exit(130) from error
 
 

@@ -24,7 +24,7 @@ def table(
     """Tell the parameters and operations of networks, one line each, its name first.
 
     GMAC are billions of multiplications a frame; at 1024x512 and 2048x1024 the network has one and
-    two more SPADE blocks, which A and B have not.
+    two more blocks: of SPADE, in A and B local enhancers.
 
     Example: svsdata model table
     """

@@ -20,7 +20,9 @@ Settings = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="demo, carry, cityscapes or kitti360.", show_default=False),
+    typer.Option(
+        "--preset", help="demo, carry, cityscapes, kitti360 or recommended.", show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

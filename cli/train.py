@@ -30,7 +30,8 @@ def train(
     ] = None,
     preset: Preset = None,
     model: Annotated[
-        str | None, typer.Option(help="Network: A, B, C, D, E, fast or demo.", show_default=False)
+        str | None,
+        typer.Option(help="Network: A, B, C, D, E, fast, demo or carry.", show_default=False),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Scale the schedule to so many steps.", show_default=False)

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the running step."""
+"""Ctrl-C that waits for the running step, or that says what it cost."""
 
 import signal
 import threading
@@ -29,3 +29,12 @@ def interrupt_held() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Have a Ctrl-C tell that what runs here leaves nothing to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("nothing was kept, the same command begins anew") from error

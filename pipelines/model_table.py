@@ -29,8 +29,8 @@ class ModelLine(BaseModel):
     parameters_m: float
     """Millions of parameters of the generator at 512x256."""
     gmac: dict[str, float]
-    """Billions of multiplications a frame, by size; each doubling takes one more block, which A and
-    B have not."""
+    """Billions of multiplications a frame, by size; each doubling takes one more block: of
+    SPADE, in A and B a local enhancer."""
 
 
 class ModelTable(BaseModel):

@@ -16,10 +16,10 @@ from torch import Tensor
 from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_step, save_checkpoint
 from svsdata.checkpoints.weights import save_generator
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
-from svsdata.pipelines.interrupts import interrupt_held
+from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.training_counts import class_pixels
-from svsdata.pipelines.training_estimate import TrainEstimate, estimate_training
+from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_step import train_step
@@ -28,12 +28,10 @@ from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
-from svsdata.training.previews import Preview, roll_out
+from svsdata.training.previews import PREVIEW_FRAMES, Preview, roll_out
 from svsdata.training.processes import Share, check_shares, joined
-from svsdata.training.run_log import FigureMeans, RunLog
+from svsdata.training.run_log import RunLog
 from svsdata.training.schedules import Phase, Round, detail_share, learning_rate
-
-_PREVIEW_FRAMES = 25
 
 
 class TrainResult(BaseModel):
@@ -83,13 +81,13 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     learner = build_learner(
         config, plan, progress, extra_blocks=plan.extra_blocks_after(first_step), share=share
     )
-    past = resume(config.run, learner)
+    past, means = resume(config.run, learner)
     total = plan.total_steps
     if first_step >= total:
         progress.note(f"nothing left to do: all {total} steps of '{config.run}' are done")
 
     def save(step: int, past: Tensor | None) -> None:
-        carried = learner.carried(past)
+        carried = learner.carried(past, means)
         info = checkpoint_info(config, plan, step=step, pixel_counts=pixel_counts)
         if share.is_first:
             save_checkpoint(
@@ -102,7 +100,6 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
             )
 
     # Round after round of clips, chunk after chunk of each
-    means = FigureMeans()
     figures: dict[str, float] = {}
     progress.start("train", total, done=first_step, unit="steps")
     log = RunLog(config.run, first_step=first_step, writes=share.is_first)
@@ -134,7 +131,8 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
                 figures = means.take()
                 log.figures(done, figures)
             if share.is_first and _is_due(done, config.preview_steps, total):
-                log.preview(done, _preview(learner, plan, phase), fps=plan.reader.info.fps)
+                shown = _preview(learner, plan, phase, PREVIEW_FRAMES)
+                log.preview(done, shown, fps=plan.reader.info.fps)
             if stopping or _is_due(done, config.checkpoint_steps, total):
                 save(done, past if done < round_.end_step else None)
             if stopping:
@@ -154,16 +152,18 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
 
     Raises:
         SvsDataError: As ``run_train`` does.
+        KeyboardInterrupt: Saying that nothing was kept.
     """
-    _check_places(config)
-    plan = plan_training(config, progress)
-    sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
-    progress.note(
-        f"building model {config.model} and taking real steps at {', '.join(sizes)}, which need "
-        "minutes where the network is large and there is no GPU"
-    )
-    learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
-    return _estimated(config, plan, learner, progress, processes=1)
+    with nothing_kept():
+        _check_places(config)
+        plan = plan_training(config, progress)
+        sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+        progress.note(
+            f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
+            "need minutes where the network is large and there is no GPU"
+        )
+        learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+        return _estimated(config, plan, learner, progress, processes=1)
 
 
 def _estimated(
@@ -184,9 +184,12 @@ def _estimated(
         chunk = chunk_of(clips, start, stop, with_edges=plan.uses_edges, context_frames=seen)
         train_step(learner, chunk, chunk.past_real, 0, config)
 
-    return estimate_training(
-        config, plan, step, lambda: learner.state, progress, processes=processes
+    trial = Trial(
+        step,
+        lambda phase, num_frames: _preview(learner, plan, phase, num_frames),
+        lambda: learner.state,
     )
+    return estimate_training(config, plan, trial, progress, processes=processes)
 
 
 def _opened(
@@ -199,8 +202,9 @@ def _opened(
     if share.is_first and not config.run.exists():
         # builds everything once: what cannot be is refused before anything is written
         first_blocks = config.phases[0].extra_blocks
-        tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
-        estimate = _estimated(config, plan, tried, progress, processes=share.count)
+        with nothing_kept():
+            tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+            estimate = _estimated(config, plan, tried, progress, processes=share.count)
         progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
@@ -255,10 +259,10 @@ def _gives_motion(round_: Round, config: TrainConfig) -> bool:
     return round_.phase.learns != "motion" and draws.random() < config.given_motion
 
 
-def _preview(learner: Learner, plan: TrainingPlan, phase: Phase) -> Preview:
-    """Roll the average out over the beginning of the first recording."""
+def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int) -> Preview:
+    """Roll the average out over the beginning of the first recording, up to so many frames."""
     recording = plan.recordings[0]
-    num_frames = min(recording.num_frames, _PREVIEW_FRAMES)
+    num_frames = min(recording.num_frames, num_frames)
     clip = Clip(recording.sequence_id, 0, num_frames, flip=False)
     batch = to_device(load_clips(plan.reader, [clip], size_hw=phase.size_hw), learner.device)
     with learner.autocast():

@@ -1,9 +1,11 @@
-"""What a training run will take, measured by a step or two at every size."""
+"""What a training run will take, measured by a step or two and a short preview at every size."""
 
+import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -16,10 +18,27 @@ from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
 from svsdata.training.chunks import to_device
 from svsdata.training.clips import Clip, ClipBatch, load_clips
-from svsdata.training.schedules import Learns, Phase, Span
+from svsdata.training.previews import PREVIEW_FRAMES
+from svsdata.training.schedules import Learns, Phase, Span, span_at
 
 _LONG_STEP_S = 20.0
 """In a step as long as this, what only the first one does takes no time that counts."""
+
+
+_PREVIEWED = 3
+"""Frames that are read for a measured preview; further ones take as long each."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is measured; phases come from the smallest generator to the largest."""
+
+    step: Callable[[Phase, ClipBatch, int, int], None]
+    """Takes one step of a phase on frames start to stop of some clips."""
+    preview: Callable[[Phase, int], object]
+    """Draws a preview of so many frames of the first recording, the reference included."""
+    state: Callable[[], TrainingState]
+    """What checkpoints hold, the largest generator once all steps are taken."""
 
 
 class PhaseEstimate(BaseModel):
@@ -43,10 +62,13 @@ class TrainEstimate(BaseModel):
 
     steps: int
     seconds: float
+    """Of steps and previews."""
+    previews_s: float
+    """The previews' share."""
     memory_bytes: int
     """Peak of the whole process at its largest step, measured."""
     disk_bytes: int
-    """Of the checkpoints that stay."""
+    """Of the checkpoints that stay and the one being written beside them."""
     phases: tuple[PhaseEstimate, ...]
     processes: int = 1
     """That share each step's clips; time and memory are those of one of them."""
@@ -73,8 +95,7 @@ class TrainEstimate(BaseModel):
 def estimate_training(
     config: TrainConfig,
     plan: TrainingPlan,
-    step: Callable[[Phase, ClipBatch, int, int], None],
-    state: Callable[[], TrainingState],
+    trial: Trial,
     progress: Progress,
     *,
     processes: int,
@@ -84,14 +105,13 @@ def estimate_training(
     Args:
         config: Of the run.
         plan: Of the run.
-        step: Takes one step of a phase on frames start to stop of some clips; phases come from
-            the smallest generator to the largest.
-        state: What checkpoints hold, the largest generator once all steps are taken.
+        trial: What it consists of.
         progress: Hears of every kind of step before it is taken, and after it.
         processes: That share each step's clips evenly.
     """
-    device = next(state().networks["generator"].parameters()).device
+    device = next(trial.state().networks["generator"].parameters()).device
     seconds: dict[_Kind, float] = {}
+    preview_s: dict[_Size, float] = {}
     spans = [span for span in plan.spans if span.end_step > span.first_step]
     # the longest clips of a size: then every video discriminator has its frames
     order = sorted(spans, key=lambda span: (span.phase.extra_blocks, -span.phase.clip_frames))
@@ -102,29 +122,38 @@ def estimate_training(
     for kind, phase in kinds.items():
         clips = _first_clips(plan, phase, config.backprop_frames, processes)
         batch = to_device(load_clips(plan.reader, clips, size_hw=phase.size_hw), device)
-        seconds[kind] = _seconds_of_step(phase, step, batch, config.backprop_frames)
+        seconds[kind] = _seconds_of_step(phase, trial.step, batch, config.backprop_frames)
+        if _size(phase) not in preview_s:
+            preview_s[_size(phase)] = _seconds_of_preview(plan, phase, trial.preview)
         progress.advance()
     phases = tuple(_phase_estimate(span, seconds) for span in spans)
-    kept = state()
-    tensors = [t for network in kept.networks.values() for t in network.state_dict().values()]
-    for optimizer in kept.optimizers.values():
-        tensors += [t for moments in optimizer.state.values() for t in moments.values()]
+    previewed = [*range(config.preview_steps, plan.total_steps, config.preview_steps)]
+    shown = [span_at(spans, done - 1) for done in [*previewed, plan.total_steps]]
+    previews_s = sum(preview_s[_size(span.phase)] for span in shown)
+    checkpoint = _checkpoint_bytes(trial.state(), [span.phase for span in spans])
     return TrainEstimate(
         steps=plan.total_steps,
-        seconds=sum(phase.steps * phase.step_s for phase in phases),
+        seconds=sum(phase.steps * phase.step_s for phase in phases) + previews_s,
+        previews_s=previews_s,
         memory_bytes=_peak_bytes(device),
-        disk_bytes=config.keep_checkpoints * sum(t.numel() * t.element_size() for t in tensors),
+        disk_bytes=(config.keep_checkpoints + 1) * checkpoint,
         phases=phases,
         processes=processes,
     )
 
 
 _Kind: TypeAlias = tuple[tuple[int, int], int, int, Learns]
+_Size: TypeAlias = tuple[tuple[int, int], int]
 
 
 def _kind(phase: Phase) -> _Kind:
     """Return what the time of a step depends on."""
     return phase.size_hw, phase.batch_size, phase.extra_blocks, phase.learns
+
+
+def _size(phase: Phase) -> _Size:
+    """Return what the time of a preview depends on."""
+    return phase.size_hw, phase.extra_blocks
 
 
 def _phase_estimate(span: Span, seconds: dict[_Kind, float]) -> PhaseEstimate:
@@ -164,6 +193,29 @@ def _seconds_of_step(
         if seconds > _LONG_STEP_S:
             break
     return seconds
+
+
+def _seconds_of_preview(
+    plan: TrainingPlan, phase: Phase, preview: Callable[[Phase, int], object]
+) -> float:
+    """Time the first frames of a preview, and take all others to need as long each."""
+    there = min(plan.recordings[0].num_frames, PREVIEW_FRAMES)
+    measured = min(there, _PREVIEWED)
+    began = time.monotonic()
+    preview(phase, measured)
+    return (time.monotonic() - began) * (there - 1) / (measured - 1)
+
+
+def _checkpoint_bytes(state: TrainingState, phases: Sequence[Phase]) -> int:
+    """Return what a checkpoint takes: training state, generator file, and the frames of a clip."""
+    average = state.networks["average"].state_dict()
+    tensors = [t for network in state.networks.values() for t in network.state_dict().values()]
+    for optimizer in state.optimizers.values():
+        tensors += [t for moments in optimizer.state.values() for t in moments.values()]
+    past = max(phase.batch_size * math.prod(phase.size_hw) for phase in phases)
+    return past * HISTORY_FRAMES * 3 * 4 + sum(
+        t.numel() * t.element_size() for t in (*tensors, *average.values())
+    )
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -25,14 +25,19 @@ from svsdata.pipelines.training_networks import (
     build_objective,
     build_optimizer,
     grown_generator,
+    loss_weights,
 )
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.pipelines.training_start import start_from
 from svsdata.progress import Progress
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.processes import WHOLE, Share
+from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Learns, Phase
 from svsdata.training.updates import Networks, Objective
+
+_FIGURES = "figures/"
+"""Before the names of figures among carried tensors."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,11 @@ class Learner:
         networks = {**self.networks.by_name, "average": self.average}
         return TrainingState(networks, self.optimizers)
 
-    def carried(self, past: Tensor | None) -> dict[str, Tensor]:
-        """Return what else the next step depends on: the past of all processes, fp16's scale."""
-        tensors = {} if past is None else {"past": self.share.gathered(past)}
+    def carried(self, past: Tensor | None, means: FigureMeans) -> dict[str, Tensor]:
+        """Return what else goes on: the past of all processes, fp16's scale, figures not logged."""
+        tensors = {f"{_FIGURES}{name}": pair for name, pair in means.state.items()}
+        if past is not None:
+            tensors["past"] = self.share.gathered(past)
         if self.scaler.is_enabled():
             state = self.scaler.state_dict()
             tensors["scale"] = torch.tensor(
@@ -113,7 +120,7 @@ def build_learner(
         networks,
         average,
         {name: build_optimizer(network) for name, network in networks.by_name.items()},
-        build_objective(config, progress),
+        build_objective(config, progress, extra_blocks=extra_blocks),
         GradScaler(device.type, enabled=dtype is torch.float16),
         dtype,
         extra_blocks,
@@ -149,19 +156,31 @@ def _grown(learner: Learner, config: TrainConfig, plan: TrainingPlan, extra_bloc
         networks=replace(learner.networks, generator=generator),
         average=average,
         optimizers={**learner.optimizers, "generator": build_optimizer(generator)},
+        objective=replace(
+            learner.objective, weights=loss_weights(config, extra_blocks=extra_blocks)
+        ),
         extra_blocks=extra_blocks,
     )
 
 
-def resume(run: Path, learner: Learner) -> Tensor:
-    """Load the newest checkpoint where there is one; return the past that the next step needs."""
+def resume(run: Path, learner: Learner) -> tuple[Tensor, FigureMeans]:
+    """Load the newest checkpoint where there is one.
+
+    Returns:
+        The past that the next step needs, and the figures since they were last logged.
+    """
     folders = checkpoint_folders(run)
     if not folders:
-        return torch.empty(0)
+        return torch.empty(0), FigureMeans({})
     _, carried = load_checkpoint(folders[-1], learner.state)
     if learner.scaler.is_enabled() and "scale" in carried:
         scale, tracker = carried["scale"].tolist()
         state = learner.scaler.state_dict()
         learner.scaler.load_state_dict({**state, "scale": scale, "_growth_tracker": int(tracker)})
     past = carried.get("past", torch.empty(0))
-    return past[learner.share.rows(len(past))].to(learner.device)
+    figures = {
+        name.removeprefix(_FIGURES): pair
+        for name, pair in carried.items()
+        if name.startswith(_FIGURES)
+    }
+    return past[learner.share.rows(len(past))].to(learner.device), FigureMeans(figures)

@@ -31,7 +31,8 @@ from svsdata.training.updates import Networks, Objective
 
 def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int) -> Networks:
     """Make the networks with weights drawn from the seed."""
-    num_classes = plan.reader.info.label_set.num_classes
+    label_set, device = plan.reader.info.label_set, chosen_device(config.device)
+    num_classes = label_set.num_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         generator = _generator(config, plan, extra_blocks)
@@ -51,12 +52,15 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
     recompute = Recompute(enabled=config.checkpoint_activations)
     judge: ImageJudge
     if isinstance(image_discriminator, ImageDiscriminator):
-        judge = OasisJudge(image_discriminator, config.max_class_weight, recompute)
+        void = torch.tensor(
+            [id_ in label_set.void_ids for id_ in range(num_classes)], device=device
+        )
+        judge = OasisJudge(image_discriminator, void, config.max_class_weight, recompute)
     else:
         judge = PatchJudge(image_discriminator, config.video_gan, recompute)
     networks = Networks(generator, judge, video_discriminators)
     for network in networks.by_name.values():
-        place(network, chosen_device(config.device))
+        place(network, device)
     return networks
 
 
@@ -96,13 +100,22 @@ def build_optimizer(network: nn.Module) -> Optimizer:
     return Adam(network.parameters(), betas=(0.5, 0.999), fused=True)
 
 
-def build_objective(config: TrainConfig, progress: Progress) -> Objective:
+def loss_weights(config: TrainConfig, *, extra_blocks: int) -> dict[str, float]:
+    """Return the factor of each term for a generator of so many extra blocks.
+
+    That of flow, which is off by twice the pixels at twice the size, is halved by each (vid2vid).
+    """
+    weights = config.loss_weights.model_dump()
+    return {**weights, "flow": weights["flow"] / 2**extra_blocks}
+
+
+def build_objective(config: TrainConfig, progress: Progress, *, extra_blocks: int) -> Objective:
     """Gather the losses, the perceptual network included.
 
     Raises:
         WeightsError: If the perceptual weights are not there, or no VGG16 or VGG19.
     """
-    weights = config.loss_weights.model_dump()
+    weights = loss_weights(config, extra_blocks=extra_blocks)
     recompute = Recompute(enabled=config.checkpoint_activations)
     perceptual_net: nn.Module | None = None
     if not weights["perceptual"]:

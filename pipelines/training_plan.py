@@ -10,7 +10,7 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 from svsdata.training.clips import ClipSampler, Recording
-from svsdata.training.schedules import Round, Span, rounds, timetable
+from svsdata.training.schedules import Phase, Round, Span, rounds, timetable
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,14 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     if len(recordings) < len(every):
         left_out = len(every) - len(recordings)
         progress.note(f"{left_out} of {len(every)} sequences have under {longest} frames: left out")
+    uses_flow = "flow" in reader.info.modalities
     _check_choices(config, reader.info.size_hw)
+    _check_terms(config, uses_flow=uses_flow)
+    _tell_enlarged(config, reader.info.size_hw, progress)
     phases = [
         replace(phase, clip_frames=min(phase.clip_frames, longest)) for phase in config.phases
     ]
     sampler = ClipSampler(recordings, longest=longest, seed=config.seed)
-    uses_flow = "flow" in reader.info.modalities
     if config.given_motion and not uses_flow:
         raise ConfigError(
             f"given_motion is {config.given_motion:g}, and store '{config.store}' has no flow to "
@@ -123,7 +125,7 @@ def checkpoint_info(
 
 
 def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
-    """Refuse sizes that fit neither store nor networks, and what the networks cannot do."""
+    """Refuse sizes that fit neither store nor networks, and what a network cannot do."""
     if config.model == "A" and config.loss_weights.labelmix:
         raise ConfigError(
             "LabelMix needs a discriminator that segments, model A has one of patches; "
@@ -131,20 +133,7 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
         )
     most = 0
     for phase in config.phases:
-        height, width = phase.size_hw
-        shape = model_config(config.model, 1, extra_blocks=phase.extra_blocks)
-        multiple = max(shape.size_multiple, image_size_multiple(config.model))
-        if height * store_hw[1] != width * store_hw[0]:
-            raise ConfigError(
-                f"a phase trains at {width}x{height}, the store holds {store_hw[1]}x{store_hw[0]}, "
-                f"another aspect ratio; choose sizes {store_hw[1] / store_hw[0]:g} times as wide "
-                "as high, such as --preset kitti360 for 4:1"
-            )
-        if height % multiple or width % multiple:
-            raise ConfigError(
-                f"a phase trains at {width}x{height}: model {config.model} needs sides that are "
-                f"multiples of {multiple}"
-            )
+        _check_size(config.model, phase, store_hw)
         if phase.extra_blocks < most:
             raise ConfigError(
                 f"a phase has {phase.extra_blocks} extra_blocks after one with {most}; generators "
@@ -167,3 +156,61 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
                 "leave that phase out, or train another model"
             )
         most = phase.extra_blocks
+
+
+def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
+    """Refuse a size that fits neither store nor networks."""
+    height, width = phase.size_hw
+    shape = model_config(model, 1, extra_blocks=phase.extra_blocks)
+    multiple = max(shape.size_multiple, image_size_multiple(model))
+    least = 2 * shape.size_multiple
+    if height * store_hw[1] != width * store_hw[0]:
+        raise ConfigError(
+            f"a phase trains at {width}x{height}, the store holds {store_hw[1]}x{store_hw[0]}, "
+            f"another aspect ratio; choose sizes {store_hw[1] / store_hw[0]:g} times as wide "
+            "as high, such as --preset kitti360 for 4:1"
+        )
+    if height % multiple or width % multiple:
+        raise ConfigError(
+            f"a phase trains at {width}x{height}: model {model} needs sides that are "
+            f"multiples of {multiple}"
+        )
+    if min(height, width) < least:
+        blocks = f" with {phase.extra_blocks} extra_blocks" if phase.extra_blocks else ""
+        raise ConfigError(
+            f"a phase trains at {width}x{height}: model {model}{blocks} needs sides of at least "
+            f"{least}"
+        )
+
+
+def _tell_enlarged(config: TrainConfig, store_hw: tuple[int, int], progress: Progress) -> None:
+    """Note sizes above the store's: its frames hold no such detail to learn."""
+    sizes = {phase.size_hw: None for phase in config.phases if phase.size_hw[0] > store_hw[0]}
+    if sizes:
+        named = ", ".join(f"{width}x{height}" for height, width in sizes)
+        progress.note(
+            f"the store holds {store_hw[1]}x{store_hw[0]}: what is trained at {named} sees its "
+            "frames enlarged, without more detail"
+        )
+
+
+def _check_terms(config: TrainConfig, *, uses_flow: bool) -> None:
+    """Refuse a phase with steps that would have nothing to learn from."""
+    weights = config.loss_weights
+    motion = ["warp", "occlusion", *(["flow"] if uses_flow else [])]
+    pictures = ["image_adversarial", "feature_matching", "pixel"]
+    pictures += ["consistency"] if uses_flow else []
+    pictures += ["perceptual"] if config.perceptual_weights is not None else []
+    for phase in config.phases:
+        if phase.learns == "motion":
+            terms = motion
+        elif phase.learns == "new_blocks" or config.given_motion:
+            terms = pictures
+        else:
+            terms = pictures + motion
+        if not any(getattr(weights, term) for term in terms):
+            alone = f" that learns {phase.learns}" if phase.learns != "all" else ""
+            raise ConfigError(
+                f"a phase{alone} has steps without any loss: loss_weights of {', '.join(terms)} "
+                "are all 0; set one of them above 0"
+            )

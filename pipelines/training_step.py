@@ -17,6 +17,7 @@ from svsdata.randomness import derived_seed
 from svsdata.training.chunks import Chunk, by_clip, images_before, perturb
 from svsdata.training.ema import decay_at, update_average
 from svsdata.training.guards import check_finite, gradient_norm
+from svsdata.training.processes import Share
 from svsdata.training.updates import discriminator_terms, generate, generator_terms, motion_terms
 
 
@@ -85,7 +86,7 @@ def train_step(
 
     figures = {f"loss/{name}": values[name] for name in (*judged, *terms)} | gradients
     figures["loss/generator"] = sum(values[name] for name in terms)
-    figures["occlusion/mean"] = output.occlusion_mask.mean().item()
+    figures |= _mean_occlusion(output.occlusion_mask, share)
     figures["time/step_s"] = time.monotonic() - began
     generated = by_clip(output.image, len(past))
     # contiguous: a resumed step must see the memory layout that an uninterrupted one sees
@@ -108,9 +109,15 @@ def _motion_step(
     learner.go_back(terms)
     figures = {f"loss/{name}": values[name] for name in terms} | _update(learner, step, config)
     figures["loss/generator"] = sum(values.values())
-    figures["occlusion/mean"] = occlusion_mask.mean().item()
+    figures |= _mean_occlusion(occlusion_mask, share)
     figures["time/step_s"] = time.monotonic() - began
     return figures
+
+
+def _mean_occlusion(occlusion_mask: Tensor, share: Share) -> dict[str, float]:
+    """Return the figure of all processes' masks."""
+    means = share.averaged({"occlusion/mean": occlusion_mask.mean()})
+    return {name: mean.item() for name, mean in means.items()}
 
 
 def _previous_images(generator: VideoGenerator[Any], chunk: Chunk, past: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ run = "run"
 # The store that `svsdata synthesize` writes.
 out = "synthetic"
 
-# What `svsdata train` starts from: carry or demo (small networks), cityscapes or kitti360.
+# What `svsdata train` starts from: carry or demo (small networks), cityscapes, kitti360 or
+# recommended.
 preset = "carry"
 
 # Any other field of a stage's config, under the stage's name; --set wins over it. For example:

@@ -67,6 +67,11 @@ class LabelSet:
         """Ids of the classes with instances."""
         return frozenset(label.id for label in self.labels if label.has_instances)
 
+    @cached_property
+    def void_ids(self) -> frozenset[int]:
+        """Ids that name no class of things: unlabeled, the ego vehicle, borders, all the rest."""
+        return frozenset(label.id for label in self.labels if label.category == "void")
+
     def label(self, name: str) -> Label:
         """Return the label of that name.
 

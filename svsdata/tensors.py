@@ -185,6 +185,12 @@ def _sample_positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     return columns + flow[:, 0].float(), rows + flow[:, 1].float()
 
 
+def full_precision(device_type: str) -> torch.autocast:
+    """Switch autocast off; the meta device, on which operations are counted, has none."""
+    known = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type if known else "cpu", enabled=False)
+
+
 def computes_bf16(device: torch.device) -> bool:
     """Tell whether bf16 is faster than float32 there; elsewhere processors only imitate it."""
     if device.type == "cpu":

@@ -1,7 +1,9 @@
 """What every stage's config is, and how one is put together from presets, files and words."""
 
+import dataclasses
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -16,7 +18,12 @@ from svsdata.errors import ConfigError
 class StageConfig(BaseModel):
     """A frozen record of a stage's choices; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        revalidate_instances="always",  # records made in Python are checked like those of files
+    )
 
     def resolved(self) -> dict[str, Any]:
         """Return every choice as JSON values."""
@@ -150,14 +157,16 @@ def _words(kind: Any) -> set[Any]:
 def _told(kind: type[BaseModel], error: ValidationError) -> str:
     """Tell pydantic's first finding in one line."""
     every = error.errors(include_url=False)
-    # A list without a valid item is too short besides, which tells nothing more
-    parents = {finding["loc"][:-1] for finding in every if len(finding["loc"]) > 1}
-    findings = [finding for finding in every if finding["loc"] not in parents]
+    inner = {it["loc"][:depth] for it in every for depth in range(len(it["loc"]))}
+    findings = [it for it in every if it["loc"] not in inner]  # a list is wrong by its items
+    # an unknown key first: what is missing is often what it was meant to be
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    findings.sort(key=lambda it: it["type"] not in unknown)
     place = ".".join(str(part) for part in findings[0]["loc"])
     stage = f"config of {kind.__name__.removesuffix('Config').lower()}"
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     match findings[0]["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             return f"{stage}: unknown key '{place}'; {_near(place, _field_names(kind))}{more}"
         case "missing":
             return f"{stage}: '{place}' is not given{more}"
@@ -171,6 +180,7 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
 
 
 def _near(place: str, known: list[str]) -> str:
+    place = re.sub(r"\.\d+\.", ".", place)  # names know no number of an item
     by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
     near = get_close_matches(place, known, n=1) or [
         by_last[last] for last in get_close_matches(place.rpartition(".")[2], by_last, n=1)
@@ -190,4 +200,6 @@ def _field_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
         names.append(prefix + name)
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             names += _field_names(info.annotation, f"{prefix}{name}.")
+        for item in filter(dataclasses.is_dataclass, get_args(info.annotation)):
+            names += [f"{prefix}{name}.{field.name}" for field in dataclasses.fields(item)]
     return names

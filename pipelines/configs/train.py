@@ -18,7 +18,8 @@ class LossWeights(StageConfig):
     video_adversarial: float = Field(1.0, ge=0)
     """Sum over both video discriminators (eq. 3)."""
     flow: float = Field(10.0, ge=0)
-    """Distance to the store's flow, in pixels (eq. 6, first term)."""
+    """Distance to the store's flow, in pixels (eq. 6, first term); each extra block, which doubles
+    them, halves it."""
     warp: float = Field(10.0, ge=0)
     """Distance of the warped real previous frame to the real frame (eq. 6, second term)."""
     perceptual: float = Field(10.0, ge=0)
@@ -33,7 +34,8 @@ class LossWeights(StageConfig):
     consistency: float = Field(0.0, ge=0)
     """Distance to the previous generated frame, warped by the store's flow; vid2vid's, 10 there."""
     labelmix: float = Field(0.0, ge=0)
-    """Consistency of the image discriminator under LabelMix (OASIS); not in the paper."""
+    """Consistency of the image discriminator under LabelMix, OASIS' own, 5 there on Cityscapes; not
+    in the paper. Of no use to model A, whose discriminator does not segment."""
 
 
 _LENGTHS = (6, 12, 24, 30)
@@ -135,20 +137,21 @@ what is shown and saved."""
 
 
 def train_preset(name: str) -> dict[str, object]:
-    """Return the fields that a preset sets: ``demo``, ``carry``, ``cityscapes`` or ``kitti360``.
+    """Return the fields that a preset sets.
 
     Raises:
-        ConfigError: If there is no such preset.
+        ConfigError: If there is no such preset; names those there are.
     """
-    if name == "demo":
-        return _demo()
-    if name == "carry":
-        return _carry()
-    if name == "cityscapes":
-        return _paper((256, 512))
-    if name == "kitti360":
-        return _paper((128, 512))
-    raise ConfigError(f"unknown preset '{name}' of train; known: demo, carry, cityscapes, kitti360")
+    presets: dict[str, dict[str, object]] = {
+        "demo": _demo(),
+        "carry": _carry(),
+        "cityscapes": _paper((256, 512)),
+        "kitti360": _paper((128, 512)),
+        "recommended": _paper((256, 512)) | {"loss_weights": LossWeights(labelmix=5.0)},
+    }
+    if name not in presets:
+        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
+    return presets[name]
 
 
 def _paper(size_hw: tuple[int, int]) -> dict[str, object]:

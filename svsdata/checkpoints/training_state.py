@@ -108,15 +108,15 @@ def load_checkpoint(folder: Path, state: TrainingState) -> tuple[int, dict[str, 
     Raises:
         CheckpointError: If a file is damaged or was made for other networks.
     """
-    tensors, _ = read_tensors(folder / _TENSORS_FILE)
+    go_on = "delete the folder to go on from the checkpoint before it"
     try:
+        tensors, _ = read_tensors(folder / _TENSORS_FILE)
         record = json.loads((folder / _RECORD_FILE).read_text())
         step, settings = int(record["step"]), record["optimizers"]
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} If not, {go_on}") from error
     except (FileNotFoundError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"cannot read '{folder / _RECORD_FILE}': {error}; "
-            "delete the folder to go on from the checkpoint before it"
-        ) from error
+        raise CheckpointError(f"cannot read '{folder / _RECORD_FILE}': {error}; {go_on}") from error
     for name, network in state.networks.items():
         load_tensors(network, _under(tensors, f"network/{name}"), str(folder))
     for name, optimizer in state.optimizers.items():

@@ -46,6 +46,8 @@ class Chunk:
     """(B, P + K, 2, H, W): the same, past frames included."""
     reliable: Tensor
     """(N, 1, H, W) float32: 1 where warping the previous real frame must give the real frame."""
+    visibility_known: Tensor
+    """(N, 1, H, W) float32: 1 where it is told whether the frame before shows the pixel."""
     motion: Motion | None
     """What the generator is to follow, of the store's flow; None leaves motion to it."""
 
@@ -105,6 +107,7 @@ def chunk_of(
         flow=None if batch.flow is None else _rows(batch.flow[:, start:stop]),
         flows=None if batch.flow is None else batch.flow[:, stretch],
         reliable=_rows(_reliable(batch, slice(start, stop), previous_real, real)),
+        visibility_known=_rows(_visibility_known(batch, slice(start, stop))),
         motion=_motion(batch, slice(start, stop)) if gives_motion else None,
     )
 
@@ -190,3 +193,19 @@ def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tens
     if frames.start == 0:
         reliable[:, 0] = 0.0  # nothing comes before the clip
     return reliable
+
+
+def _visibility_known(batch: ClipBatch, frames: slice) -> Tensor:
+    """Return (B, K, 1, H, W) float32: 1 where flow is known or a pixel marked as occluded.
+
+    Without flow pictures tell; of the first frame of a clip nothing does.
+    """
+    if batch.flow_validity is None:
+        known = torch.ones_like(batch.image[:, frames, :1], dtype=torch.float32)
+    else:
+        known = batch.flow_validity[:, frames].float()
+    if batch.occlusion is not None:
+        known = torch.maximum(known, batch.occlusion[:, frames].float())
+    if frames.start == 0:
+        known[:, 0] = 0.0
+    return known

@@ -21,8 +21,8 @@ def check_finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         raise NonFiniteLossError(
             f"step {step}: {' and '.join(broken)} is not finite ({shown}); nothing was updated. "
-            "Run again to go on from the last checkpoint, with a lower learning rate or "
-            "precision=float32"
+            "Begin a new run with a lower learning rate or precision=float32; "
+            "--set start_from=RUN lets it begin with the last checkpoint of this one"
         )
     return values
 

@@ -64,6 +64,8 @@ class OasisJudge:
     """The segmenting discriminator (svs-gan eq. 1 and 2)."""
 
     network: ImageDiscriminator
+    ignored: Tensor
+    """(K,) bool: classes that weigh nothing."""
     max_class_weight: float | None
     recompute: Recompute
 
@@ -111,7 +113,7 @@ class OasisJudge:
 
     def _class_weights(self, chunk: Chunk) -> Tensor:
         counts = chunk.class_counts[: self.network.config.num_classes]
-        return losses.class_weights(counts, limit=self.max_class_weight)
+        return losses.class_weights(counts, ignored=self.ignored, limit=self.max_class_weight)
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,12 @@ class PatchJudge:
     ) -> tuple[Tensor, Tensor]:
         """Ask whether the patches pass for real, and compare features."""
         pictures = len(generated) // len(chunk.real)
-        convinced, matched = generated.new_zeros(()), generated.new_zeros(())
+        convinced = generated.new_zeros(())
         scores = self._scores(not_learning(self.network), chunk, generated)
-        for layers, real in zip(scores, real_maps, strict=True):
+        for layers in scores:
             convinced = convinced + losses.generator_loss(layers[-1], mode=self.mode).mean()
-            repeated = [maps.repeat(pictures, 1, 1, 1) for maps in real[:-1]]
-            difference = losses.feature_matching_loss(layers[:-1], repeated).mean()
-            matched = matched + difference / len(real_maps)
+        real = [[maps.repeat(pictures, 1, 1, 1) for maps in layers] for layers in real_maps]
+        matched = losses.patch_matching_loss(scores, real).mean()
         return pictures * convinced, pictures * matched
 
     def _scores(

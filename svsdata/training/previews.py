@@ -17,6 +17,9 @@ from svsdata.tensors import edges, tensor_to_image
 from svsdata.training.chunks import reference
 from svsdata.training.clips import ClipBatch
 
+PREVIEW_FRAMES = 25
+"""Frames of a recording that a preview shows, the reference included."""
+
 _ROWS = 4
 
 

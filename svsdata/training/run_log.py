@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from svsdata.images import encode_png
@@ -68,11 +70,24 @@ class RunLog:
 
 
 class FigureMeans:
-    """Means of figures over the steps since they were last taken."""
+    """Means of figures over the steps since they were last taken.
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
+    Args:
+        begun: What ``state`` of a run returned that was stopped in between.
+    """
+
+    def __init__(self, begun: Mapping[str, Tensor]) -> None:
+        told = {name: pair.tolist() for name, pair in begun.items()}
+        self._sums: dict[str, float] = {name: total for name, (total, _) in told.items()}
+        self._counts: dict[str, int] = {name: int(count) for name, (_, count) in told.items()}
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Return sum and count of each figure: (2,) float64."""
+        return {
+            name: torch.tensor([total, self._counts[name]], dtype=torch.float64)
+            for name, total in self._sums.items()
+        }
 
     def add(self, figures: Mapping[str, float]) -> None:
         """Add the figures of a step; a step may lack some."""

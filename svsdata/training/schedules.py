@@ -7,27 +7,34 @@ from their first frame to their last, chunk after chunk.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
 
 Learns: TypeAlias = Literal["all", "motion", "new_blocks"]
+Pixels: TypeAlias = Annotated[int, Field(ge=1)]
+Rate: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training during which clips have one length and one size."""
+    """A stretch of training during which clips have one length and one size.
 
-    epochs: float
+    Ranges are checked where a config takes it up.
+    """
+
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Passes over the store at the natural number of steps; else the phase's share of them."""
-    clip_frames: int
+    clip_frames: Annotated[int, Field(ge=2)]
     """Frames read of a clip, the reference included: ``clip_frames - 1`` are generated."""
-    size_hw: tuple[int, int]
+    size_hw: tuple[Pixels, Pixels]
     """Size the networks see; the store's frames are resized to it."""
-    learning_rate: float
-    final_learning_rate: float | None = None
+    learning_rate: Rate
+    final_learning_rate: Rate | None = None
     """Where the rate ends, linearly; None keeps it constant."""
-    batch_size: int = 1
+    batch_size: Annotated[int, Field(ge=1)] = 1
     """Clips trained side by side."""
-    extra_blocks: int = 0
+    extra_blocks: Annotated[int, Field(ge=0)] = 0
     """SPADE blocks beyond the base network; each doubles the size. Where a phase has more than the
     one before, the generator grows and keeps what it has learned."""
     learns: Learns = "all"

@@ -222,7 +222,8 @@ def motion_terms(
         confidence = losses.warp_confidence(warp(previous, backward_flow), real)
     else:
         terms["flow"] = losses.flow_loss(backward_flow, chunk.flow, reliable).mean()
-    terms["occlusion"] = losses.occlusion_loss(occlusion_mask, confidence).mean()
+    occlusion = losses.occlusion_loss(occlusion_mask, confidence)
+    terms["occlusion"] = (chunk.visibility_known * occlusion).mean()
     weights = objective.weights
     return {name: weights[name] * term for name, term in terms.items() if weights[name]}
 
@@ -242,13 +243,12 @@ def _adversarial_terms(
     for index, real_maps in real_features.video.items():
         discriminator = networks.video_discriminators[index]
         triples = _triples(discriminator, chunk, output.image, past_generated)
-        scores = not_learning(discriminator)(triples)
-        for layers, real_layers in zip(scores, real_maps, strict=True):
+        scores: PatchScores = not_learning(discriminator)(triples)
+        for layers in scores:
             convinced = (
                 convinced + losses.generator_loss(layers[-1], mode=objective.video_gan).mean()
             )
-            difference = losses.feature_matching_loss(layers[:-1], real_layers[:-1]).mean()
-            matched = matched + difference / len(real_maps)
+        matched = matched + losses.patch_matching_loss(scores, real_maps).mean()
     terms = {"image_adversarial": named, "feature_matching": matched}
     if real_features.video:
         terms["video_adversarial"] = convinced

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from svsdata import __version__
 from svsdata.cli.main import COMMANDS, app, load_command
 from svsdata.errors import StoreError
+from svsdata.pipelines.interrupts import nothing_kept
 from svsdata.pipelines.workspace import STAGES, make_workspace
 
 
@@ -103,6 +104,17 @@ def test_an_interrupt_is_one_line_and_exit_code_130(gate):
     done = invoke("gate")
     assert done.exit_code == 130
     assert done.stderr == "svsdata: interrupted; the same command goes on from here\n"
+
+
+def test_an_interrupt_that_keeps_nothing_says_so(gate):
+    def command() -> None:
+        with nothing_kept():
+            raise KeyboardInterrupt
+
+    gate(command)
+    done = invoke("gate")
+    assert done.exit_code == 130
+    assert done.stderr == ("svsdata: interrupted; nothing was kept, the same command begins anew\n")
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(gate):

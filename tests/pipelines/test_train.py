@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,18 @@ from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
 from svsdata.images import decode_image
 from svsdata.pipelines.configs.base import make_config
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.train import estimate_train, run_train
+from svsdata.pipelines.training_estimate import Trial, estimate_training
+from svsdata.pipelines.training_learner import build_learner
+from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
+from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
 
 HALF = (64, 128)
+ALONE = LossWeights(**(dict.fromkeys(LossWeights.model_fields, 0.0) | {"video_adversarial": 1.0}))
+"""The loss of video discriminators, which wait for a clip's third frame."""
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_losses.json"
 GOLDEN_TOLERANCE = 1e-3
 """AVX2 and AVX-512 kernels, one thread and two, differ by up to 3e-5 after four steps."""
@@ -96,14 +103,18 @@ def test_what_is_left_out_is_said(whole):
 
 def test_an_interrupted_run_goes_on_bit_for_bit(whole, store, tmp_path):
     run = tmp_path / "run"
-    stopped = config(store, run, keep_checkpoints=1)
+    stopped = config(store, run, keep_checkpoints=1, log_steps=3)
     with pytest.raises(KeyboardInterrupt):
-        run_train(stopped, Listener(interrupt_after=2))  # in the middle of a clip
+        run_train(stopped, Listener(interrupt_after=2))  # in the middle of a clip and of a mean
     assert checkpoint_folders(run)[0].name == "checkpoint-000000002"
     result = run_train(stopped, Silent())
     assert result.steps_done_now == 2
     assert files_of(run) == files_of(whole[0])
-    assert stats_of(run) == stats_of(whole[0])
+    *first, last = stats_of(whole[0])
+    means = FigureMeans({})
+    for line in first:
+        means.add({name: value for name, value in line.items() if name != "step"})
+    assert stats_of(run) == [{"step": 3, **means.take()}, last]
 
 
 def test_a_finished_run_says_that_nothing_is_left(whole, store):
@@ -142,7 +153,7 @@ def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run_before_the_update(store, tmp_path):
     told = config(store, tmp_path / "run", checkpoint_steps=1, phases=[Phase(1, 4, HALF, 1e30)])
-    with pytest.raises(NonFiniteLossError, match=r"step [12]: .* not finite"):
+    with pytest.raises(NonFiniteLossError, match=r"step [12]: .* not finite .*start_from=RUN"):
         run_train(told, Silent())
     for weight in load_generator(tmp_path / "run")[0].parameters():
         assert weight.isfinite().all()
@@ -180,6 +191,27 @@ def test_sizes_that_fit_neither_store_nor_network_are_refused(store, tmp_path, s
     told = config(store, tmp_path / "run", phases=[Phase(1, 4, size_hw, 1e-4)])
     with pytest.raises(ConfigError, match=message):
         run_train(told, Silent())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "C", "phases": [Phase(1, 4, HALF, 1e-4, extra_blocks=1)]},
+         "model C with 1 extra_blocks needs sides of at least 128"),
+        ({"model": "A", "phases": [Phase(1, 4, (8, 16), 1e-4)]},
+         "trains at 16x8: model A needs sides of at least 16"),
+        ({"loss_weights": ALONE}, "steps without any loss: loss_weights of image_adversarial, .*"),
+        ({"loss_weights": ALONE.model_copy(update={"warp": 1.0}), "given_motion": 0.5},
+         "steps without any loss"),
+        ({"loss_weights": ALONE.model_copy(update={"pixel": 1.0}),
+          "phases": [Phase(1, 2, HALF, 1e-4, learns="motion")]},
+         "a phase that learns motion .*: loss_weights of warp, occlusion, flow are all 0"),
+    ],
+)  # fmt: skip
+def test_phases_too_small_or_with_nothing_to_learn_are_refused(store, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        run_train(config(store, tmp_path / "run", **changes), Silent())
     assert not (tmp_path / "run").exists()
 
 
@@ -234,17 +266,63 @@ def test_an_estimate_measures_every_phase_and_writes_nothing(whole, store, tmp_p
     assert heard.words[-2:] == ["measure", "1"]
     assert "real steps at 128x64" in " ".join(heard.words)
     assert [phase.steps for phase in estimate.phases] == [3, 7]
-    assert estimate.seconds == pytest.approx(sum(p.steps * p.step_s for p in estimate.phases))
+    steps_s = sum(phase.steps * phase.step_s for phase in estimate.phases)
+    assert estimate.seconds == pytest.approx(steps_s + estimate.previews_s)
     assert estimate.memory_bytes > 2**27
     written = sum(len(data) for data in files_of(whole[0]).values())
-    assert estimate.disk_bytes / told.keep_checkpoints == pytest.approx(written, rel=0.25)
+    # those kept, and the one being written
+    assert estimate.disk_bytes / (told.keep_checkpoints + 1) == pytest.approx(written, rel=0.05)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("size_hw", "enlarged"), [(HALF, False), ((128, 256), True)])
+def test_frames_seen_larger_than_they_are_stored_are_told(store, tmp_path, size_hw, enlarged):
+    heard = Told()
+    phases = [Phase(1, 4, HALF, 1e-4), Phase(1, 4, size_hw, 1e-4)]
+    plan_training(config(store, tmp_path / "run", phases=phases), heard)
+    note = "the store holds 128x64: what is trained at 256x128 sees its frames enlarged"
+    assert any(word.startswith(note) for word in heard.words) == enlarged
+
+
+def test_an_estimate_counts_a_preview_for_each_that_is_due(store, tmp_path):
+    small = {"width": 0.1, "steps": 10, "reference_free": 0.0}
+    told = config(store, tmp_path / "run", **small, preview_steps=4)
+    asked = []
+
+    def preview(phase, num_frames):
+        asked.append((phase.size_hw, num_frames))
+        time.sleep(0.02)
+
+    plan = plan_training(told, Silent())
+    learner = build_learner(told, plan, Silent(), extra_blocks=0)
+    trial = Trial(lambda *_: None, preview, lambda: learner.state)
+    estimate = estimate_training(told, plan, trial, Silent(), processes=1)
+    assert asked == [(HALF, 3)]
+    # after 4, 8 and 10 steps, each of the recording's 8 generated frames; 2 were measured
+    assert estimate.previews_s >= 3 * 8 / 2 * 0.02
+
+
+class Impatient(Silent):
+    """Presses Ctrl-C as soon as steps are measured."""
+
+    def start(self, task: str, total: int | None, *, done: int = 0, unit: str = "frames") -> None:
+        del total, done, unit
+        if task == "measure":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("call", [estimate_train, run_train])
+def test_ctrl_c_while_steps_are_measured_says_that_nothing_was_kept(store, tmp_path, call):
+    with pytest.raises(KeyboardInterrupt, match="nothing was kept"):
+        call(config(store, tmp_path / "run", width=0.1), Impatient())
     assert not (tmp_path / "run").exists()
 
 
 def test_presets_are_configs_and_unknown_ones_are_named():
-    for name in ("demo", "carry", "cityscapes", "kitti360"):
+    for name in ("demo", "carry", "cityscapes", "kitti360", "recommended"):
         made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
         assert made.phases
+        assert made.loss_weights.labelmix == (5 if name == "recommended" else 0)
     with pytest.raises(ConfigError, match="unknown preset 'dmo' of train; known: demo"):
         train_preset("dmo")
 

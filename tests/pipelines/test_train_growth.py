@@ -12,6 +12,8 @@ from svsdata.nets.svsgan.generator import Generator
 from svsdata.pipelines.configs.train import TrainConfig, train_preset
 from svsdata.pipelines.train import run_train
 from svsdata.pipelines.training_estimate import TrainEstimate
+from svsdata.pipelines.training_learner import build_learner, for_phase
+from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
 from svsdata.training.schedules import Phase, Round, Span, detail_share
 
@@ -77,6 +79,17 @@ def test_new_blocks_learn_first_and_then_all(whole):
     new = [name for name in first if name not in base and not name.endswith(("_u", "_v"))]
     assert sum(not torch.equal(first[name], second[name]) for name in new) > len(new) // 2
     assert sum(not torch.equal(second[name], third[name]) for name in base) > len(base) // 2
+
+
+def test_flow_weighs_half_at_twice_the_size_however_a_run_came_there(store, tmp_path):
+    told = config(store, tmp_path / "run")
+    plan = plan_training(told, Silent())
+    grown = build_learner(told, plan, Silent(), extra_blocks=0)
+    assert grown.objective.weights["flow"] == 10
+    grown = for_phase(grown, told, plan, told.phases[1])
+    resumed = build_learner(told, plan, Silent(), extra_blocks=1)
+    for learner in (grown, resumed):
+        assert learner.objective.weights == told.loss_weights.model_dump() | {"flow": 5.0}
 
 
 def test_vid2vid_grows_by_an_enhancer_that_learns_first(store, tmp_path):

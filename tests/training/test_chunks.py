@@ -86,6 +86,24 @@ def test_the_first_frame_of_a_clip_has_no_past_and_nothing_reliable(batch):
     assert torch.equal(reference(batch)[:, 0], chunk.real[:2])
 
 
+def test_visibility_is_known_where_flow_is_or_a_pixel_is_marked_as_occluded(batch):
+    validity = torch.ones_like(batch.flow_validity)
+    validity[:, :, :, :8] = 0
+    unsure = replace(batch, flow_validity=validity)
+    known = chunk_of(unsure, 4, 5, with_edges=False).visibility_known
+    expected = (validity[:, 4] | batch.occlusion[:, 4]).float()
+    assert 0 < expected[:, :, :8].mean() < 1
+    assert torch.equal(known, expected)
+    without = replace(unsure, occlusion=None)
+    assert torch.equal(
+        chunk_of(without, 4, 5, with_edges=False).visibility_known, validity[:, 4].float()
+    )
+    for layers in ({}, {"flow": None, "flow_validity": None}):
+        first = chunk_of(replace(batch, **layers), 0, 2, with_edges=False).visibility_known
+        assert (first[:2] == 0).all()
+        assert (first[2:] == 1).all()
+
+
 @pytest.mark.parametrize(("probability", "disturbed"), [(0.0, 0), (1.0, 4)])
 def test_feedback_is_disturbed_with_its_probability(probability, disturbed):
     image = torch.zeros(4, 3, 8, 10)

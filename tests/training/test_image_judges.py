@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from svsdata.labels import CITYSCAPES
 from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
+from svsdata.nets.svsgan.losses import class_counts, segmentation_loss
 from svsdata.nets.vid2vid.config import PatchImageConfig
 from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
 from svsdata.store.reader import StoreReader
@@ -25,7 +29,8 @@ def make_judge(kind, recompute=KEEP):
     torch.manual_seed(0)
     if kind == "oasis":
         config = ImageDiscriminatorConfig(CLASSES, widths=(4, 8))
-        return OasisJudge(ImageDiscriminator(config), None, recompute)
+        void = torch.tensor([id_ in CITYSCAPES.void_ids for id_ in range(CLASSES)])
+        return OasisJudge(ImageDiscriminator(config), void, None, recompute)
     config = PatchImageConfig(CLASSES, edges=True, width=4)
     return PatchJudge(PatchImageDiscriminator(config), "ls", recompute)
 
@@ -49,6 +54,29 @@ def test_a_second_picture_of_each_frame_counts_as_much_as_the_first(chunk, kind)
     torch.testing.assert_close(matched_twice, 2 * matched)
 
 
+def test_pixels_of_no_class_weigh_nothing_however_few_they_are(chunk):
+    judge = make_judge("oasis")
+    generated = torch.zeros_like(chunk.real)
+    told = {}
+    for name in ("unlabeled", "ego vehicle", "rectification border", "license plate"):
+        semantic = chunk.semantic.clone()
+        semantic[:, :2] = CITYSCAPES.label(name).id
+        counts = class_counts(semantic, 256)
+        told[name] = losses_of(
+            judge, replace(chunk, semantic=semantic, class_counts=counts), generated
+        )
+    # which void class it is makes no difference: none is asked for
+    for name in ("ego vehicle", "rectification border"):
+        assert told[name][:2] == told["unlabeled"][:2]
+    assert told["license plate"][1] != told["unlabeled"][1]
+    rest, pixels = class_counts(chunk.semantic[:, 2:], CLASSES), chunk.semantic.numel()
+    weights = pixels / ((rest > 0).sum() * rest.clamp(min=1)) * (rest > 0)
+    with torch.no_grad():
+        logits = judge.network(generated).logits[:, :, 2:]
+    named = segmentation_loss(logits, chunk.semantic[:, 2:], weights).sum() / pixels
+    torch.testing.assert_close(told["unlabeled"][1], named)
+
+
 @pytest.mark.parametrize("kind", ["oasis", "patch"])
 def test_real_frames_match_themselves_and_recomputing_changes_no_gradient(chunk, kind):
     gradients = []
@@ -63,6 +91,23 @@ def test_real_frames_match_themselves_and_recomputing_changes_no_gradient(chunk,
         gradients.append([generated.grad, *own])
     for kept, again in zip(*gradients, strict=True):
         assert torch.equal(kept, again)
+
+
+def test_patches_match_with_half_the_distance_of_every_layer(chunk):
+    judge = make_judge("patch")
+    generated = torch.zeros_like(chunk.real)
+    _, _, matched = losses_of(judge, chunk, generated)
+    with torch.no_grad():
+        pair = [
+            judge.network(it, chunk.semantic, chunk.edges["edges"])
+            for it in (chunk.real, generated)
+        ]
+    expected = sum(
+        0.5 * (a - b).abs().mean()
+        for real, fake in zip(*pair, strict=True)
+        for a, b in zip(real[:-1], fake[:-1], strict=True)
+    )
+    torch.testing.assert_close(matched, expected)
 
 
 def test_the_patch_loss_is_the_literal_mean_of_squares(chunk):

@@ -31,7 +31,7 @@ def test_a_resumed_run_drops_figures_behind_its_checkpoint_and_a_line_cut_short(
 
 
 def test_means_are_over_the_steps_that_had_the_figure():
-    means = FigureMeans()
+    means = FigureMeans({})
     means.add({"a": 1.0})
     means.add({"a": 3.0, "b": 5.0})
     assert means.take() == {"a": 2.0, "b": 5.0}

@@ -14,7 +14,7 @@ from svsdata.nets.svsgan.config import (
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
 from svsdata.nets.svsgan.losses import class_counts
-from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator
+from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator, frame_triples
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of, reference
 from svsdata.training.clips import Clip, load_clips
@@ -27,6 +27,7 @@ from svsdata.training.updates import (
     discriminator_terms,
     generate,
     generator_terms,
+    motion_terms,
 )
 
 CLASSES = 35
@@ -55,7 +56,10 @@ def networks():
     return Networks(
         Generator(generator),
         OasisJudge(
-            ImageDiscriminator(ImageDiscriminatorConfig(CLASSES, widths=(4, 8))), None, KEEP
+            ImageDiscriminator(ImageDiscriminatorConfig(CLASSES, widths=(4, 8))),
+            torch.zeros(CLASSES, dtype=torch.bool),
+            None,
+            KEEP,
         ),
         tuple(VideoDiscriminator(VideoDiscriminatorConfig(stride, 4)) for stride in (1, 3)),
     )
@@ -95,6 +99,29 @@ def test_a_weight_scales_its_term_and_zero_leaves_it_out(networks, batch):
     torch.testing.assert_close(after["pixel"], 2 * before["pixel"])
     assert "warp" not in after
     assert "labelmix" not in judged
+
+
+def test_the_video_discriminators_match_with_half_the_distance_of_every_layer(networks, batch):
+    networks.generator.eval()
+    chunk = chunk_of(batch, 7, 8, with_edges=False)
+    past = chunk.past_real
+    objective = Objective({**dict.fromkeys(WEIGHTS, 0.0), "feature_matching": 1.0})
+    _, terms = all_terms(networks, chunk, past, objective)
+    image = generate(networks.generator, chunk, past[:, -1]).image
+    scores = networks.image_judge.network(image), networks.image_judge.network(chunk.real)
+    maps = list(zip(*(it.features for it in scores), strict=True))
+    expected = sum((a - b).abs().mean() for a, b in maps) / len(maps)
+    for discriminator in networks.video_discriminators:
+        stride = discriminator.config.stride
+        pair = []
+        for newest in (image, chunk.real):
+            frames = torch.cat([past, newest[:, None]], dim=1)
+            triples = frame_triples(frames, chunk.flows, stride=stride, num_new=1)
+            pair.append(discriminator(triples))
+        for layers, real_layers in zip(*pair, strict=True):
+            for a, b in zip(layers[:-1], real_layers[:-1], strict=True):
+                expected = expected + 0.5 * (a - b).abs().mean()
+    torch.testing.assert_close(terms["feature_matching"], expected)
 
 
 def test_the_perceptual_loss_compares_what_its_network_sees(networks, batch):
@@ -231,3 +258,27 @@ def test_without_flow_the_occlusion_mask_learns_where_its_own_warp_fails(network
     mask = generate(networks.generator, chunk, chunk.past_real[:, -1]).occlusion_mask
     expected = torch.nn.functional.binary_cross_entropy(mask, changed)
     torch.testing.assert_close(terms["occlusion"], expected, atol=1e-5, rtol=0)
+
+
+def occlusion_term(chunk, level):
+    """The term of a mask of one level everywhere."""
+    mask = torch.full_like(chunk.reliable, level)
+    objective = Objective({**dict.fromkeys(WEIGHTS, 0.0), "occlusion": 1.0})
+    flow = chunk.previous_real.new_zeros(len(mask), 2, *mask.shape[2:])
+    return motion_terms(chunk, flow, mask, objective=objective)["occlusion"].item()
+
+
+def test_the_mask_learns_nothing_where_flow_is_unknown_and_nothing_marked(batch):
+    blind = torch.zeros_like(batch.flow_validity)
+    unmarked = replace(batch, flow_validity=blind, occlusion=torch.zeros_like(batch.occlusion))
+    for level in (0.05, 0.95):
+        assert occlusion_term(chunk_of(unmarked, 3, 4, with_edges=False), level) == 0
+    marked = replace(batch, flow_validity=blind, occlusion=torch.ones_like(batch.occlusion))
+    chunk = chunk_of(marked, 3, 4, with_edges=False)
+    assert occlusion_term(chunk, 0.05) == pytest.approx(-math.log(0.05), rel=1e-4)
+
+
+@pytest.mark.parametrize("layers", [{}, {"flow": None, "flow_validity": None, "occlusion": None}])
+def test_a_first_frame_from_labels_alone_tells_the_mask_nothing(batch, layers):
+    chunk = chunk_of(replace(batch, **layers), 0, 1, with_edges=False)
+    assert occlusion_term(chunk, 1.0) == 0

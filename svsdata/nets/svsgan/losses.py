@@ -21,6 +21,9 @@ AdversarialMode: TypeAlias = Literal["ls", "bce", "hinge"]
 PERCEPTUAL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Beta of eq. 4 for relu1_1 .. relu5_1 (pix2pixHD)."""
 
+_SURE = 1e-6
+"""Distance to 0 or 1 at which a mask counts as sure: what a float32 sigmoid still resolves."""
+
 
 def class_counts(semantic: Tensor, num_classes: int) -> Tensor:
     """Count pixels by class: (B, H, W) ids to (K,) float32; sum over processes before weighting."""
@@ -28,13 +31,13 @@ def class_counts(semantic: Tensor, num_classes: int) -> Tensor:
 
 
 def class_weights(
-    counts: Tensor, *, ignored: int | None = None, limit: float | None = None
+    counts: Tensor, *, ignored: Tensor | None = None, limit: float | None = None
 ) -> Tensor:
     """Weigh classes by inverse frequency: alpha of eq. 1 and 2 (OASIS).
 
     Args:
         counts: (K,) pixels by class.
-        ignored: Class whose pixels weigh nothing; they still count as pixels.
+        ignored: (K,) bool, classes whose pixels weigh nothing; they still count as pixels.
         limit: Highest weight; None = the paper's, a class of one pixel then weighs all of its
             share.
 
@@ -43,7 +46,7 @@ def class_weights(
     """
     present = counts > 0
     if ignored is not None:
-        present = present & (torch.arange(len(counts), device=counts.device) != ignored)
+        present = present & ~ignored
     weights = counts.sum() / (present.sum().clamp(min=1) * counts.clamp(min=1)) * present
     return weights if limit is None else weights.clamp(max=limit)
 
@@ -125,6 +128,26 @@ def feature_matching_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -
     return torch.stack(_feature_distances(generated, real)).mean(dim=0)
 
 
+def patch_matching_loss(
+    generated: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]
+) -> Tensor:
+    """L1 of a patch discriminator's features as vid2vid weighs it: eq. 5; (B,).
+
+    Args:
+        generated: Per resolution the outputs of all layers; the last, logits, are left out.
+        real: The same of the real frames; detached.
+
+    Returns:
+        The sum over layers and resolutions, each 4 / (layers * resolutions): 0.5 for vid2vid's
+        four layers at two resolutions.
+    """
+    means = [
+        feature_matching_loss(layers[:-1], real_layers[:-1])
+        for layers, real_layers in zip(generated, real, strict=True)
+    ]
+    return 4 * torch.stack(means).mean(dim=0)
+
+
 def flow_loss(flow: Tensor, reference_flow: Tensor, validity_mask: Tensor) -> Tensor:
     """L1 to the pseudo flow where it holds: eq. 6's first term.
 
@@ -193,9 +216,11 @@ def occlusion_loss(occlusion_mask: Tensor, confidence: Tensor) -> Tensor:
         confidence: (B, 1, H, W) from ``warp_confidence``, or 1 minus a known occlusion.
 
     Returns:
-        (B, 1, H, W); at most 9.2, where the mask is sure and wrong.
+        (B, 1, H, W); at most 13.8, where the mask is sure and wrong.
     """
-    mask = occlusion_mask.float().clamp(1e-4, 1 - 1e-4)
+    mask = occlusion_mask.float()
+    # limited in value only: a mask that is sure and wrong must find its way back
+    mask = mask + (mask.clamp(_SURE, 1 - _SURE) - mask).detach()
     return -(confidence * (1 - mask).log() + (1 - confidence) * mask.log())
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
 from svsdata.nets.svsgan.config import MotionConfig
-from svsdata.tensors import leaves_frame, resize
+from svsdata.tensors import full_precision, leaves_frame, resize
 
 
 class MotionNet(nn.Module):
@@ -86,12 +86,6 @@ def _positions(like: Tensor) -> Tensor:
     rows = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
     grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)])
     return grid.expand(batch, 2, height, width)
-
-
-def full_precision(device_type: str) -> torch.autocast:
-    """Switch autocast off; the meta device, on which operations are counted, has none."""
-    known = torch.amp.is_autocast_available(device_type)
-    return torch.autocast(device_type if known else "cpu", enabled=False)
 
 
 class ResidualBlock(nn.Module):

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 
+from svsdata.tensors import full_precision
+
 _FIRST_ITERATIONS = 16
 """Steps of power iteration at the start; as many as torch takes."""
 
@@ -55,7 +57,8 @@ class _SpectralNorm(nn.Module):
                 self.iterate(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight / torch.vdot(self._u, torch.mv(weight.flatten(1), self._v))
+        with full_precision(weight.device.type):  # on CUDA autocast lowers torch.mv
+            return weight / torch.vdot(self._u, torch.mv(weight.flatten(1), self._v))
 
     def iterate(self, weight: Tensor) -> None:
         """Take one step of power iteration."""

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from svsdata.nets.svsgan.blocks import InstanceNorm
-from svsdata.nets.svsgan.motion import ResidualBlock, full_precision
+from svsdata.nets.svsgan.motion import ResidualBlock
 from svsdata.nets.vid2vid.config import Vid2VidConfig
 from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
-from svsdata.tensors import one_hot, warp
+from svsdata.tensors import full_precision, one_hot, warp
 
 _HEAD_KERNEL = 7
 _INIT_STD = 0.02

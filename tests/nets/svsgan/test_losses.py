@@ -31,11 +31,12 @@ def test_class_counts_count_pixels(semantic):
     assert counts.tolist() == [int((semantic == c).sum()) for c in range(K)]
 
 
-@pytest.mark.parametrize("ignored", [None, 0, 3])
+@pytest.mark.parametrize("ignored", [(), (0,), (3,), (0, 1, 3)])
 def test_class_weights_equal_the_literal_formula(semantic, ignored):
-    weights = losses.class_weights(losses.class_counts(semantic, K), ignored=ignored)
+    mask = torch.tensor([c in ignored for c in range(K)])
+    weights = losses.class_weights(losses.class_counts(semantic, K), ignored=mask)
     pixels = semantic.flatten().tolist()
-    present = {c for c in pixels if c != ignored}
+    present = {c for c in pixels if c not in ignored}
     for c in range(K):
         expected = len(pixels) / (len(present) * pixels.count(c)) if c in present else 0.0
         assert weights[c].item() == pytest.approx(expected)
@@ -54,7 +55,8 @@ def test_the_limit_caps_the_weight_of_rare_classes():
 
 
 def test_a_map_of_ignored_pixels_only_weighs_nothing():
-    assert losses.class_weights(torch.tensor([12.0, 0.0]), ignored=0).tolist() == [0, 0]
+    ignored = torch.tensor([True, False])
+    assert losses.class_weights(torch.tensor([12.0, 0.0]), ignored=ignored).tolist() == [0, 0]
 
 
 def test_segmentation_loss_equals_the_literal_formula(logits, semantic):
@@ -142,6 +144,22 @@ def test_feature_matching_teaches_the_generator_only():
     assert real[0].grad is None
 
 
+def test_patch_matching_weighs_layers_as_vid2vid_does():
+    # two resolutions of four layers and logits: 4 / (n_layers_D + 1) / num_D = 0.5 a layer
+    maker = torch.Generator().manual_seed(6)
+    real, generated = (
+        [[torch.rand(B, c, 4, 6, generator=maker) for c in (2, 3, 4, 5, 1)] for _ in range(2)]
+        for _ in range(2)
+    )
+    actual = losses.patch_matching_loss(generated, real)
+    for b in range(B):
+        expected = 0.0
+        for layers, real_layers in zip(generated, real, strict=True):
+            for a, r in zip(layers[:-1], real_layers[:-1], strict=True):
+                expected += 0.5 * (a[b] - r[b]).abs().mean().item()
+        assert actual[b].item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_flow_loss_counts_valid_pixels_only():
     flow, reference = torch.rand(B, 2, H, W), torch.rand(B, 2, H, W)
     valid = (torch.rand(B, 1, H, W) > 0.5).float()
@@ -217,6 +235,16 @@ def test_occlusion_loss_is_least_at_the_probability_of_being_occluded():
         loss = losses.occlusion_loss(masks, torch.full_like(masks, 1 - occluded))
         assert loss.isfinite().all()
         assert masks[loss.argmin()].item() == pytest.approx(occluded)
+
+
+def test_a_mask_that_is_sure_and_wrong_is_pulled_back_as_hard_as_any():
+    logits = torch.tensor([5.0, 12.0, -12.0, 12.0], requires_grad=True)
+    visible = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    loss = losses.occlusion_loss(torch.sigmoid(logits), visible)
+    assert loss.max() < 13.9
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    # the cross entropy's own: mask - target
+    assert gradient.tolist() == pytest.approx([1, 1, -1, 0], abs=0.05)
 
 
 def test_pixel_loss_is_the_absolute_difference():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch.nn.utils import parametrizations
+from torch.overrides import TorchFunctionMode
 
 from svsdata.nets.svsgan.spectral import advance_spectral_norms, spectral_norm
 
@@ -23,6 +24,29 @@ def test_used_once_a_step_weights_vectors_and_gradients_are_those_of_torchs_own(
         assert torch.equal(value, expected), name
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad)
+
+
+class Watched(TorchFunctionMode):
+    """Notes whether autocast is on where a product of matrix and vector is taken."""
+
+    def __init__(self):
+        super().__init__()
+        self.autocast = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.mv:
+            self.autocast.append(torch.is_autocast_enabled("cpu"))
+        return function(*args, **(kwargs or {}))
+
+
+def test_the_norm_is_computed_in_float32_under_autocast():
+    # on CUDA autocast would lower torch.mv; on the CPU it leaves it alone, so it is watched
+    layer = spectral_norm(torch.nn.Conv2d(4, 6, 3))
+    expected = layer.weight
+    with torch.autocast("cpu", torch.bfloat16), Watched() as watched:
+        weight = layer.weight
+    assert watched.autocast == [False]
+    assert torch.equal(weight, expected)
 
 
 def test_the_largest_singular_value_becomes_one_and_use_leaves_it_alone():
