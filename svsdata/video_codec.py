@@ -20,6 +20,8 @@ class VideoInfo:
     fps: float
     num_frames: int | None
     """As its header says; None where it does not. Cut files hold fewer."""
+    has_times: bool = True
+    """Whether frames say when they are shown; of a raw stream the rate is all there is."""
 
 
 def video_info(path: Path) -> VideoInfo:
@@ -30,10 +32,11 @@ def video_info(path: Path) -> VideoInfo:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        rate = stream.average_rate or stream.guessed_rate
+        rate = _rate(stream)
         if not rate or not stream.width:
             raise SourceError(f"{path}: no video frames; the header names neither size nor rate")
-        return VideoInfo((stream.height, stream.width), float(rate), stream.frames or None)
+        size_hw = (stream.height, stream.width)
+        return VideoInfo(size_hw, rate, stream.frames or None, has_times=_has_times(stream))
 
 
 def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
@@ -63,11 +66,22 @@ def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
                 ) from error
             if frame is None:
                 return
-            seconds = frame.time if frame.time is not None else index / float(stream.average_rate)
+            seconds = frame.time if frame.time is not None else index / _rate(stream)
             first_s = seconds if first_s is None else first_s
             if index >= start:
                 yield round((seconds - first_s) * 1e6), frame.to_ndarray(format="rgb24")
             index += 1
+
+
+def _has_times(stream: av.VideoStream) -> bool:
+    return stream.start_time is not None
+
+
+def _rate(stream: av.VideoStream) -> float:
+    """Return frames a second; FFmpeg's average of a raw stream is 25 whatever its frames say."""
+    rates = (stream.average_rate, stream.guessed_rate)
+    first, second = rates if _has_times(stream) else reversed(rates)
+    return float(first or second or 0)
 
 
 class VideoWriter:

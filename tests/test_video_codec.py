@@ -45,6 +45,27 @@ def test_reading_from_a_frame_on_gives_the_same_frames_and_times(tmp_path: Path)
     assert list(read_video(tmp_path / "a.mp4", start=99)) == []
 
 
+def write_raw(path: Path, count: int, fps: int) -> None:
+    """A stream of H.264 without a container: no times, a rate in the encoder's header alone."""
+    with av.open(str(path), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for picture in pictures(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("fps", [10, 17])
+def test_a_raw_stream_has_its_encoders_rate_and_no_times(tmp_path: Path, fps: int):
+    write_raw(tmp_path / "a.h264", 5, fps)
+    info = video_info(tmp_path / "a.h264")
+    assert (info.fps, info.has_times) == (fps, False)
+    read = [time for time, _ in read_video(tmp_path / "a.h264")]
+    assert read == [round(t * 1e6 / fps) for t in range(5)]
+    write(tmp_path / "b.mp4", 2)
+    assert video_info(tmp_path / "b.mp4").has_times
+
+
 def test_browsers_can_play_it_while_it_loads(tmp_path: Path):
     write(tmp_path / "a.mp4", 3)
     data = (tmp_path / "a.mp4").read_bytes()

@@ -8,7 +8,7 @@ from svsdata.labeling.sources.folder import folder_recordings
 from svsdata.labeling.sources.kitti360 import is_kitti360, kitti360_recordings
 from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.sources.street import PREFIX, street_recording
-from svsdata.labeling.sources.video import VIDEO_SUFFIXES, video_recording
+from svsdata.labeling.sources.video import VIDEO_SUFFIXES, VideoRecording, video_recording
 
 STREET_WORLD = "street world"
 KITTI360_LAYOUT = "KITTI-360 layout"
@@ -41,7 +41,7 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
         return Source(STREET_WORLD, (street_recording(place),), _STREET_LICENCE)
     path = Path(place).expanduser()
     if path.is_file():
-        return Source("video file", (video_recording(path, fps=fps),), _UNKNOWN_LICENCE)
+        return _videos("video file", (video_recording(path, fps=fps),))
     if not path.is_dir():
         raise SourceError(
             f"{path}: no such file or folder; expected a video, a folder of frames, Cityscapes' or "
@@ -71,7 +71,17 @@ def _folder_source(path: Path, fps: float | None) -> Source:
         recordings = tuple(
             video_recording(video, folders=(video.stem,), fps=fps) for video in videos
         )
-        return Source("folder of videos", recordings, _UNKNOWN_LICENCE)
+        return _videos("folder of videos", recordings)
     notes = () if fps else (f"{path}: frame rate unknown, {ASSUMED_FPS:g} frames/s assumed",)
     frames = folder_recordings(path, fps=fps or ASSUMED_FPS)
     return Source("folder of frames", frames, _UNKNOWN_LICENCE, notes)
+
+
+def _videos(kind: str, recordings: tuple[VideoRecording, ...]) -> Source:
+    notes = tuple(
+        f"{it.source}: a raw stream without times; its header says {it.fps:g} frames/s, or nothing "
+        "does; --set fps= corrects that"
+        for it in recordings
+        if not it.has_times
+    )
+    return Source(kind, recordings, _UNKNOWN_LICENCE, notes)

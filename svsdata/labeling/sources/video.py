@@ -31,6 +31,8 @@ class VideoRecording:
     corrected: bool = False
     """Whether ``fps`` tells the frames' times instead of the file."""
     camera: Camera | None = None
+    has_times: bool = True
+    """Whether the file says when its frames are shown, or ``fps`` was given."""
 
     def frames(self, start: int) -> Iterator[Frame | BadFrame]:
         """Yield the frames from ``start`` on; a broken or cut video ends with a bad frame."""
@@ -84,4 +86,5 @@ def video_recording(
         path=path,
         folders=folders,
         corrected=fps is not None,
+        has_times=info.has_times or fps is not None,
     )

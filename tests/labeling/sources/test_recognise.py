@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 
@@ -34,6 +35,21 @@ def test_each_kind_of_source_is_recognised_and_named(tmp_path):
     rect.mkdir(parents=True)
     (rect / "0000000000.png").write_bytes(encode_png(PICTURE))
     assert open_source(str(tmp_path / "kitti")).kind == "KITTI-360 layout"
+
+
+def test_a_raw_stream_tells_that_it_brings_no_times(tmp_path):
+    with av.open(str(tmp_path / "a.h264"), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(PICTURE, format="rgb24")))
+        container.mux(stream.encode())
+    for place in (tmp_path / "a.h264", tmp_path):
+        (note,) = open_source(str(place)).notes
+        assert "without times" in note
+        assert "10 frames/s" in note
+        assert open_source(str(place), fps=10.0).notes == ()
+    write_video(tmp_path / "b.mp4")
+    assert open_source(str(tmp_path / "b.mp4")).notes == ()
 
 
 def test_an_assumed_frame_rate_is_told_and_a_given_one_is_used(tmp_path):
