@@ -5,8 +5,9 @@
 WHAT is one of
 
 - ``flow``: flow and occlusion of inserted objects and of uncovered ground, against the street
-  world's renderer with the same solids in it, or without the cars. Objects that reach behind the
-  camera are left out: painting far faces first, the world's renderer does not order theirs.
+  world's renderer with the same solids in it, or without the cars. Painting far faces first, that
+  renderer does not always order those of a large object: where a ray through the pixel's centre
+  meets another one first, it is left out, and so are objects that reach behind the camera.
 - ``removal``: labels where cars were removed, against the street without cars.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from edits import true_depth
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
@@ -145,6 +147,7 @@ def flow(num_frames: int, worlds: int) -> None:
             for row in plan.rows:
                 if row.is_live and is_before_camera(row, edited.frame_index, plan):
                     mask = own & np.isin(edited.instance, row.instance_ids)
+                    mask &= in_order(truth, row, edited.frame_index, plan)
                     add_errors(sums, row.class_name, mask, edited, truth)
             background = (edited.provenance == 0) & (edited.semantic == truth.semantic)
             add_errors(sums, "of the base", background, edited, truth)
@@ -161,6 +164,14 @@ def flow(num_frames: int, worlds: int) -> None:
     for name, (pixels, length, error, inner, inner_error, wrong) in sums.items():
         figures = f"{length / pixels:.1f} | {error / pixels:.3f} | {inner_error / inner:.3f}"
         print(f"| {name} | {pixels:.0f} | {figures} | {wrong / pixels:.2%} |")
+
+
+def in_order(
+    truth: StreetFrame, row: PlannedEdit, frame_index: int, plan: EditPlan
+) -> NDArray[np.bool_]:
+    """Mark where the world's renderer shows the face of an object that a ray meets first."""
+    depth = true_depth(plan.camera_at(frame_index), row, frame_index - row.first_frame)
+    return np.isclose(truth.depth, depth, rtol=0.01)
 
 
 def is_before_camera(row: PlannedEdit, frame_index: int, plan: EditPlan) -> bool:

@@ -4,10 +4,11 @@
 
 Weights are random: the cost does not depend on them. ``A eager`` is vid2vid's network as PyTorch
 runs it, frame by frame; the others, A among them, are run as ``svsdata synthesize`` runs them:
-copied for inference, what depends on labels alone computed ahead. All of them keep the memory that
-they free, as ``svsdata --keep-memory`` does. The networks take turns, and the best turn of each
-counts. The peak is that of the machine's own convolutions: 3x3, 512 channels, at a 16th of the
-size.
+copied for inference, what depends on labels alone computed ahead. ``--compile`` adds
+``A compiled``: the eager one through ``torch.compile``, which needs a C++ compiler and minutes. All
+of them keep the memory that they free, as ``svsdata --keep-memory`` does. The networks take turns,
+and the best turn of each counts. The peak is that of the machine's own convolutions: 3x3, 512
+channels, at a 16th of the size.
 """
 
 import argparse
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--chunk", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -81,6 +83,13 @@ def main() -> None:
     with torch.no_grad():
         vid2vid = network("A", height)
         runs = {"A eager": eager_frames(vid2vid, start)}
+        if arguments.compile:
+            compiled = network("A", height)
+            for half in ("label_features", "render"):
+                setattr(compiled, half, torch.compile(getattr(compiled, half)))
+            runs["A compiled"] = eager_frames(compiled, start)
+            took = seconds(lambda: [next(runs["A compiled"]) for _ in range(2)])
+            print(f"two frames of A compiled, compiling included: {took:.0f} s")
         for model in ("A", *arguments.models):
             copied = inference_copy(vid2vid if model == "A" else network(model, height), dtype)
             runs[model] = frames_ahead(copied, start, arguments.chunk)
@@ -89,7 +98,7 @@ def main() -> None:
         best: dict[str, float] = {}
         for _ in range(rounds):
             for name, frames in runs.items():
-                count = 1 if name == "A eager" else arguments.chunk
+                count = 1 if name in ("A eager", "A compiled") else arguments.chunk
                 took = seconds(lambda: [next(frames) for _ in range(count)]) / count  # noqa: B023
                 best[name] = min(took, best.get(name, took))
         peak = convolution_peak(height, width, dtype)
