@@ -180,12 +180,16 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
 
 
 def _near(place: str, known: list[str]) -> str:
-    place = re.sub(r"\.\d+\.", ".", place)  # names know no number of an item
-    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
-    near = get_close_matches(place, known, n=1) or [
-        by_last[last] for last in get_close_matches(place.rpartition(".")[2], by_last, n=1)
+    # names know no number of an item; a name is matched without what it lies in, which is alike
+    outer, _, last = re.sub(r"\.\d+\.", ".", place).rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == outer}
+    anywhere = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = [
+        names[match]
+        for names in (beside, anywhere)
+        for match in get_close_matches(last, names, n=1)
     ]
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(beside.values() or known)}"
 
 
 def short(value: object) -> str:

@@ -69,12 +69,19 @@ def test_phases_out_of_range_are_told(tmp_path, changes, message):
         invoke(tmp_path / "store", tmp_path / "run", "--set", f"phases=[{{{phase}}}]")
 
 
-def test_a_mistyped_key_of_a_phase_is_named_with_what_was_meant(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("clip_frame", "did you mean 'phases.clip_frames'?"),
+        ("zzz", "known: phases.epochs, phases.clip_frames, phases.size_hw, "),
+    ],
+)
+def test_a_mistyped_key_of_a_phase_is_named_with_what_was_meant(tmp_path, key, told):
     toml = tmp_path / "phases.toml"
     toml.write_text(
-        "[[phases]]\nepochs = 1\nclip_frame = 4\nsize_hw = [64, 128]\nlearning_rate = 1e-4\n"
+        f"[[phases]]\nepochs = 1\n{key} = 4\nsize_hw = [64, 128]\nlearning_rate = 1e-4\n"
     )
-    message = "unknown key 'phases.0.clip_frame'; did you mean 'phases.clip_frames'?"
+    message = f"unknown key 'phases.0.{key}'; {told}"
     with pytest.raises(ConfigError, match=re.escape(message)):
         invoke(tmp_path / "store", tmp_path / "run", "--config", toml)
 
