@@ -206,6 +206,8 @@ def _check_wording(edit: Edit, where: str) -> None:
         _check_motion(edit, where)
     if edit.region is not None:
         _check_region(edit.region, where)
+    if edit.op == "relabel" and edit.from_class == edit.to_class:
+        raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
     first, last = edit.frames.start, edit.frames.end
     if isinstance(first, int) and isinstance(last, int) and last < first:
         raise EditPlanError(f"{where}: frames from {first} to {last} are none")

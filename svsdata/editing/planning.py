@@ -12,7 +12,7 @@ from svsdata.editing.changes import plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
-from svsdata.editing.regions import plan_region
+from svsdata.editing.regions import plan_region, refuse_contradicting_regions
 from svsdata.editing.scene import Scene
 from svsdata.editing.selection import selected_ids
 from svsdata.editing.setting import Setting
@@ -81,6 +81,7 @@ class Planner:
                 if row.is_live:
                     crowd = crowd.without(row.erased_ids).joined_by(row)
                 rows.append(_clipped(row, edit, scene.num_frames))
+        refuse_contradicting_regions(rows)
         return EditPlan(
             sequence_id=scene.sequence_id,
             base_hash=scene.base_hash,

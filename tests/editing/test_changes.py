@@ -142,6 +142,36 @@ edits:
     )
 
 
+@pytest.mark.parametrize(
+    ("second", "contradicts"),
+    [
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: terrain", True),
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: sidewalk", False),
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: sidewalk, to: terrain", False),
+        ("region: {along_m: [8, 14], left_m: [0, 2]}, from: road, to: terrain", False),
+        (
+            "region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: terrain, "
+            "frames: {from: 11}",
+            False,
+        ),
+        ("region: {polygon_ground_m: [[9, 1], [30, -20], [30, 1]]}, from: road, to: terrain", True),
+        ("region: {polygon_ground_m: [[9, 1], [20, 1], [20, 9]]}, from: road, to: terrain", False),
+    ],
+)
+def test_the_same_ground_cannot_become_two_things(parked_scene, second, contradicts):
+    text = (
+        "version: 1\nedits:\n"
+        "  - {id: a, op: relabel, region: {along_m: [10, 20], left_m: [-4, 0]}, from: road, "
+        f"to: sidewalk, frames: {{to: 10}}}}\n  - {{id: b, op: relabel, {second}}}"
+    )
+    edits = parse_edits(text, "").edits
+    if contradicts:
+        with pytest.raises(EditPlanError, match=r"'a' and 'b' \(relabel\) contradict: the same"):
+            plan_edits(edits, parked_scene, 1)
+    else:
+        assert all(row.is_live for row in plan_edits(edits, parked_scene, 1).rows)
+
+
 def test_checks_have_their_codes(parked_scene):
     cases = {
         "{id: a, op: replace, target: {class: car}, class: truck, size_m: {height: 9}}": "SIZE",

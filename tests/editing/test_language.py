@@ -42,6 +42,13 @@ def edits(line: str) -> str:
         (edits("{id: a, op: shift, target: {class: car}}"), "needs 'by_m'"),
         (edits("{id: a, op: retime, target: {class: car}}"), "needs 'by_s'"),
         (edits("{id: a, op: relabel, from: road, to: sidewalk}"), "needs 'region'"),
+        (
+            edits(
+                "{id: a, op: relabel, region: {along_m: [1, 2], left_m: [1, 2]}, "
+                "from: road, to: road}"
+            ),
+            "'from' and 'to' are both 'road'",
+        ),
         (edits("{id: a, op: remove, target: {class: car}, class: bus}"), "means nothing to op"),
         (edits("{id: a, op: add, class: car, at: {left_m: [3, 1]}}"), "low end 3 comes first"),
         (edits("{id: a, op: add, class: car, at: {left_m: .nan}}"), r"left_m"),
