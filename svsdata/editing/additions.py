@@ -16,7 +16,7 @@ from svsdata.editing.selection import selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
 EDGE_SHARE = 0.4
@@ -74,7 +74,8 @@ def plan_additions(
     setting, crowd = where
     if edit.label_class not in OBJECT_KINDS:
         raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
+            f"edit '{edit.id}' cannot add a '{edit.label_class}'"
+            f"{did_you_mean(str(edit.label_class), OBJECT_KINDS)}; "
             f"it can add: {', '.join(OBJECT_KINDS)}"
         )
     blank = PlannedEdit(index, edit.id, 0, "add", edit.label_class, "rejected", checks=edit.checks)

@@ -92,9 +92,14 @@ def _nobody(blank: PlannedEdit, edit: Edit, setting: Setting) -> PlannedEdit:
     label_id = setting.scene.label_set.label(edit.target.label_class).id
     present = sorted(i for i in setting.scene.used_ids if i // INSTANCE_BASE == label_id)
     name = edit.target.label_class
-    there = (
-        f"seen are {', '.join(map(str, present[:8]))}" if present else f"no {name} is seen at all"
-    )
+    if present:
+        there = f"seen are {', '.join(map(str, present[:8]))}"
+    elif label_id in setting.scene.used_ids:
+        there = (
+            f"{name} is seen, but without instance ids: only 'remove' of the whole class can act"
+        )
+    else:
+        there = f"no {name} is seen at all"
     if len(present) > 8:
         there += f" and {len(present) - 8} more"
     note = f"its target matches none of the {name} objects; {there}"

@@ -1,7 +1,6 @@
 """Edits from YAML text, checked word by word: data only, every fault told in one line."""
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +25,7 @@ from svsdata.editing.language import (
 )
 from svsdata.editing.waypoint_table import read_waypoints
 from svsdata.editing.yaml_data import load_data, short, why_unreadable
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, did_you_mean
 
 R = TypeVar("R", EditFile, Checks, Selector)
 
@@ -128,12 +127,6 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     for edit in file.edits:
         _check_wording(edit, f"{where}: edit '{edit.id}'")
     return file
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that was probably meant, or nothing."""
-    near: list[Any] = get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def _document(text: str, where: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from svsdata.editing.language import Edit
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
 from svsdata.editing.regions import plan_region, refuse_contradicting_regions
 from svsdata.editing.scene import Scene
-from svsdata.editing.selection import selected_ids
+from svsdata.editing.selection import require_object, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
@@ -99,6 +99,9 @@ class Planner:
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
     """Objects of the base that each edit is about, by edit id."""
+    for edit in edits:
+        if edit.target is not None:
+            require_object(edit, setting.scene.label_set)
     targets = {
         edit.id: selected_ids(
             edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")

@@ -7,11 +7,12 @@ from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
 from svsdata.editing.planning import RESERVED_INDEX, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, SvsDataError
 from svsdata.labels import CITYSCAPES
 from svsdata.records import EgoMotion
 
 TRUCK_ID = 27
+CAR = CITYSCAPES.by_name["car"].id
 
 
 def one(text: str):
@@ -171,6 +172,45 @@ def test_a_track_that_is_not_there_cannot_be_removed(road_scene):
 def test_an_unknown_class_is_told(road_scene):
     with pytest.raises(EditPlanError, match="cannot add a 'dragon'; it can add: car, truck"):
         plan_edits(one("{id: a, op: add, class: dragon, at: {left_m: 1}}"), road_scene(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("op: add, class: trukc, at: {left_m: 1}", "cannot add a 'trukc' .did you mean 'truck'"),
+        ("op: add, class: Car, at: {left_m: 1}", "cannot add a 'Car' .did you mean 'car'"),
+        ("op: remove, target: {class: cars}", "no class 'cars' .did you mean 'car'"),
+        (
+            "op: relabel, region: {along_m: [1, 9], left_m: [1, 2]}, from: rood, to: terrain",
+            "no class 'rood' .did you mean 'road'",
+        ),
+    ],
+)
+def test_the_class_that_was_probably_meant_is_told(road_scene, edit, told):
+    with pytest.raises(SvsDataError, match=told):
+        plan_edits(one(f"{{id: a, {edit}}}"), road_scene(3), 1)
+
+
+@pytest.mark.parametrize("op", ["remove", "replace", "shift", "retime"])
+@pytest.mark.parametrize("name", ["sky", "pole", "building", "road"])
+def test_what_is_no_object_cannot_be_taken_away(road_scene, op, name):
+    words = {"remove": "", "replace": "class: car,", "shift": "by_m: {left: 1},"}
+    edits = one(f"{{id: a, op: {op}, {words.get(op, 'by_s: 1,')} target: {{class: {name}}}}}")
+    told = f"cannot {op} a '{name}', which is no object; it can {op}: person, rider, car"
+    with pytest.raises(EditPlanError, match=told):
+        plan_edits(edits, road_scene(3), 1)
+
+
+def test_objects_without_ids_of_their_own_are_not_said_to_be_missing(road_scene):
+    def group(maps):
+        for one_map in maps:
+            one_map[60:70, 40:60] = CAR
+
+    edits = one("{id: a, op: remove, target: {class: car, where: 'ahead_m < 40'}}")
+    (row,) = plan_edits(edits, road_scene(3, group), 1).rows
+    assert row.reason == "NO_TARGET"
+    assert "car is seen, but without instance ids" in row.note
+    assert "no car is seen at all" in plan_edits(edits, road_scene(3), 1).rows[0].note
 
 
 def test_classes_that_are_drawn_are_named(road_scene):
