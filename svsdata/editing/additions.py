@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
-from svsdata.editing.checks import Candidate, Fault, first_fault
+from svsdata.editing.checks import Candidate, Fault, first_fault, never_right
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.placement import RoadPath
@@ -116,7 +116,7 @@ def plan_additions(
 
 # Of many tries the one that failed last is told.
 _RANKS = (
-    *("REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "SIZE", "SPEED", "JUMP"),
+    *("SIZE", "SPEED", "REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "JUMP"),
     *("OFFSURF", "COLLIDE"),
 )
 
@@ -216,6 +216,11 @@ def _moment(start: int, seconds: tuple[int, int], edit: Edit, setting: Setting) 
 def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fault | None:
     """Say what is wrong with a candidate."""
     setting, crowd = where
+    # A way that is hardly shown is too short to tell its speed.
+    part = candidate.shown_part() if candidate.shown.sum() > 1 else candidate
+    fault = never_right(part, setting, edit.checks)
+    if fault is not None:
+        return fault
     if not candidate.shown.any():
         if edit.enter == "occluder":
             return Fault("NO_OCCLUDER", "nothing hides it before it appears")

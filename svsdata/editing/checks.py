@@ -99,9 +99,8 @@ def first_fault(
 ) -> Fault | None:
     """Return what is wrong with an object that is shown somewhere; None if nothing is."""
     tests: tuple[Callable[[], Fault | None], ...] = (
+        lambda: never_right(candidate, setting, checks),
         lambda: _unseen(candidate, setting, checks),
-        lambda: _size(candidate, checks),
-        lambda: _speed(candidate, setting, checks),
         lambda: _jump(candidate, setting, checks),
         lambda: _off_surface(candidate, setting, checks),
         lambda: _collision(candidate, crowd, checks),
@@ -109,13 +108,21 @@ def first_fault(
     return next((fault for test in tests if (fault := test()) is not None), None)
 
 
+def never_right(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    """Return what no other place or moment would change: a size or a speed of no such object."""
+    return _size(candidate, checks) or _speed(candidate, setting, checks)
+
+
 def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
     shown, frames = candidate.shown, int(candidate.shown.sum())
     if frames < min(MIN_FRAMES, setting.scene.num_frames):
         return Fault("UNSEEN", f"in view for {frames} frames, fewer than {MIN_FRAMES}")
     tallest = float(candidate.view.height_px[shown].max() / setting.scene.camera.size_hw[0])
-    if tallest < _MIN_HEIGHT_SHARE:
-        return Fault("TINY", f"never higher than {tallest:.1%} of the frame")
+    if checks.min_px and tallest < _MIN_HEIGHT_SHARE:
+        return Fault(
+            "TINY",
+            f"never higher than {tallest:.1%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}",
+        )
     box = candidate.view.box[shown]
     largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())
     least = checks.least_px(setting.scene.camera.size_hw)

@@ -181,6 +181,13 @@ def test_checks_have_their_codes(parked_scene):
         "{id: a, op: add, class: person, at: {left_m: 3, ahead_m: 40}, enter: far, "
         "motion: {model: follow_road, speed_mps: -9}}": "SPEED",
     }
+    number = "{id: a, op: add, class: car, at: {left_m: 3%s}, %s}"
+    for place in ("", ", ahead_m: 20"):
+        for enter in ("enter: reference", "enter: far"):
+            cases[number % (place, f"motion: {{model: follow_road, speed_mps: 200}}, {enter}")] = (
+                "SPEED"
+            )
+            cases[number % (place, f"size_m: {{height: 30}}, {enter}")] = "SIZE"
     for text, code in cases.items():
         (row,) = planned(text, parked_scene).rows
         assert (row.status, row.reason) == ("rejected", code), text

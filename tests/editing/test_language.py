@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import pytest
 
 from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits, preset_names
@@ -82,8 +84,16 @@ def test_one_number_is_a_span_of_that_number():
 
 def test_two_edits_of_one_id_are_refused():
     file = parse_edits(edits("{id: a, op: remove, target: {class: car}}"), "")
-    with pytest.raises(EditPlanError, match="same id: a"):
-        join_edits([file, file])
+    with pytest.raises(EditPlanError, match="same id: .a. is in one and in two"):
+        join_edits([("one", file), ("two", file)])
+
+
+def test_any_two_presets_can_be_asked_for_at_once():
+    pairs = list(combinations(preset_names(), 2))
+    assert len(pairs) == 78
+    for pair in pairs:
+        files = [(name, load_preset(name)) for name in pair]
+        assert len(join_edits(files)) == sum(len(file.edits) for _, file in files)
 
 
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):

@@ -79,6 +79,18 @@ def test_where_not_all_ids_are_known_new_ones_keep_to_the_reserved_range(road_sc
     assert min(used) == TRUCK_ID * 1000 + RESERVED_INDEX
 
 
+def test_no_pixels_asked_for_lifts_all_of_what_is_too_tiny(road_scene):
+    text = "{id: a, op: add, class: person, at: {ahead_m: 44, left_m: 3}, "
+    text += "size_m: {height: 1.9}, enter: reference%s}"
+    scene = road_scene(5)
+    (row,) = plan_edits(one(text % ""), scene, 1).rows
+    assert (row.reason, "less than 6%" in row.note) == ("TINY", True)
+    (row,) = plan_edits(one(text % ", checks: {min_px: 1}"), scene, 1).rows
+    assert row.reason == "TINY"
+    (row,) = plan_edits(one(text % ", checks: {min_px: 0}"), scene, 1).rows
+    assert row.is_live
+
+
 def test_running_out_of_ids_is_an_error(road_scene):
     scene = replace(road_scene(200), used_ids=frozenset(range(27_001, 28_000)))
     with pytest.raises(EditPlanError, match="no instance id of class 'truck'"):
