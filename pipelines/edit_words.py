@@ -103,7 +103,7 @@ def _words(row: PlannedEdit) -> list[str]:
         words.append(f"left {left[0]:.1f} to {left[1]:.1f} m")
     if row.from_classes:
         words.append(f"{', '.join(row.from_classes)} in a region of {len(row.region)} corners")
-    return [*words, *(f"{row.reason}: {row.note}" for _ in range(bool(row.reason)))]
+    return [*words, ": ".join(filter(None, (row.reason, row.note)))] if row.note else words
 
 
 def _span(span: tuple[float, float]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
-from svsdata.editing.checks import Candidate, Fault, first_fault, never_right
+from svsdata.editing.checks import Candidate, Fault, first_fault, ground_note, never_right
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.placement import RoadPath
@@ -73,9 +73,9 @@ def plan_additions(
     """
     setting, crowd = where
     if edit.label_class not in OBJECT_KINDS:
+        hint = did_you_mean(str(edit.label_class), OBJECT_KINDS)
         raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'"
-            f"{did_you_mean(str(edit.label_class), OBJECT_KINDS)}; "
+            f"edit '{edit.id}' cannot add a '{edit.label_class}'{hint}; "
             f"it can add: {', '.join(OBJECT_KINDS)}"
         )
     blank = PlannedEdit(index, edit.id, 0, "add", edit.label_class, "rejected", checks=edit.checks)
@@ -194,7 +194,8 @@ def _try(
         row = replace(blank, reason=fault.code, note=fault.note)
         misses.add(row, fault)
         return row
-    return _applied(blank, edit, candidate, way)
+    row = _applied(blank, edit, candidate, way)
+    return row.noted(ground_note(candidate.shown_part(), setting, edit.checks))
 
 
 def _first_frame(edit: Edit) -> int:
@@ -218,8 +219,7 @@ def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fa
     setting, crowd = where
     # A way that is hardly shown is too short to tell its speed.
     part = candidate.shown_part() if candidate.shown.sum() > 1 else candidate
-    fault = never_right(part, setting, edit.checks)
-    if fault is not None:
+    if (fault := never_right(part, setting, edit.checks)) is not None:
         return fault
     if not candidate.shown.any():
         if edit.enter == "occluder":

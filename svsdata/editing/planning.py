@@ -146,7 +146,7 @@ def _clipped(row: PlannedEdit, edit: Edit, num_frames: int) -> PlannedEdit:
     if not row.is_live or end == "end" or end < num_frames:
         return row
     note = f"was to act until frame {end}, the sequence has {num_frames}"
-    return replace(row, status="clipped", reason="END", note=note)
+    return replace(row.noted(note), status="clipped", reason="END")
 
 
 class _Indices:

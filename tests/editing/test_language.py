@@ -84,7 +84,7 @@ def test_one_number_is_a_span_of_that_number():
 
 def test_two_edits_of_one_id_are_refused():
     file = parse_edits(edits("{id: a, op: remove, target: {class: car}}"), "")
-    with pytest.raises(EditPlanError, match="same id: .a. is in one and in two"):
+    with pytest.raises(EditPlanError, match=r"same id: 'a' is in one and in two"):
         join_edits([("one", file), ("two", file)])
 
 
