@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from svsdata.cli.edit import app
 from svsdata.cli.main import app as svsdata
 from svsdata.editing.plan_table import read_plan
-from svsdata.errors import ConfigError, EditPlanError, StoreError
+from svsdata.errors import ConfigError, CorruptShardError, EditPlanError, StoreError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.edit_apply import run_edit_apply
@@ -357,6 +357,62 @@ def test_a_damaged_delta_is_told_in_one_line(base, edited, tmp_path):
     path.write_bytes(b"")
     with pytest.raises(EditPlanError, match="cannot read delta"):
         invoke("restore", base, tmp_path / "delta", tmp_path / "none")
+    path.unlink()
+    with pytest.raises(EditPlanError, match="cannot read delta"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "none")
+    assert not (tmp_path / "short").exists()
+    assert not (tmp_path / "none").exists()
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_damaged_tables_are_found_by_delta_and_restore(base, edited, tmp_path):
+    shutil.copytree(edited, tmp_path / "damaged")
+    invoke("delta", edited, tmp_path / "delta")
+    invoke("restore", base, tmp_path / "delta", tmp_path / "back")
+    table = "edits/drive.works/edits.parquet"
+    for store in ("damaged", "delta", "back"):
+        flip_a_byte(tmp_path / store / table)
+    with pytest.raises(CorruptShardError, match=r"edits\.parquet: its SHA-256 is not the record's"):
+        invoke("delta", tmp_path / "damaged", tmp_path / "of_damaged", "--base", base)
+    with pytest.raises(CorruptShardError, match=r"edits\.parquet: its SHA-256 is not the record's"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "out")
+    assert not (tmp_path / "of_damaged").exists()
+    assert not (tmp_path / "out").exists()
+    shutil.copyfile(edited / table, tmp_path / "delta" / table)
+    again = json.loads(invoke("restore", base, tmp_path / "delta", tmp_path / "back", "--json"))
+    assert not again["byte_identical"]
+
+
+def test_a_base_that_was_moved_is_to_be_named(base, edited, tmp_path):
+    shutil.copytree(base, tmp_path / "base")
+    shutil.copytree(edited, tmp_path / "edited")
+    for record in (tmp_path / "edited/sequences").glob("*.json"):
+        record.write_text(record.read_text().replace(str(base), str(tmp_path / "gone")))
+    told = "base of store .* is not at '.*gone' any more; name it with --base"
+    words = {"undo": ("--edit-id", "parked")}
+    for command, place in (("diff", ()), ("undo", ("out",)), ("delta", ("out",))):
+        places = [tmp_path / one for one in place]
+        with pytest.raises(StoreError, match=told):
+            invoke(command, tmp_path / "edited", *places, *words.get(command, ()))
+    invoke("diff", tmp_path / "edited", "--base", tmp_path / "base")
+
+
+def test_a_base_that_was_written_otherwise_serves_if_no_pixel_differs(base, edited, tmp_path):
+    invoke("delta", edited, tmp_path / "delta")
+    same = tmp_path / "same"
+    reader = StoreReader(base)
+    with StoreWriter(same, reader.info).sequence("drive", source="x", fps=10.0) as rows:
+        for frame in reader.read("drive", layers=(*reader.info.modalities, "encoded_image")):
+            rows.append(frame)
+        rows.commit()
+    assert StoreReader(same).content_hash("drive") != reader.content_hash("drive")
+    restored = json.loads(invoke("restore", same, tmp_path / "delta", tmp_path / "back", "--json"))
+    assert restored["byte_identical"]
 
 
 def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
@@ -370,6 +426,10 @@ def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
         rows.commit()
     with pytest.raises(EditPlanError, match="frame 0: was made on another base"):
         invoke("restore", other, tmp_path / "delta", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+    with pytest.raises(EditPlanError, match="is no delta"):
+        invoke("restore", base, edited, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def test_a_preview_shows_frame_and_labels_before_and_after(base, edit_file, tmp_path):
