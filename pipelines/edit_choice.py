@@ -44,7 +44,12 @@ def _changed(edit: Edit, changes: Mapping[str, Any]) -> Edit:
         return edit
     said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
-    (changed,) = parse_edits(text, f"edits.{edit.id}").edits
+    where = f"edits.{edit.id}"
+    try:
+        (changed,) = parse_edits(text, where).edits
+    except EditPlanError as error:
+        # It is the only edit of the text, which nobody wrote.
+        raise EditPlanError(str(error).replace(f"{where}: edits.0.", f"{where}.")) from error
     return changed
 
 

@@ -248,7 +248,10 @@ def _check_region(region: Region, where: str) -> None:
 
 def _explain(error: ValidationError, place: str) -> str:
     """Tell the first fault of a document, with the word that was probably meant."""
-    fault, *others = error.errors()
+    first, *others = error.errors()
+    # A word that is missing may be the one that is mistyped.
+    unknown_words = (one for one in (first, *others) if one["type"] == "extra_forbidden")
+    fault = next(unknown_words, first)
     # A frame is a number or a word: the second finding is that it is not that word.
     word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
     loc = fault["loc"][:-1] if word else fault["loc"]

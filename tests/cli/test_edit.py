@@ -462,6 +462,20 @@ def test_a_preview_is_a_video_when_asked_and_one_for_every_variant(base, edit_fi
         invoke("preview", base, tmp_path / "p.gif", "--edit-file", edit_file)
 
 
+def test_bad_settings_and_places_are_told_in_one_line(base, edit_file, tmp_path):
+    words = ("plan", base, tmp_path / "plans", "--edit-file", edit_file, "--set")
+    with pytest.raises(EditPlanError, match=r"^edits\.parked\.at\.lef_m: unknown key.*'left_m'"):
+        invoke(*words, "edits.parked.at.lef_m=3")
+    with pytest.raises(
+        EditPlanError, match=r"^edits\.parked\.motion\.speed_mps: expected a number"
+    ):
+        invoke(*words, "edits.parked.motion.speed_mps=fast")
+    (tmp_path / "afile").write_text("")
+    with pytest.raises(EditPlanError, match="afile' is a file; name a folder"):
+        invoke("plan", base, tmp_path / "afile", "--edit-file", edit_file)
+    assert [it.name for it in app.registered_groups] == ["shapes"]
+
+
 def test_bad_input_is_told_in_one_line(base, tmp_path):
     with pytest.raises(EditPlanError, match=r"unknown edit 'add_trukc' .did you mean 'add_truck'"):
         invoke("plan", base, tmp_path, "--edit", "add_trukc")

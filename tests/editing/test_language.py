@@ -31,6 +31,10 @@ def edits(line: str) -> str:
         (edits("{id: a, op: add, at: {left_m: 1}}"), r"edit 'a' with op 'add' needs 'class'"),
         (edits("{id: a, op: remove}"), r"needs 'target'"),
         (edits("{id: a, op: add, class: truck}"), r"needs 'at'"),
+        (
+            edits("{id: a, op: add, class: truck, at: {lef_m: 3}}"),
+            r"edits\.0\.at\.lef_m: unknown key .did you mean 'left_m'",
+        ),
         (edits("{id: a, op: add, class: car, motion: {model: beside_ego}}"), r"two waypoints"),
         (edits("{id: a b, op: remove, target: {class: car}}"), r"edits\.0\.id"),
         (edits("!!python/object/apply:os.system ['true']"), r"not plain YAML data"),
