@@ -65,11 +65,17 @@ def _explained(name: str, plan: EditPlan) -> dict[str, Any]:
         "base_hash": plan.base_hash,
         "sequence_id": plan.sequence_id,
         "seed": plan.seed,
+        "camera": plan.camera.flag,
+        "size_hw": list(plan.size_hw),
+        "num_frames": plan.num_frames,
+        "num_live": live,
+        "num_rejected": len(plan.rows) - live,
         "edits": [_row(row) for row in plan.rows],
     }
 
 
 def _row(row: PlannedEdit) -> dict[str, Any]:
+    ends = row.poses[[0, -1]] if len(row.poses) else row.poses
     facts = {
         "edit": row.edit_id,
         "occurrence": row.occurrence,
@@ -81,7 +87,12 @@ def _row(row: PlannedEdit) -> dict[str, Any]:
         "frames": [row.first_frame, row.last_frame],
         "instance_ids": list(row.instance_ids),
         "erased_ids": list(row.erased_ids),
+        "erased_class": row.erased_class,
+        "from_classes": list(row.from_classes),
+        "region": row.region.tolist(),
         "size_m": list(row.size_m),
+        "ahead_m": ends[:, 0].tolist(),
+        "left_m": ends[:, 1].tolist(),
     }
     return facts | {"words": f"{row.edit_id} #{row.occurrence}: {', '.join(_words(row))}"}
 

@@ -114,6 +114,29 @@ def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
     assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
 
 
+def test_explained_values_are_those_of_the_words(base, plans, tmp_path):
+    (plan,) = json.loads(invoke("explain", plans, "--json"))["plans"]
+    facts = ("size_hw", "num_frames", "num_live", "num_rejected")
+    assert [plan[fact] for fact in facts] == [[48, 96], 6, 2, 1]
+    assert f"camera {plan['camera']}" in plan["plan"]
+    parked, nobody, bus = plan["edits"]
+    (ahead, then), (left, there) = parked["ahead_m"], parked["left_m"]
+    assert f"ahead {ahead:.1f} to {then:.1f} m, left {left:.1f} to {there:.1f} m" in parked["words"]
+    assert ahead == pytest.approx(12, abs=0.1)
+    assert then < ahead
+    assert f"takes away every {nobody['erased_class']}" in nobody["words"]
+    assert (nobody["erased_class"], bus["erased_class"], bus["ahead_m"]) == ("person", "", [])
+    (tmp_path / "works.yaml").write_text(
+        "version: 1\nedits:\n  - {id: w, op: relabel, from: road, to: sidewalk,\n"
+        "     region: {polygon_ground_m: [[5, -4], [30, -4], [30, 4]]}}"
+    )
+    invoke("plan", base, tmp_path / "plans", "--edit-file", tmp_path / "works.yaml")
+    (plan,) = json.loads(invoke("explain", tmp_path / "plans", "--json"))["plans"]
+    (works,) = plan["edits"]
+    assert (works["from_classes"], works["class"]) == (["road"], "sidewalk")
+    np.testing.assert_allclose(works["region"], [[5, -4], [30, -4], [30, 4]], atol=1e-3)
+
+
 def test_every_variant_gets_a_plan_of_its_own_and_the_same_seed_gives_it_again(
     base, edit_file, tmp_path
 ):
