@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from svsdata.editing.exact_flow import EditedFlow
 from svsdata.editing.fill import LOOK_AROUND, Hole, MapWindow, fill_hole
@@ -21,6 +22,8 @@ from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
 
+_RIM_SHARE = 1 / 128
+"""Of a frame's width: rims of objects that have labels and no id."""
 _NUM_IDS = np.iinfo(np.uint16).max + 1
 LOOK_BACK = LOOK_AROUND + 1
 """Frames before the first one wanted that a stream must begin with: flow compares with the edited
@@ -63,10 +66,11 @@ def apply_plan(
             continue
         maps = _own_maps(frame)
         present = [row for row in live if row.is_present(frame.frame_index)]
-        events = _erase([row for row in present if row.erases], window, maps, memory)
+        hole = _hole([row for row in present if row.erases], maps, label_set)
+        events = _erase(present, hole, window, maps, memory) if hole else []
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
-        events += painter.paint(drawn, frame.frame_index, maps)
+        events += painter.paint(drawn, frame, maps, hole)
         moved = motion.follow(frame, maps, drawn, events)
         if frame.frame_index < first_frame:
             continue
@@ -129,12 +133,14 @@ def _own_maps(frame: Frame) -> Maps:
 
 
 def _erase(
-    rows: Sequence[PlannedEdit], window: MapWindow, maps: Maps, memory: RoadsideMemory
+    present: Sequence[PlannedEdit],
+    hole: Hole,
+    window: MapWindow,
+    maps: Maps,
+    memory: RoadsideMemory,
 ) -> list[EditFrame]:
     """Take objects out, all at once, so that none is filled with another that goes too."""
-    hole = _hole(rows, maps, memory.label_set) if rows else None
-    if hole is None:
-        return []
+    rows = [row for row in present if row.erases]
     events = []
     for index, edit_id in sorted({row.index: row.edit_id for row in rows}.items()):
         own = hole.mask == index
@@ -155,7 +161,9 @@ def _erase(
 
 
 def _hole(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> Hole | None:
-    """Find what edits take away; the mask holds the edit's index."""
+    """Find what edits take away, None if nothing; the mask holds the edit's index."""
+    if not rows:
+        return None
     index_of_class, index_of_id = np.zeros(256, np.uint8), np.zeros(_NUM_IDS, np.uint8)
     touched = set()
     for row in rows:
@@ -172,10 +180,42 @@ def _hole(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> Hole 
         is_touched = maps.semantic == label_id
         box = Rect.around(is_touched)
         if box is not None:
-            own = is_touched[box.slices] * index_of_id.take(maps.instance[box.slices])
+            instance = maps.instance[box.slices]
+            own = is_touched[box.slices] * index_of_id.take(instance)
+            loose = is_touched[box.slices] & (instance == label_id)
+            if loose.any() and own.any():
+                _take_rims(own, loose, is_touched[box.slices] & ~loose & (own == 0), maps)
             np.maximum(gone[box.slices], own, out=gone[box.slices])
     rect = Rect.around(gone)
     return None if rect is None else Hole(rect, gone[rect.slices])
+
+
+def _take_rims(
+    own: NDArray[np.uint8], loose: NDArray[np.bool_], others: NDArray[np.bool_], maps: Maps
+) -> None:
+    """Add the pixels of the class without an id that lie around what goes.
+
+    Where ids come from another source than labels, they end a few pixels inside the object.
+
+    Args:
+        own: (h, w) index of the edit that takes the pixel, 0 for none; changed in place.
+        loose: (h, w) pixels of the class that belong to no object.
+        others: (h, w) pixels of objects that stay, which keep what is nearer to them.
+        maps: Whose width says how broad rims are.
+    """
+    within = max(2.0, maps.semantic.shape[1] * _RIM_SHARE)
+    if others.any():
+        within = np.minimum(within, _distance_to(others))
+    taken = own.copy()
+    for index in np.flatnonzero(np.bincount(own.ravel()))[1:]:
+        taken[loose & (_distance_to(own == index) < within)] = index
+    own[:] = taken
+
+
+def _distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(h, w) pixels from each pixel to the nearest one of a mask."""
+    outside = (~mask).view(np.uint8)
+    return np.asarray(cv2.distanceTransform(outside, cv2.DIST_L2, 5), np.float32)
 
 
 def _relabel(

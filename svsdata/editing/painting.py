@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.fill import Hole
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, placed, silhouette, solid_of
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
-from svsdata.records import Camera, InstanceMap, SemanticMap
+from svsdata.records import Camera, Frame, InstanceMap, SemanticMap
 
 _CORNERS = np.array([(x, y, 0.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
 """Of a footprint, as shares of its length and width."""
@@ -101,6 +102,32 @@ class Layer:
     """(h, w)."""
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What stands where in a frame, to order objects against."""
+
+    now: Standing
+    """Of the maps that are drawn into."""
+    before: Standing
+    """Of the base's maps."""
+    is_filled: NDArray[np.bool_] | None
+    """(H, W) where the two differ: something was taken out; None: nowhere."""
+
+    def is_behind(
+        self, rect: Rect, depth: NDArray[np.float64], reach_m: float
+    ) -> NDArray[np.bool_]:
+        """Return the (h, w) pixels that show something farther away than (w,) metres.
+
+        What was behind an object that is gone is also behind whatever stands in its place, or up to
+        ``reach_m`` behind it: the fill reaches down to there and would count as standing there.
+        """
+        before = self.before.depth(rect)
+        if self.is_filled is None:
+            return before.behind(depth)
+        in_hole = self.now.depth(rect).behind(depth) | before.behind(depth - reach_m)
+        return np.where(self.is_filled[rect.slices], in_hole, before.behind(depth))
+
+
 class Painter:
     """Draws the objects of a plan; keeps what is the same from frame to frame."""
 
@@ -108,10 +135,20 @@ class Painter:
         self._plan, self._label_set = plan, label_set
         self._view = CameraView.of(plan.camera)
 
-    def paint(self, rows: Sequence[PlannedEdit], frame_index: int, maps: Maps) -> list[EditFrame]:
-        """Order every object against the frame first, then paint from far to near."""
+    def paint(
+        self, rows: Sequence[PlannedEdit], frame: Frame, maps: Maps, hole: Hole | None
+    ) -> list[EditFrame]:
+        """Order every object against the frame first, then paint from far to near.
+
+        Args:
+            rows: What is drawn.
+            frame: Of the base.
+            maps: Its maps, changed in place.
+            hole: What was taken out of them and filled.
+        """
         if not rows:
             return []
+        frame_index = frame.frame_index
         camera = self._plan.camera_at(frame_index)
         if camera is not self._view.camera:
             self._view = CameraView.of(camera)
@@ -119,10 +156,8 @@ class Painter:
         seen = [(row, outline) for row, outline in outlines if outline is not None]
         if not seen:
             return []
-        standing = Standing(
-            maps.semantic, maps.instance, ground=self._view.ground, label_set=self._label_set
-        )
-        layers = [self._layer(row, frame_index, outline, standing) for row, outline in seen]
+        order = self._order(frame, maps, hole)
+        layers = [self._layer(row, frame_index, outline, order) for row, outline in seen]
         layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
         return [self._paint(layer, frame_index, maps) for layer in layers]
 
@@ -135,12 +170,24 @@ class Painter:
             return silhouette(camera, parts, kind.class_names, row.poses[step])
         return row.shape.drawn(step, camera, parts, row.poses[step])
 
+    def _order(self, frame: Frame, maps: Maps, hole: Hole | None) -> _Order:
+        assert frame.semantic is not None
+        assert frame.instance is not None
+        ground, label_set = self._view.ground, self._label_set
+        now = Standing(maps.semantic, maps.instance, ground=ground, label_set=label_set)
+        if hole is None:
+            return _Order(now, now, None)
+        before = Standing(frame.semantic, frame.instance, ground=ground, label_set=label_set)
+        is_filled = np.zeros(maps.semantic.shape, bool)
+        is_filled[hole.rect.slices] = hole.mask != 0
+        return _Order(now, before, is_filled)
+
     def _layer(
-        self, row: PlannedEdit, frame_index: int, outline: Silhouette, standing: Standing
+        self, row: PlannedEdit, frame_index: int, outline: Silhouette, order: _Order
     ) -> Layer:
         """Find what of an object is visible."""
         for instance_id in row.instance_ids:
-            if instance_id in standing.instance_ids:
+            if instance_id in order.now.instance_ids:
                 raise EditPlanError(
                     f"sequence '{self._plan.sequence_id}': id {instance_id} of edit "
                     f"'{row.edit_id}' is used by the base; the base has changed since the plan was "
@@ -152,7 +199,8 @@ class Painter:
         middle = project(self._view.camera, np.array([pose[0], pose[1], 0.0]))
         columns = slice(rect.x0, rect.x1)
         own = footprint_depth(self._view, pose, row.size_m, columns, middle[2])
-        is_visible = (outline.part_index > 0) & standing.depth(rect).behind(own)
+        reach_m = float(np.hypot(*row.size_m[:2]))
+        is_visible = (outline.part_index > 0) & order.is_behind(rect, own, reach_m)
         return Layer(row, pose, middle, rect, outline.part_index, is_visible)
 
     def _paint(self, layer: Layer, frame_index: int, maps: Maps) -> EditFrame:

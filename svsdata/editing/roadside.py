@@ -32,6 +32,8 @@ _REACH_M = 14.0
 _CONTINUED_M = 40.0
 """How far what is seen is continued along the road."""
 _CONTACTS_WITHIN_M = 35.0
+_GOES_ON_M = 4.0
+"""How far beyond a single contact things are taken to stand."""
 _STANDS_WITHIN_M = 60.0
 _DRIVEN_M = 1.2
 """To both sides of its way the vehicle drives: nothing stands there."""
@@ -236,4 +238,9 @@ def _wall(contacts: Floats, places: Floats) -> Floats:
     middle = distance[starts + counts // 2]
     padded = np.concatenate([middle[:1], middle, middle[-1:]])
     smooth = np.sort(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)[1]
-    return np.interp(places, places[0] + (cell[starts] + 0.5) * 2.0, smooth)
+    known = places[0] + (cell[starts] + 0.5) * 2.0
+    distance = np.interp(places, known, smooth)
+    # A row seen over some metres goes on for twice as many; a front across a crossing is none.
+    reach = _GOES_ON_M + 2.0 * (known[-1] - known[0])
+    is_near = (places > known[0] - reach) & (places < known[-1] + reach)
+    return np.where(is_near, distance, np.inf)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits
-from svsdata.editing.fill import LOOK_AROUND
+from svsdata.editing.fill import LOOK_AROUND, Hole
+from svsdata.editing.occlusion import Rect
 from svsdata.editing.operations import apply_plan
+from svsdata.editing.painting import Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED
 from svsdata.editing.planning import plan_edits
 from svsdata.errors import EditPlanError
@@ -189,6 +191,47 @@ def test_a_removed_car_leaves_road_below_and_what_is_behind_above(road_scene, ro
     np.testing.assert_array_equal(frame.instance, clean.instance)
     is_car = road_frame(0, draw_car).semantic == CAR
     np.testing.assert_array_equal(frame.provenance, is_car * PROVENANCE_INFERRED)
+
+
+def test_what_fills_a_hole_stands_behind_what_takes_its_place(road_scene, road_frame, paint):
+    def draw_car(maps):
+        paint(maps, CAR, 26_001, ahead_m=16, left_m=0, width_m=1.8, height_m=1.5)
+
+    frame = road_frame(0, draw_car)
+    is_gone = frame.semantic == CAR
+    rect = Rect.around(is_gone)
+    hole = Hole(rect, is_gone[rect.slices].astype(np.uint8))
+    # The fill takes the house far behind down to where the car stood.
+    semantic = np.where(is_gone, BUILDING, frame.semantic).astype(np.uint8)
+    instance = np.where(is_gone, BUILDING, frame.instance).astype(np.uint16)
+
+    def hidden_share(ahead_m, hole):
+        text = "{id: a, op: add, class: truck, enter: reference, at: {left_m: 0, ahead_m: %s}}"
+        plan = plan_edits(one(text % ahead_m), road_scene(1), 1)
+        maps = Maps(semantic.copy(), instance.copy(), np.zeros_like(semantic))
+        (event,) = Painter(plan, CITYSCAPES).paint(plan.rows, frame, maps, hole)
+        return event.occluded_share
+
+    assert hidden_share(22, hole) == 0.0
+    assert hidden_share(22, None) > 0.1
+    assert hidden_share(60, hole) > 0.1
+
+
+def test_an_object_goes_with_the_rim_that_has_no_id(road_scene, road_frame):
+    def draw_cars(maps):
+        for columns, instance_id in ((slice(60, 80), 26_001), (slice(80, 100), 26_002)):
+            maps[0][50:62, columns], maps[1][50:62, columns] = CAR, CAR
+            inner = slice(columns.start + 1, columns.stop - 2)
+            maps[1][51:61, inner] = instance_id
+
+    scene = replace(road_scene(1, draw_cars), used_ids=frozenset({26_001, 26_002}))
+    text = "{id: a, op: remove, target: {class: car, track: 26001}, enter: reference}"
+    (frame,) = apply_plan(plan_edits(one(text), scene, 1), [road_frame(0, draw_cars)])
+    base = road_frame(0, draw_cars)
+    assert not (frame.semantic[:, 60:79] == CAR).any()
+    assert (frame.provenance[50:62, 60:79] == PROVENANCE_INFERRED).all()
+    np.testing.assert_array_equal(frame.semantic[:, 81:], base.semantic[:, 81:])
+    np.testing.assert_array_equal(frame.provenance[:, 81:], 0)
 
 
 def test_ground_under_a_removed_car_is_taken_from_frames_that_saw_it(road_scene, road_frame):

@@ -178,3 +178,32 @@ def test_what_one_near_frame_hides_and_one_is_past_is_looked_up_in_the_next(road
     fill_hole(filled, taken, window, memory, columns_only=False)
     assert (filled[hole] == wall).all()
     np.testing.assert_array_equal(filled[~hole], frames[8].semantic[~hole])
+
+
+def test_a_row_of_houses_goes_on_and_a_front_across_the_road_does_not(
+    road_scene, road_frame, camera
+):
+    """Houses 8 m to the right, of which some metres are seen; or one front, 30 m ahead."""
+    plan = plan_edits(load_preset("remove_cars").edits, road_scene(1), 1)
+
+    def wall_at(ahead_m, is_house):
+        frame = road_frame(0)
+        height, width = frame.semantic.shape
+        pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+        x, y = np.moveaxis(ground_points(camera, pixels.astype(float)), -1, 0)[:2]
+        with np.errstate(invalid="ignore"):
+            lower = is_house(x, y)
+        frame.semantic[np.logical_or.accumulate(lower[::-1])[::-1]] = BUILDING
+        roadside = RoadsideMemory(plan, CITYSCAPES).around((frame,))
+        return float(roadside.wall(np.array([ahead_m]), np.array([-4.0]))[0])
+
+    def row(x, y):
+        return (y < -8) & (x > 14) & (x < 24)
+
+    def front(x, y):
+        return (y < -2) & (x > 30)
+
+    assert wall_at(18.0, row) == pytest.approx(8.0, abs=0.5)
+    assert wall_at(6.0, row) == pytest.approx(8.0, abs=0.8)
+    assert np.isfinite(wall_at(31.0, front))
+    assert wall_at(12.0, front) == np.inf
