@@ -54,7 +54,8 @@ def planned(presets: tuple[str, ...], frames: list[Frame], seed: int) -> EditPla
     """Plan presets on a street."""
     still = (replace(frame, flow=None) for frame in frames)
     scene = scan_scene(still, sequence_id="street", label_set=CITYSCAPES, fps=FPS)
-    return plan_edits(join_edits([load_preset(name) for name in presets]), scene, seed)
+    edits = join_edits((name, load_preset(name)) for name in presets)
+    return plan_edits(edits, scene, seed)
 
 
 class TrafficWithObjects:

@@ -85,7 +85,7 @@ def planned(world: StreetWorld, rendered: list[StreetFrame]) -> EditPlan:
         for index, street in enumerate(rendered)
     ]
     scene = scan_scene(frames, sequence_id="street", label_set=CITYSCAPES, fps=FPS)
-    edits = join_edits([load_preset(name) for name in PRESETS])
+    edits = join_edits((name, load_preset(name)) for name in PRESETS)
     plan = plan_edits(edits, scene, SEED)
     return replace(plan, rows=tuple(row for row in plan.rows if row.is_live))
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from svsdata.cli import edit_shapes
 from svsdata.cli.edit_shapes import app as shapes
 from svsdata.cli.options import (
     AsJson,
@@ -21,12 +20,12 @@ from svsdata.cli.options import (
     print_result,
     workspace,
 )
+from svsdata.progress import counted
 
 if TYPE_CHECKING:
     from svsdata.pipelines.configs.edit import EditConfig
 
 app = typer.Typer(help="Plan, preview, apply and undo edits of labels.", no_args_is_help=True)
-app.add_typer(edit_shapes.app, name="shapes")
 app.add_typer(shapes, name="shapes")
 
 BaseStore = Annotated[
@@ -90,8 +89,7 @@ def plan(
         return
     for summary in result.plans:
         _tell_plans(explained_plans(summary.path))
-    count = len(result.plans)
-    typer.echo(f"{count} plan{'' if count == 1 else 's'} in {result.out}")
+    typer.echo(f"{counted(len(result.plans), 'plans')} in {result.out}")
 
 
 @app.command()

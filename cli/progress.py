@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from svsdata.progress import Progress, Silent
+from svsdata.progress import Progress, Silent, counted
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -47,7 +47,7 @@ class Lines:
         self._task, self._unit, self._total = task, unit, total
         self._earlier, self._count = done, 0
         self._began = self._last = self._clock()
-        amount = f"{total} {unit}" if total is not None else f"{unit} without a known end"
+        amount = counted(total, unit) if total is not None else f"{unit} without a known end"
         there = f", {done} are there already" if done else ""
         _say(f"{task}: {amount}{there}")
 

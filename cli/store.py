@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from svsdata.cli.options import AsJson, Quiet, console, workspace
+from svsdata.progress import counted
 
 if TYPE_CHECKING:
     from svsdata.labels import LabelSet
@@ -106,9 +107,10 @@ def verify(
             screen.print(fault.message, style="red")
         for sequence_id in report.unfinished:
             screen.print(f"unfinished: {sequence_id} (run the command that makes it again)")
-        verdict = f"{len(report.faults)} faults" if report.faults else "no fault"
+        verdict = counted(len(report.faults), "faults") if report.faults else "no fault"
         screen.print(
-            f"{verdict} in {report.num_sequences} sequences, {report.num_frames} frames, "
+            f"{verdict} in {counted(report.num_sequences, 'sequences')}, "
+            f"{counted(report.num_frames, 'frames')}, "
             f"{report.num_bytes / 1e6:.1f} MB{' (quick: no hashes, no pictures)' if quick else ''}"
         )
     if report.faults:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.edit_text import did_you_mean
 from svsdata.editing.plan import EditPlan
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.overlap import in_background
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_store import edited_sequences

@@ -1,6 +1,7 @@
 """Which edits are asked for: presets and files, with single fields changed."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -18,9 +19,9 @@ def chosen_edits(choices: EditChoices) -> tuple[Edit, ...]:
         EditPlanError: If one is unknown or cannot be read.
         ConfigError: If variants are asked for without edits, which would all be the same.
     """
-    edits = join_edits(
-        [*map(load_preset, choices.presets), *map(load_edit_file, choices.edit_files)]
-    )
+    presets = ((f"preset {name}", load_preset(name)) for name in choices.presets)
+    files = ((f"'{path}'", load_edit_file(path)) for path in choices.edit_files)
+    edits = join_edits(chain(presets, files))
     known = [edit.id for edit in edits]
     for edit_id in choices.edits:
         if edit_id not in known:
@@ -43,7 +44,12 @@ def _changed(edit: Edit, changes: Mapping[str, Any]) -> Edit:
         return edit
     said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
-    (changed,) = parse_edits(text, f"edits.{edit.id}").edits
+    where = f"edits.{edit.id}"
+    try:
+        (changed,) = parse_edits(text, where).edits
+    except EditPlanError as error:
+        # It is the only edit of the text, which nobody wrote.
+        raise EditPlanError(str(error).replace(f"{where}: edits.0.", f"{where}.")) from error
     return changed
 
 

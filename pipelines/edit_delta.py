@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from svsdata.editing.delta import DELTA_SCHEMA, delta_row, restored
+from svsdata.editing.delta import DELTA_SCHEMA, delta_row, require_base, restored
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.pipelines.edited_store import edited_plans, edited_sequences
@@ -26,7 +26,13 @@ from svsdata.store.columns import ENCODED_IMAGE
 from svsdata.store.files import writing
 from svsdata.store.format import SEQUENCES, STORE_FILE, record_path
 from svsdata.store.reader import StoreReader
-from svsdata.store.sidecars import EDITS, sidecar_folder
+from svsdata.store.sidecars import (
+    EDITS,
+    RECORD_FILE,
+    require_sidecar,
+    sidecar_faults,
+    sidecar_folder,
+)
 from svsdata.store.writer import StoreWriter
 from svsdata.synthesis.label_stream import LabelStream
 from svsdata.whole_files import whole_file
@@ -57,8 +63,9 @@ class EditRestoreResult(BaseModel):
     sequences: tuple[str, ...]
     num_frames: int
     byte_identical: bool
-    """Every part has the hash of the original's. Otherwise only the coding differs, as another
-    version of pyarrow or OpenCV may: every pixel is the same."""
+    """Every part and table has the hash of the original's. Otherwise a table is damaged, which
+    ``svsdata store verify`` tells, or only the coding differs, as another version of pyarrow or
+    OpenCV may: every pixel is the same."""
 
 
 def run_edit_delta(
@@ -79,10 +86,13 @@ def run_edit_delta(
     Raises:
         EditPlanError: If the store has no plan, or ``out`` is there already.
         StoreError: If the store or its base cannot be read.
+        CorruptShardError: If a table of its edits is not as it was written.
     """
     reader = StoreReader(store)
     edited = edited_sequences(reader, base)
     require_apart(out, {store, *(one.base.path for one in edited)})
+    for one in edited:
+        require_sidecar(reader.path, EDITS, one.sequence_id)
     _make_folder(out, overwrite=overwrite)
     num_frames = sum(one.plan.num_frames for one in edited)
     progress.start("delta", num_frames)
@@ -120,9 +130,14 @@ def run_edit_restore(base: Path, delta: Path, out: Path, progress: Progress) -> 
     Raises:
         EditPlanError: If the delta is none or damaged, or was made on another base.
         StoreError: If the base cannot be read, or ``out`` holds something else.
+        CorruptShardError: If a table of the edits is not as it was written.
     """
     base_reader, kept = StoreReader(base), StoreReader(delta)
+    if not (delta / DELTAS).is_dir():
+        raise EditPlanError(f"'{delta}' is no delta; 'svsdata edit delta' makes one of a store")
     plans = edited_plans(kept)
+    for sequence_id, plan in plans.items():
+        _check(base_reader, kept, sequence_id, plan)
     writer = StoreWriter(out, kept.info)
     num_frames = sum(plan.num_frames for plan in plans.values())
     progress.start("restore", num_frames)
@@ -136,11 +151,30 @@ def run_edit_restore(base: Path, delta: Path, out: Path, progress: Progress) -> 
         out=out,
         sequences=tuple(plans),
         num_frames=num_frames,
-        byte_identical=all(
-            record_path(out, one).read_bytes() == record_path(kept.path, one).read_bytes()
-            for one in plans
-        ),
+        byte_identical=all(_is_identical(out, kept.path, one) for one in plans),
     )
+
+
+def _check(base: StoreReader, kept: StoreReader, sequence_id: str, plan: EditPlan) -> None:
+    """Refuse a damaged delta and another base before anything is written."""
+    require_sidecar(kept.path, EDITS, sequence_id)
+    rows = _read_rows(kept.path / DELTAS / f"{sequence_id}.parquet", 0, plan.num_frames)
+    if base.content_hash(plan.sequence_id) == plan.base_hash:
+        for _ in rows:
+            pass
+        return
+    # Coded by another version of a library it may still have every pixel.
+    frames = _base_stream(base, kept, plan).frames(0, plan.num_frames)
+    for frame, row in zip(frames, rows, strict=True):
+        require_base(replace(frame, image=None if row["image"] else frame.image), row)
+
+
+def _is_identical(out: Path, kept: Path, sequence_id: str) -> bool:
+    """Whether the records of a restored sequence and its tables are the original's, and hold."""
+    places = [record_path(store, sequence_id) for store in (out, kept)]
+    tables = [sidecar_folder(store, EDITS, sequence_id) / RECORD_FILE for store in (out, kept)]
+    are_same = all(one.read_bytes() == other.read_bytes() for one, other in (places, tables))
+    return are_same and not any(sidecar_faults(out, EDITS, sequence_id))
 
 
 def _base_stream(base: StoreReader, made: StoreReader, plan: EditPlan) -> LabelStream:

@@ -57,6 +57,10 @@ def run_edit_plan(config: EditConfig, progress: Progress) -> EditPlanResult:
         ConfigError: If no edit is named.
         StoreError: If the base cannot be read, or a file cannot be written.
     """
+    if config.out.is_file():
+        raise EditPlanError(
+            f"'{config.out}' is a file; name a folder, which plans are written into"
+        )
     videos = planned_videos(config)
     progress.start("plan", len(videos), unit="sequences")
     summaries: list[PlanSummary] = []

@@ -65,11 +65,17 @@ def _explained(name: str, plan: EditPlan) -> dict[str, Any]:
         "base_hash": plan.base_hash,
         "sequence_id": plan.sequence_id,
         "seed": plan.seed,
+        "camera": plan.camera.flag,
+        "size_hw": list(plan.size_hw),
+        "num_frames": plan.num_frames,
+        "num_live": live,
+        "num_rejected": len(plan.rows) - live,
         "edits": [_row(row) for row in plan.rows],
     }
 
 
 def _row(row: PlannedEdit) -> dict[str, Any]:
+    ends = row.poses[[0, -1]] if len(row.poses) else row.poses
     facts = {
         "edit": row.edit_id,
         "occurrence": row.occurrence,
@@ -81,7 +87,12 @@ def _row(row: PlannedEdit) -> dict[str, Any]:
         "frames": [row.first_frame, row.last_frame],
         "instance_ids": list(row.instance_ids),
         "erased_ids": list(row.erased_ids),
+        "erased_class": row.erased_class,
+        "from_classes": list(row.from_classes),
+        "region": row.region.tolist(),
         "size_m": list(row.size_m),
+        "ahead_m": ends[:, 0].tolist(),
+        "left_m": ends[:, 1].tolist(),
     }
     return facts | {"words": f"{row.edit_id} #{row.occurrence}: {', '.join(_words(row))}"}
 
@@ -103,7 +114,7 @@ def _words(row: PlannedEdit) -> list[str]:
         words.append(f"left {left[0]:.1f} to {left[1]:.1f} m")
     if row.from_classes:
         words.append(f"{', '.join(row.from_classes)} in a region of {len(row.region)} corners")
-    return [*words, *(f"{row.reason}: {row.note}" for _ in range(bool(row.reason)))]
+    return [*words, ": ".join(filter(None, (row.reason, row.note)))] if row.note else words
 
 
 def _span(span: tuple[float, float]) -> str:

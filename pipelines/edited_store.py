@@ -6,8 +6,9 @@ from pathlib import Path
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan
 from svsdata.editing.tables import PLAN_FILE
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, StoreError
 from svsdata.pipelines.edited_videos import Video, motion_of, planned_video
+from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_path
 
@@ -46,7 +47,12 @@ def edited_sequences(reader: StoreReader, base: Path | None = None) -> list[Edit
             f"sequences of store '{reader.path}' have the bases {', '.join(sorted(bases))}; "
             "name one with --base"
         )
-    opened = StoreReader(base or bases.pop())
+    place = base or Path(bases.pop())
+    if base is None and not (place / STORE_FILE).exists():
+        raise StoreError(
+            f"the base of store '{reader.path}' is not at '{place}' any more; name it with --base"
+        )
+    opened = StoreReader(place)
     motion = motion_of(reader)
     return [EditedSequence(one, plan, opened, motion) for one, plan in plans.items()]
 

@@ -43,7 +43,7 @@ def run_harvest(config: ShapesConfig, progress: Progress) -> LibraryResult:
     """Take every object that is seen whole and moves, and write the library.
 
     Raises:
-        ConfigError: If a class has no donors.
+        ConfigError: If a class has no donors, or the library is a folder.
         StoreError: If a sequence is unknown, or has no camera or lasting ids, or the library cannot
             be written.
         SourceError: If the library exists and cannot be read.
@@ -53,6 +53,11 @@ def run_harvest(config: ShapesConfig, progress: Progress) -> LibraryResult:
         raise ConfigError(
             f"classes: no donors are taken of {', '.join(unknown)}; "
             f"they can be of: {', '.join(DONOR_CLASSES)}"
+        )
+    if config.library.is_dir():
+        raise ConfigError(
+            f"'{config.library}' is a folder; name the file of the library, such as "
+            f"{config.library / 'shapes.parquet'}"
         )
     library = read_library(config.library) if config.library.exists() else ShapeLibrary(())
     reader = StoreReader(config.store)

@@ -19,6 +19,16 @@ A message is one line: what is wrong, where, expected, got, what to do. Wrong ca
 and exit code 1; anything else keeps its traceback.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that was probably meant, or nothing; case does not count."""
+    by_small = {one.lower(): one for one in known}
+    near = get_close_matches(word.lower(), by_small, n=1)
+    return f" (did you mean '{by_small[near[0]]}'?)" if near else ""
+
 
 class SvsDataError(Exception):
     """Bad input of any kind, told in one line."""

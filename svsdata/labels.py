@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.errors import LabelSetError
+from svsdata.errors import LabelSetError, did_you_mean
 
 NO_LABEL = 255
 """Value of "no class" in conversion tables, train ids and classless instance maps."""
@@ -80,7 +80,10 @@ class LabelSet:
         """
         if name not in self.by_name:
             known = ", ".join(self.by_name)
-            raise LabelSetError(f"label set '{self.name}' has no class '{name}'; it has: {known}")
+            raise LabelSetError(
+                f"label set '{self.name}' has no class '{name}'{did_you_mean(name, self.by_name)}; "
+                f"it has: {known}"
+            )
         return self.by_name[name]
 
     def colorize(self, semantic_map: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,6 +16,12 @@ class Progress(Protocol):
         """Tell one line that a person should see: an assumption, a skipped frame."""
 
 
+def counted(count: int, plural: str) -> str:
+    """Tell a number of things; of one, ``plural`` loses the s of its first word."""
+    first, *rest = plural.split(" ")
+    return " ".join([str(count), first.removesuffix("s") if count == 1 else first, *rest])
+
+
 class Silent:
     """A progress that nobody watches."""
 

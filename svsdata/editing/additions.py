@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
-from svsdata.editing.checks import Candidate, Fault, first_fault
+from svsdata.editing.checks import Candidate, Fault, first_fault, ground_note, never_right
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.placement import RoadPath
@@ -16,7 +16,7 @@ from svsdata.editing.selection import selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
 EDGE_SHARE = 0.4
@@ -73,8 +73,9 @@ def plan_additions(
     """
     setting, crowd = where
     if edit.label_class not in OBJECT_KINDS:
+        hint = did_you_mean(str(edit.label_class), OBJECT_KINDS)
         raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'; "
+            f"edit '{edit.id}' cannot add a '{edit.label_class}'{hint}; "
             f"it can add: {', '.join(OBJECT_KINDS)}"
         )
     blank = PlannedEdit(index, edit.id, 0, "add", edit.label_class, "rejected", checks=edit.checks)
@@ -115,7 +116,7 @@ def plan_additions(
 
 # Of many tries the one that failed last is told.
 _RANKS = (
-    *("REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "SIZE", "SPEED", "JUMP"),
+    *("SIZE", "SPEED", "REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "JUMP"),
     *("OFFSURF", "COLLIDE"),
 )
 
@@ -193,7 +194,8 @@ def _try(
         row = replace(blank, reason=fault.code, note=fault.note)
         misses.add(row, fault)
         return row
-    return _applied(blank, edit, candidate, way)
+    row = _applied(blank, edit, candidate, way)
+    return row.noted(ground_note(candidate.shown_part(), setting, edit.checks))
 
 
 def _first_frame(edit: Edit) -> int:
@@ -215,6 +217,10 @@ def _moment(start: int, seconds: tuple[int, int], edit: Edit, setting: Setting) 
 def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fault | None:
     """Say what is wrong with a candidate."""
     setting, crowd = where
+    # A way that is hardly shown is too short to tell its speed.
+    part = candidate.shown_part() if candidate.shown.sum() > 1 else candidate
+    if (fault := never_right(part, setting, edit.checks)) is not None:
+        return fault
     if not candidate.shown.any():
         if edit.enter == "occluder":
             return Fault("NO_OCCLUDER", "nothing hides it before it appears")

@@ -49,7 +49,7 @@ def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Plann
     stands = [stand_of(plan.camera, parts, pose) for pose in row.poses]
     is_known = np.array([stand is not None for stand in stands])
     if kind.class_names != (kind.name,) or not is_known.any():
-        return replace(row, note=NO_DONOR)
+        return row.noted(NO_DONOR)
     known_depths = [stand.depth_m for stand in stands if stand is not None]
     frames = np.arange(len(stands))
     # Beside the camera the solid is drawn: any moment will do there.
@@ -57,5 +57,5 @@ def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Plann
     views = views_of(plan.camera, row.poses)
     match = best_match(library, row.class_name, views, depths, row.size_m[2])
     if match is None:
-        return replace(row, note=NO_DONOR)
+        return row.noted(NO_DONOR)
     return replace(row, shape=match.borrowed())

@@ -4,18 +4,17 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
-from svsdata.editing.checks import Candidate, Fault, first_fault
+from svsdata.editing.changed_ways import new_way, nudged
+from svsdata.editing.checks import Candidate, Fault, first_fault, ground_note
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
-from svsdata.editing.placement import Poses
 from svsdata.editing.plan import PlannedEdit
 from svsdata.editing.selection import rider_of
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.trajectories import drawn, drawn_size, moved
+from svsdata.editing.trajectories import drawn_size
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import INSTANCE_BASE
 
@@ -68,7 +67,7 @@ def plan_changes(
         tries = [_one(blank, edit, ids[0], (setting, crowd), barred)]
         while not tries[-1].is_live and len(tries) < len(ids) and edit.checks.on_fail == "shift":
             tries.append(_one(blank, edit, ids[len(tries)], (setting, crowd), barred))
-        return [tries[-1] if tries[-1].is_live else tries[0]]
+        return [_picked(tries, ids)]
     rows: list[PlannedEdit] = []
     for instance_id in ids:
         row = _one(
@@ -78,6 +77,15 @@ def plan_changes(
             crowd = crowd.without(row.erased_ids).joined_by(row)
         rows.append(row)
     return rows
+
+
+def _picked(tries: list[PlannedEdit], ids: list[int]) -> PlannedEdit:
+    """Take the first try that is live, and say whom it stands in for; if none is, the first."""
+    last = tries[-1]
+    if not last.is_live or len(tries) == 1:
+        return tries[0]
+    passed = ", ".join(f"{one}: {row.reason}" for one, row in zip(ids, tries[:-1], strict=False))
+    return last.noted(f"object {ids[len(tries) - 1]} instead of what was picked ({passed})")
 
 
 def _range(edit: Edit, num_frames: int) -> tuple[int, int]:
@@ -92,9 +100,14 @@ def _nobody(blank: PlannedEdit, edit: Edit, setting: Setting) -> PlannedEdit:
     label_id = setting.scene.label_set.label(edit.target.label_class).id
     present = sorted(i for i in setting.scene.used_ids if i // INSTANCE_BASE == label_id)
     name = edit.target.label_class
-    there = (
-        f"seen are {', '.join(map(str, present[:8]))}" if present else f"no {name} is seen at all"
-    )
+    if present:
+        there = f"seen are {', '.join(map(str, present[:8]))}"
+    elif label_id in setting.scene.used_ids:
+        there = (
+            f"{name} is seen, but without instance ids: only 'remove' of the whole class can act"
+        )
+    else:
+        there = f"no {name} is seen at all"
     if len(present) > 8:
         there += f" and {len(present) - 8} more"
     note = f"its target matches none of the {name} objects; {there}"
@@ -199,8 +212,8 @@ def _redrawn(
         first = max(first, track.first_frame - reach)
         last = min(last, track.first_frame + len(track.world) - 1 + reach)
     frames = np.arange(first, last + 1)
-    world = _new_way(edit, track, frames, size_m, (setting, rng))
-    world = _nudged(world, setting.ego[frames], nudge_m)
+    world = new_way(edit, track, frames, size_m, (setting, rng))
+    world = nudged(world, setting.ego[frames], nudge_m)
     candidate = Candidate.on_way(kind, size_m, first, world, setting)
     if not candidate.shown.any():
         return _rejected(row, Fault("UNSEEN", f"object {row.erased_ids[0]} would never be in view"))
@@ -211,52 +224,7 @@ def _redrawn(
     if fault is not None:
         note = f"object {row.erased_ids[0]}: {fault.note}"
         return _rejected(row, Fault(fault.code, note))
-    return _spread(row, candidate)
-
-
-def _new_way(
-    edit: Edit,
-    track: BaseTrack,
-    frames: NDArray[np.int64],
-    size_m: tuple[float, float, float],
-    draws: tuple[Setting, np.random.Generator],
-) -> Poses:
-    """(n, 3) plan frame."""
-    setting, rng = draws
-    fps = setting.scene.fps
-    if edit.op == "retime":
-        assert edit.by_s is not None
-        return track.at(frames - drawn(edit.by_s, rng) * fps, fps)
-    world = track.at(frames.astype(np.float64), fps)
-    pose = setting.ego[frames]
-    away = world[:, :2] - pose[:, :2]
-    if edit.op == "replace":
-        if edit.anchor == "middle":
-            return world
-        # The end that is seen stays: the one that shows towards the vehicle when first seen.
-        longer = (size_m[0] - track.size_m[0]) / 2
-        facing = np.cos(world[0, 2]) * away[0, 0] + np.sin(world[0, 2]) * away[0, 1]
-        return moved(world, float(np.copysign(longer, facing)), 0.0)
-    assert edit.by_m is not None
-    ahead_m, left_m = drawn(edit.by_m.ahead, rng), drawn(edit.by_m.left, rng)
-    along = (
-        setting.path.at_frame_m[frames]
-        + away[:, 0] * np.cos(pose[:, 2])
-        + away[:, 1] * np.sin(pose[:, 2])
-    )
-    road = setting.path.poses(along, np.zeros(len(along)))[:, 2]
-    if track.stands:
-        road[:] = np.median(road)
-    shifted = moved(np.column_stack([world[:, :2], road]), ahead_m, left_m)
-    return np.column_stack([shifted[:, :2], world[:, 2]])
-
-
-def _nudged(world: Poses, ego: Poses, nudge_m: float) -> Poses:
-    """Move a way sideways, towards the side on which the vehicle passes."""
-    nearest = int(np.linalg.norm(world[:, :2] - ego[:, :2], axis=1).argmin())
-    heading, offset = world[nearest, 2], ego[nearest, :2] - world[nearest, :2]
-    left = -np.sin(heading) * offset[0] + np.cos(heading) * offset[1]
-    return moved(world, 0.0, float(np.copysign(nudge_m, left)))
+    return _spread(row.noted(ground_note(candidate, setting, edit.checks)), candidate)
 
 
 def _until_collision(candidate: Candidate, track: BaseTrack, crowd: Crowd) -> Candidate:

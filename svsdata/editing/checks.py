@@ -99,9 +99,8 @@ def first_fault(
 ) -> Fault | None:
     """Return what is wrong with an object that is shown somewhere; None if nothing is."""
     tests: tuple[Callable[[], Fault | None], ...] = (
+        lambda: never_right(candidate, setting, checks),
         lambda: _unseen(candidate, setting, checks),
-        lambda: _size(candidate, checks),
-        lambda: _speed(candidate, setting, checks),
         lambda: _jump(candidate, setting, checks),
         lambda: _off_surface(candidate, setting, checks),
         lambda: _collision(candidate, crowd, checks),
@@ -109,13 +108,21 @@ def first_fault(
     return next((fault for test in tests if (fault := test()) is not None), None)
 
 
+def never_right(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    """Return what no other place or moment would change: a size or a speed of no such object."""
+    return _size(candidate, checks) or _speed(candidate, setting, checks)
+
+
 def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
     shown, frames = candidate.shown, int(candidate.shown.sum())
     if frames < min(MIN_FRAMES, setting.scene.num_frames):
         return Fault("UNSEEN", f"in view for {frames} frames, fewer than {MIN_FRAMES}")
     tallest = float(candidate.view.height_px[shown].max() / setting.scene.camera.size_hw[0])
-    if tallest < _MIN_HEIGHT_SHARE:
-        return Fault("TINY", f"never higher than {tallest:.1%} of the frame")
+    if checks.min_px and tallest < _MIN_HEIGHT_SHARE:
+        return Fault(
+            "TINY",
+            f"never higher than {tallest:.1%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}",
+        )
     box = candidate.view.box[shown]
     largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())
     least = checks.least_px(setting.scene.camera.size_hw)
@@ -200,28 +207,46 @@ def _moved_px(
     return np.linalg.norm(pixels[0][:, :2] - pixels[1][:, :2], axis=1) * is_ahead
 
 
-def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
-    scene = setting.scene
-    if checks.off_surface == "ignore":
-        return None
+def ground_note(candidate: Candidate, setting: Setting, checks: Checks) -> str:
+    """Say where OFFSURF could not be asked, since the ground under an object is never seen."""
+    _, _, is_known = _ground_under(candidate, setting)
+    if checks.off_surface == "ignore" or is_known.any():
+        return ""
+    return "OFFSURF not judged: the ground under it is never seen"
+
+
+def _ground_under(
+    candidate: Candidate, setting: Setting
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Look up the ground at some steps: which (T,), its labels (T, S), whether known there (T,)."""
     steps = np.flatnonzero(candidate.shown)[::_GROUND_EVERY]
     poses = candidate.poses[steps]
     spots = _SPOTS * candidate.size_m[:2]
     each = np.repeat(poses, len(spots), axis=0)
     points = turned(np.tile(spots, (len(poses), 1)), each[:, 2]) + each[:, :2]
     frames = np.repeat(candidate.first_frame + steps, len(spots))
+    scene = setting.scene
     labels = scene.ground.at(points, frames, setting.ego, setting.path.at_frame_m)
+    labels = labels.reshape(len(steps), -1)
+    is_known = (labels < scene.label_set.num_classes).sum(axis=1) >= len(spots) / 2
+    return steps, labels, is_known
+
+
+def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
+    scene = setting.scene
+    if checks.off_surface == "ignore":
+        return None
+    steps, labels, is_known = _ground_under(candidate, setting)
     names = [n for n in candidate.kind.surfaces if n in scene.label_set.by_name]
     allowed = [scene.label_set.by_name[name].id for name in names]
-    known = (labels < scene.label_set.num_classes).reshape(len(steps), -1)
-    stands = np.isin(labels, allowed).reshape(len(steps), -1)
-    is_known = known.sum(axis=1) >= len(spots) / 2
+    known = labels < scene.label_set.num_classes
+    stands = np.isin(labels, allowed)
     if not is_known.any():
         return None
     share = stands.sum(axis=1)[is_known] / known.sum(axis=1)[is_known]
     if (share >= checks.surface_share).mean() >= _ON_SURFACE_SHARE:
         return None
-    foreign = labels.reshape(len(steps), -1)[known & ~stands]
+    foreign = labels[known & ~stands]
     name = scene.label_set.labels[int(np.bincount(foreign).argmax())].name
     frame = candidate.first_frame + int(steps[is_known][share.argmin()])
     return Fault("OFFSURF", f"{1 - share.min():.0%} of it would stand on {name} at frame {frame}")

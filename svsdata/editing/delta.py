@@ -100,9 +100,8 @@ def restored(base: Frame, row: Mapping[str, Any], layers: Iterable[str]) -> Fram
         EditPlanError: If the base is another, or a rectangle does not fit.
         SourceError: If a picture of the row is damaged.
     """
+    require_base(base, row)
     where = f"delta, frame {row['frame_index']}"
-    if _digest(base) != row["base_sha256"]:
-        raise EditPlanError(f"{where}: was made on another base; name the one of its plan")
     blank = replace(base, provenance=_untouched(base))
     values: dict[str, Any] = dict.fromkeys(_LAYERS)
     for layer in layers:
@@ -116,6 +115,18 @@ def restored(base: Frame, row: Mapping[str, Any], layers: Iterable[str]) -> Fram
     values["models"] = {it["layer"]: it["model"] for it in row["models"]}
     values |= {name: row[name] for name in ("source", "is_synthetic", "plan_hash", "seed")}
     return replace(base, **values)
+
+
+def require_base(base: Frame, row: Mapping[str, Any]) -> None:
+    """Refuse a base that a row was not made on.
+
+    Raises:
+        EditPlanError: If a pixel differs; ``base`` as of ``restored``.
+    """
+    if _digest(base) != row["base_sha256"]:
+        raise EditPlanError(
+            f"delta, frame {row['frame_index']}: was made on another base; name the one of its plan"
+        )
 
 
 def patches_between(base: Layer, edited: Layer) -> list[Patch]:

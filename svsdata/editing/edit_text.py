@@ -1,7 +1,6 @@
 """Edits from YAML text, checked word by word: data only, every fault told in one line."""
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +25,7 @@ from svsdata.editing.language import (
 )
 from svsdata.editing.waypoint_table import read_waypoints
 from svsdata.editing.yaml_data import load_data, short, why_unreadable
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, did_you_mean
 
 R = TypeVar("R", EditFile, Checks, Selector)
 
@@ -130,12 +129,6 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     return file
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that was probably meant, or nothing."""
-    near: list[Any] = get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
 def _document(text: str, where: str) -> dict[str, Any]:
     try:
         document = load_data(text)
@@ -206,6 +199,8 @@ def _check_wording(edit: Edit, where: str) -> None:
         _check_motion(edit, where)
     if edit.region is not None:
         _check_region(edit.region, where)
+    if edit.op == "relabel" and edit.from_class == edit.to_class:
+        raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
     first, last = edit.frames.start, edit.frames.end
     if isinstance(first, int) and isinstance(last, int) and last < first:
         raise EditPlanError(f"{where}: frames from {first} to {last} are none")
@@ -253,7 +248,10 @@ def _check_region(region: Region, where: str) -> None:
 
 def _explain(error: ValidationError, place: str) -> str:
     """Tell the first fault of a document, with the word that was probably meant."""
-    fault, *others = error.errors()
+    first, *others = error.errors()
+    # A word that is missing may be the one that is mistyped.
+    unknown_words = (one for one in (first, *others) if one["type"] == "extra_forbidden")
+    fault = next(unknown_words, first)
     # A frame is a number or a word: the second finding is that it is not that word.
     word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
     loc = fault["loc"][:-1] if word else fault["loc"]

@@ -175,7 +175,8 @@ class Checks(Record):
     """HORIZON: rows that an object lower than the camera may reach above the horizon."""
     min_px: int = Field(default=64, ge=0)
     """TINY: pixels that it must show at its largest, of a frame of 1024x512; in another as many
-    as are the same share of it."""
+    as are the same share of it. It must also be as high as 6 % of the frame at its largest; 0 lifts
+    both."""
     min_visible: float = Field(default=0.2, ge=0, le=1)
     """HIDDEN: share of it that must be seen in half of its frames or more."""
     max_visible_change: float = Field(default=0.35, gt=0, le=1)
@@ -241,15 +242,22 @@ class EditFile(Record):
     edits: tuple[Edit, ...] = Field(min_length=1)
 
 
-def join_edits(files: Iterable[EditFile]) -> tuple[Edit, ...]:
+def join_edits(files: Iterable[tuple[str, EditFile]]) -> tuple[Edit, ...]:
     """Put several files' edits together.
 
+    Args:
+        files: What messages call each, and what it says.
+
     Raises:
-        EditPlanError: If two have the same id.
+        EditPlanError: If two have the same id; names both files.
     """
-    edits = [edit for file in files for edit in file.edits]
-    ids = [edit.id for edit in edits]
-    twice = sorted({edit_id for edit_id in ids if ids.count(edit_id) > 1})
-    if twice:
-        raise EditPlanError(f"edits with the same id: {', '.join(twice)}; give each its own")
-    return tuple(edits)
+    edits: dict[str, tuple[str, Edit]] = {}
+    for name, file in files:
+        for edit in file.edits:
+            if edit.id in edits:
+                raise EditPlanError(
+                    f"edits with the same id: '{edit.id}' is in {edits[edit.id][0]} and in {name}; "
+                    "give each its own"
+                )
+            edits[edit.id] = name, edit
+    return tuple(edit for _, edit in edits.values())

@@ -7,7 +7,7 @@ of a few frames.
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -83,6 +83,10 @@ class PlannedEdit:
     def is_live(self) -> bool:
         """Whether applying the plan carries it out."""
         return self.status != "rejected"
+
+    def noted(self, note: str) -> "PlannedEdit":
+        """Return the row with a further note; an empty one changes nothing."""
+        return replace(self, note="; ".join(filter(None, (self.note, note))))
 
     @property
     def draws(self) -> bool:

@@ -12,9 +12,9 @@ from svsdata.editing.changes import plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
-from svsdata.editing.regions import plan_region
+from svsdata.editing.regions import plan_region, refuse_contradicting_regions
 from svsdata.editing.scene import Scene
-from svsdata.editing.selection import selected_ids
+from svsdata.editing.selection import require_object, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
@@ -81,6 +81,7 @@ class Planner:
                 if row.is_live:
                     crowd = crowd.without(row.erased_ids).joined_by(row)
                 rows.append(_clipped(row, edit, scene.num_frames))
+        refuse_contradicting_regions(rows)
         return EditPlan(
             sequence_id=scene.sequence_id,
             base_hash=scene.base_hash,
@@ -98,6 +99,9 @@ class Planner:
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
     """Objects of the base that each edit is about, by edit id."""
+    for edit in edits:
+        if edit.target is not None:
+            require_object(edit, setting.scene.label_set)
     targets = {
         edit.id: selected_ids(
             edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")
@@ -142,7 +146,7 @@ def _clipped(row: PlannedEdit, edit: Edit, num_frames: int) -> PlannedEdit:
     if not row.is_live or end == "end" or end < num_frames:
         return row
     note = f"was to act until frame {end}, the sequence has {num_frames}"
-    return replace(row, status="clipped", reason="END", note=note)
+    return replace(row.noted(note), status="clipped", reason="END")
 
 
 class _Indices:

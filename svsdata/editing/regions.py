@@ -1,5 +1,8 @@
 """Regions of the ground that become another class: planned once, painted frame by frame."""
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,9 @@ from svsdata.records import Camera
 # Nearer the ground is below every picture; beyond, a region is a row of pixels.
 _NEAR_M, _FAR_M = 0.5, 200.0
 _SUBPIXEL_BITS = 4
+# Borders of strips beside each other may cross by millimetres in a bend.
+_SHARED = 0.01
+_GRID = 96
 
 
 def plan_region(index: int, edit: Edit, setting: Setting) -> PlannedEdit:
@@ -51,6 +57,49 @@ def plan_region(index: int, edit: Edit, setting: Setting) -> PlannedEdit:
         last_frame=last,
         checks=edit.checks,
     )
+
+
+def refuse_contradicting_regions(rows: Sequence[PlannedEdit]) -> None:
+    """Refuse two relabellings that turn the same ground into different classes.
+
+    Raises:
+        EditPlanError: Naming both.
+    """
+    regions = [row for row in rows if row.is_live and row.op == "relabel"]
+    for one, other in combinations(regions, 2):
+        is_same_ground = one.from_classes == other.from_classes
+        is_at_once = one.first_frame <= other.last_frame and other.first_frame <= one.last_frame
+        if not (is_same_ground and is_at_once) or one.class_name == other.class_name:
+            continue
+        if _overlap(one.region, other.region):
+            raise EditPlanError(
+                f"edits '{one.edit_id}' and '{other.edit_id}' (relabel) contradict: the same "
+                f"{one.from_classes[0]} would become {one.class_name} and {other.class_name}; "
+                "keep one, or part their regions or frames"
+            )
+
+
+def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two polygons share more than the share ``_SHARED`` of the smaller one."""
+    low = np.maximum(one.min(axis=0), other.min(axis=0))
+    high = np.minimum(one.max(axis=0), other.max(axis=0))
+    if (low >= high).any():
+        return False
+    steps = (np.arange(_GRID) + 0.5) / _GRID
+    points = low + np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) * (high - low)
+    shared = float((_inside(points, one) & _inside(points, other)).mean() * np.prod(high - low))
+    areas = [cv2.contourArea(corners.astype(np.float32)) for corners in (one, other)]
+    return shared > _SHARED * min(areas)
+
+
+def _inside(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(P,) whether points lie in a polygon: a line to the right crosses its border oddly often."""
+    is_in = np.zeros(len(points), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y0 != y1:
+            is_beside = (points[:, 1] < y0) != (points[:, 1] < y1)
+            is_in ^= is_beside & (points[:, 0] < x0 + (points[:, 1] - y0) * (x1 - x0) / (y1 - y0))
+    return is_in
 
 
 def _corners(edit: Edit, setting: Setting, first: int) -> NDArray[np.float64]:

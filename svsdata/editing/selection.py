@@ -6,14 +6,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svsdata.editing.language import Selector
+from svsdata.editing.language import Edit, Selector
 from svsdata.editing.placement import Poses, turned
 from svsdata.editing.scene import Scene, Sightings
+from svsdata.errors import EditPlanError
+from svsdata.labels import Label, LabelSet
 from svsdata.records import INSTANCE_BASE
 
 # Speeds are differences over this time, so that a foot's jitter does not count as motion.
 _SPEED_SECONDS = 1.0
 _MIN_OVERLAP = 0.5
+
+
+def require_object(edit: Edit, label_set: LabelSet) -> None:
+    """Refuse an edit whose target is scenery: only objects can be taken out of it.
+
+    Raises:
+        EditPlanError: Naming the classes that can be removed, moved or replaced.
+        LabelSetError: If there is no such class.
+    """
+    assert edit.target is not None
+    label = label_set.label(edit.target.label_class)
+    if not _is_object(label):
+        known = ", ".join(one.name for one in label_set.labels if _is_object(one))
+        raise EditPlanError(
+            f"edit '{edit.id}' cannot {edit.op} a '{label.name}', which is no object; "
+            f"it can {edit.op}: {known}"
+        )
+
+
+def _is_object(label: Label) -> bool:
+    return label.has_instances and label.category != "construction"
 
 
 def selected_ids(

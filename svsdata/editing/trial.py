@@ -1,6 +1,6 @@
 """What only pictures tell of a plan: it is tried on the base's maps, bad rows are planned anew."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,11 @@ from svsdata.editing.operations import apply_plan
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.planning import Planner
+from svsdata.editing.region_trial import FramesAt, untouched_faults
 from svsdata.editing.scene import Scene
 from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre
-from svsdata.records import Frame
 
 _EVERY = 4
 """Frames between two that are tried, beside those in which an object comes out of hiding."""
@@ -26,10 +26,6 @@ _ROUNDS = 3
 # An object that steps out from behind another may show this much of itself at once.
 _FIRST_SHARE = 0.25
 _SIZE_TOLERANCE_M, _POSE_TOLERANCE_M = 0.1, 0.5
-
-
-FramesAt = Callable[[Sequence[int]], Iterable[Frame]]
-"""Yields frames of the base by their ascending indices; those without maps are passed over."""
 
 
 def plan_on_frames(
@@ -156,12 +152,14 @@ def faults_on_frames(
     number_of = {(row.index, row.occurrence): k for k, row in enumerate(plan.rows) if row.draws}
     seen = {number: _Seen() for number in number_of.values()}
     changed: dict[int, tuple[float, int]] = {}
+    touched: set[int] = set()
     area = plan.size_hw[0] * plan.size_hw[1]
 
     def record(event: EditFrame) -> None:
         number = number_of.get((event.edit_index, event.occurrence))
         if number is None or not plan.rows[number].is_live:
             number = next(k for k, r in enumerate(plan.rows) if r.index == event.edit_index)
+        touched.add(number)
         row = plan.rows[number]
         is_entry = row.draws and event.frame_index == row.first_frame + _first_shown(row)
         # Where others appear says nothing about this one.
@@ -172,7 +170,8 @@ def faults_on_frames(
         share = (event.visible_px / area, event.frame_index)
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
-    wanted = tried_frames(plan, plan.rows if tried is None else tried)
+    tried = plan.rows if tried is None else tried
+    wanted = tried_frames(plan, tried)
     frames = (
         frame
         for frame in frames_at(wanted)
@@ -191,7 +190,8 @@ def faults_on_frames(
             fault = Fault("CHANGE", f"changes {share:.0%} of frame {frame}")
         if fault is not None:
             faults[number] = fault
-    return faults
+    untouched = {k: row for k, row in enumerate(plan.rows) if row in tried and k not in touched}
+    return faults | untouched_faults(plan, untouched, frames_at)
 
 
 def _first_shown(row: PlannedEdit) -> int:

@@ -81,6 +81,16 @@ def sidecar_path(store: Path, kind: str, sequence_id: str, name: str) -> Path:
     return folder / name
 
 
+def require_sidecar(store: Path, kind: str, sequence_id: str) -> None:
+    """Compare all tables of a sequence with their record.
+
+    Raises:
+        CorruptShardError: If the bytes of one are not those that were written.
+    """
+    for message in sidecar_faults(store, kind, sequence_id):
+        raise CorruptShardError(f"{message}{VERIFY_ADVICE}")
+
+
 def sidecar_ids(store: Path, kind: str) -> list[str]:
     """Return the ids of the sequences with whole tables of a kind, sorted."""
     return sorted(path.parent.name for path in (store / kind).glob(f"[!.]*/{RECORD_FILE}"))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from svsdata.cli.edit import app
 from svsdata.cli.main import app as svsdata
 from svsdata.editing.plan_table import read_plan
-from svsdata.errors import ConfigError, EditPlanError, StoreError
+from svsdata.errors import ConfigError, CorruptShardError, EditPlanError, StoreError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.edit_apply import run_edit_apply
@@ -112,6 +112,29 @@ def test_a_plan_is_a_file_that_explain_tells_in_words(plans):
     (plan,) = json.loads(invoke("explain", path, "--json"))["plans"]
     assert plan["plan_hash"] == read_plan(path).hash
     assert [it["status"] for it in plan["edits"]] == ["applied", "applied", "rejected"]
+
+
+def test_explained_values_are_those_of_the_words(base, plans, tmp_path):
+    (plan,) = json.loads(invoke("explain", plans, "--json"))["plans"]
+    facts = ("size_hw", "num_frames", "num_live", "num_rejected")
+    assert [plan[fact] for fact in facts] == [[48, 96], 6, 2, 1]
+    assert f"camera {plan['camera']}" in plan["plan"]
+    parked, nobody, bus = plan["edits"]
+    (ahead, then), (left, there) = parked["ahead_m"], parked["left_m"]
+    assert f"ahead {ahead:.1f} to {then:.1f} m, left {left:.1f} to {there:.1f} m" in parked["words"]
+    assert ahead == pytest.approx(12, abs=0.1)
+    assert then < ahead
+    assert f"takes away every {nobody['erased_class']}" in nobody["words"]
+    assert (nobody["erased_class"], bus["erased_class"], bus["ahead_m"]) == ("person", "", [])
+    (tmp_path / "works.yaml").write_text(
+        "version: 1\nedits:\n  - {id: w, op: relabel, from: road, to: sidewalk,\n"
+        "     region: {polygon_ground_m: [[5, -4], [30, -4], [30, 4]]}}"
+    )
+    invoke("plan", base, tmp_path / "plans", "--edit-file", tmp_path / "works.yaml")
+    (plan,) = json.loads(invoke("explain", tmp_path / "plans", "--json"))["plans"]
+    (works,) = plan["edits"]
+    assert (works["from_classes"], works["class"]) == (["road"], "sidewalk")
+    np.testing.assert_allclose(works["region"], [[5, -4], [30, -4], [30, 4]], atol=1e-3)
 
 
 def test_every_variant_gets_a_plan_of_its_own_and_the_same_seed_gives_it_again(
@@ -357,6 +380,62 @@ def test_a_damaged_delta_is_told_in_one_line(base, edited, tmp_path):
     path.write_bytes(b"")
     with pytest.raises(EditPlanError, match="cannot read delta"):
         invoke("restore", base, tmp_path / "delta", tmp_path / "none")
+    path.unlink()
+    with pytest.raises(EditPlanError, match="cannot read delta"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "none")
+    assert not (tmp_path / "short").exists()
+    assert not (tmp_path / "none").exists()
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_damaged_tables_are_found_by_delta_and_restore(base, edited, tmp_path):
+    shutil.copytree(edited, tmp_path / "damaged")
+    invoke("delta", edited, tmp_path / "delta")
+    invoke("restore", base, tmp_path / "delta", tmp_path / "back")
+    table = "edits/drive.works/edits.parquet"
+    for store in ("damaged", "delta", "back"):
+        flip_a_byte(tmp_path / store / table)
+    with pytest.raises(CorruptShardError, match=r"edits\.parquet: its SHA-256 is not the record's"):
+        invoke("delta", tmp_path / "damaged", tmp_path / "of_damaged", "--base", base)
+    with pytest.raises(CorruptShardError, match=r"edits\.parquet: its SHA-256 is not the record's"):
+        invoke("restore", base, tmp_path / "delta", tmp_path / "out")
+    assert not (tmp_path / "of_damaged").exists()
+    assert not (tmp_path / "out").exists()
+    shutil.copyfile(edited / table, tmp_path / "delta" / table)
+    again = json.loads(invoke("restore", base, tmp_path / "delta", tmp_path / "back", "--json"))
+    assert not again["byte_identical"]
+
+
+def test_a_base_that_was_moved_is_to_be_named(base, edited, tmp_path):
+    shutil.copytree(base, tmp_path / "base")
+    shutil.copytree(edited, tmp_path / "edited")
+    for record in (tmp_path / "edited/sequences").glob("*.json"):
+        record.write_text(record.read_text().replace(str(base), str(tmp_path / "gone")))
+    told = "base of store .* is not at '.*gone' any more; name it with --base"
+    words = {"undo": ("--edit-id", "parked")}
+    for command, place in (("diff", ()), ("undo", ("out",)), ("delta", ("out",))):
+        places = [tmp_path / one for one in place]
+        with pytest.raises(StoreError, match=told):
+            invoke(command, tmp_path / "edited", *places, *words.get(command, ()))
+    invoke("diff", tmp_path / "edited", "--base", tmp_path / "base")
+
+
+def test_a_base_that_was_written_otherwise_serves_if_no_pixel_differs(base, edited, tmp_path):
+    invoke("delta", edited, tmp_path / "delta")
+    same = tmp_path / "same"
+    reader = StoreReader(base)
+    with StoreWriter(same, reader.info).sequence("drive", source="x", fps=10.0) as rows:
+        for frame in reader.read("drive", layers=(*reader.info.modalities, "encoded_image")):
+            rows.append(frame)
+        rows.commit()
+    assert StoreReader(same).content_hash("drive") != reader.content_hash("drive")
+    restored = json.loads(invoke("restore", same, tmp_path / "delta", tmp_path / "back", "--json"))
+    assert restored["byte_identical"]
 
 
 def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
@@ -370,6 +449,10 @@ def test_a_delta_of_another_base_is_refused(base, edited, tmp_path):
         rows.commit()
     with pytest.raises(EditPlanError, match="frame 0: was made on another base"):
         invoke("restore", other, tmp_path / "delta", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+    with pytest.raises(EditPlanError, match="is no delta"):
+        invoke("restore", base, edited, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def test_a_preview_shows_frame_and_labels_before_and_after(base, edit_file, tmp_path):
@@ -400,6 +483,20 @@ def test_a_preview_is_a_video_when_asked_and_one_for_every_variant(base, edit_fi
         invoke("preview", base, tmp_path / "p.png", "--edit-file", tmp_path / "nothing.yaml")
     with pytest.raises(ConfigError, match=r"neither \.png nor \.mp4"):
         invoke("preview", base, tmp_path / "p.gif", "--edit-file", edit_file)
+
+
+def test_bad_settings_and_places_are_told_in_one_line(base, edit_file, tmp_path):
+    words = ("plan", base, tmp_path / "plans", "--edit-file", edit_file, "--set")
+    with pytest.raises(EditPlanError, match=r"^edits\.parked\.at\.lef_m: unknown key.*'left_m'"):
+        invoke(*words, "edits.parked.at.lef_m=3")
+    with pytest.raises(
+        EditPlanError, match=r"^edits\.parked\.motion\.speed_mps: expected a number"
+    ):
+        invoke(*words, "edits.parked.motion.speed_mps=fast")
+    (tmp_path / "afile").write_text("")
+    with pytest.raises(EditPlanError, match="afile' is a file; name a folder"):
+        invoke("plan", base, tmp_path / "afile", "--edit-file", edit_file)
+    assert [it.name for it in app.registered_groups] == ["shapes"]
 
 
 def test_bad_input_is_told_in_one_line(base, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from svsdata.cli import progress as drawing
 from svsdata.cli.progress import Bars, Lines, shown_progress
-from svsdata.progress import Silent
+from svsdata.progress import Silent, counted
 
 
 class Clock:
@@ -69,6 +69,15 @@ def test_an_empty_task_is_told_and_never_divides(capsys):
 )
 def test_durations_are_read_like_a_clock(seconds, written):
     assert drawing._duration(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "0 kinds of step"), (1, "1 kind of step"), (2, "2 kinds of step")]
+)
+def test_one_thing_is_no_plural(capsys, count, told):
+    assert counted(count, "kinds of step") == told
+    Lines().start("measure", count, unit="kinds of step")
+    assert capsys.readouterr().err == f"measure: {told}\n"
 
 
 def test_a_pipe_gets_lines_and_quiet_gets_nothing(capsys):

@@ -66,7 +66,7 @@ def test_the_store_of_the_workspace_is_meant_when_none_is_named(store, monkeypat
 
 def test_verify_says_so_when_all_is_well(store):
     result = invoke("verify", store)
-    assert (result.exit_code, "no fault in 1 sequences, 5 frames" in result.stdout) == (0, True)
+    assert (result.exit_code, "no fault in 1 sequence, 5 frames" in result.stdout) == (0, True)
     assert "quick" in invoke("verify", store, "--quick").stdout
 
 

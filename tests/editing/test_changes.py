@@ -127,6 +127,43 @@ def test_selectors_choose_by_place_and_tell_what_there_is(parked_scene):
     assert planned(fast, parked_scene).rows[0].reason == "NO_TARGET"
 
 
+def test_who_stands_in_for_what_was_picked_is_told(road_frame, paint):
+    def draw(maps):
+        paint(maps, CAR, PARKED, ahead_m=9.0, left_m=3.0, width_m=1.7, height_m=1.5)
+        paint(maps, CAR, PARKED + 1, ahead_m=16.0, left_m=-3.0, width_m=1.7, height_m=1.5)
+
+    frames = [replace(road_frame(i, draw), ego=EgoMotion(0.0, 0.0)) for i in range(12)]
+    scene = scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+    text = "{id: a, op: shift, target: {class: car, pick: nearest}, by_m: {left: -3, ahead: -6}%s}"
+    (row,) = planned(text % "", scene).rows
+    assert row.is_live
+    assert row.erased_ids == (PARKED + 1,)
+    assert row.note == f"object {PARKED + 1} instead of what was picked ({PARKED}: COLLIDE)"
+    (row,) = planned(text % ", checks: {on_fail: skip}", scene).rows
+    assert (row.status, row.reason) == ("rejected", "COLLIDE")
+    (row,) = planned(text % ", checks: {collision: ignore}", scene).rows
+    assert row.erased_ids == (PARKED,)
+    assert "instead" not in row.note
+
+
+def test_ground_that_nobody_saw_is_not_judged_and_told(parked_frames):
+    def unknown(frame):
+        nothing = CITYSCAPES.by_name["unlabeled"].id
+        return np.where(frame.semantic == ROAD, nothing, frame.semantic).astype(np.uint8)
+
+    frames = [replace(f, semantic=unknown(f)) for f in parked_frames]
+    scene = scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+    for text in (
+        "{id: a, op: replace, target: {class: car}, class: truck%s}",
+        "{id: a, op: add, class: car, at: {ahead_m: 15, left_m: 3}, enter: reference%s}",
+    ):
+        (row,) = planned(text % "", scene).rows
+        assert row.is_live
+        assert row.note == "OFFSURF not judged: the ground under it is never seen"
+        (row,) = planned(text % ", checks: {off_surface: ignore}", scene).rows
+        assert (row.is_live, row.note) == (True, "")
+
+
 def test_contradicting_edits_are_refused(parked_scene):
     text = """
 version: 1
@@ -142,6 +179,36 @@ edits:
     )
 
 
+@pytest.mark.parametrize(
+    ("second", "contradicts"),
+    [
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: terrain", True),
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: sidewalk", False),
+        ("region: {along_m: [8, 14], left_m: [-3, -1]}, from: sidewalk, to: terrain", False),
+        ("region: {along_m: [8, 14], left_m: [0, 2]}, from: road, to: terrain", False),
+        (
+            "region: {along_m: [8, 14], left_m: [-3, -1]}, from: road, to: terrain, "
+            "frames: {from: 11}",
+            False,
+        ),
+        ("region: {polygon_ground_m: [[9, 1], [30, -20], [30, 1]]}, from: road, to: terrain", True),
+        ("region: {polygon_ground_m: [[9, 1], [20, 1], [20, 9]]}, from: road, to: terrain", False),
+    ],
+)
+def test_the_same_ground_cannot_become_two_things(parked_scene, second, contradicts):
+    text = (
+        "version: 1\nedits:\n"
+        "  - {id: a, op: relabel, region: {along_m: [10, 20], left_m: [-4, 0]}, from: road, "
+        f"to: sidewalk, frames: {{to: 10}}}}\n  - {{id: b, op: relabel, {second}}}"
+    )
+    edits = parse_edits(text, "").edits
+    if contradicts:
+        with pytest.raises(EditPlanError, match=r"'a' and 'b' \(relabel\) contradict: the same"):
+            plan_edits(edits, parked_scene, 1)
+    else:
+        assert all(row.is_live for row in plan_edits(edits, parked_scene, 1).rows)
+
+
 def test_checks_have_their_codes(parked_scene):
     cases = {
         "{id: a, op: replace, target: {class: car}, class: truck, size_m: {height: 9}}": "SIZE",
@@ -151,6 +218,13 @@ def test_checks_have_their_codes(parked_scene):
         "{id: a, op: add, class: person, at: {left_m: 3, ahead_m: 40}, enter: far, "
         "motion: {model: follow_road, speed_mps: -9}}": "SPEED",
     }
+    number = "{id: a, op: add, class: car, at: {left_m: 3%s}, %s}"
+    for place in ("", ", ahead_m: 20"):
+        for enter in ("enter: reference", "enter: far"):
+            cases[number % (place, f"motion: {{model: follow_road, speed_mps: 200}}, {enter}")] = (
+                "SPEED"
+            )
+            cases[number % (place, f"size_m: {{height: 30}}, {enter}")] = "SIZE"
     for text, code in cases.items():
         (row,) = planned(text, parked_scene).rows
         assert (row.status, row.reason) == ("rejected", code), text

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import pytest
 
 from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits, preset_names
@@ -29,6 +31,10 @@ def edits(line: str) -> str:
         (edits("{id: a, op: add, at: {left_m: 1}}"), r"edit 'a' with op 'add' needs 'class'"),
         (edits("{id: a, op: remove}"), r"needs 'target'"),
         (edits("{id: a, op: add, class: truck}"), r"needs 'at'"),
+        (
+            edits("{id: a, op: add, class: truck, at: {lef_m: 3}}"),
+            r"edits\.0\.at\.lef_m: unknown key .did you mean 'left_m'",
+        ),
         (edits("{id: a, op: add, class: car, motion: {model: beside_ego}}"), r"two waypoints"),
         (edits("{id: a b, op: remove, target: {class: car}}"), r"edits\.0\.id"),
         (edits("!!python/object/apply:os.system ['true']"), r"not plain YAML data"),
@@ -42,6 +48,13 @@ def edits(line: str) -> str:
         (edits("{id: a, op: shift, target: {class: car}}"), "needs 'by_m'"),
         (edits("{id: a, op: retime, target: {class: car}}"), "needs 'by_s'"),
         (edits("{id: a, op: relabel, from: road, to: sidewalk}"), "needs 'region'"),
+        (
+            edits(
+                "{id: a, op: relabel, region: {along_m: [1, 2], left_m: [1, 2]}, "
+                "from: road, to: road}"
+            ),
+            "'from' and 'to' are both 'road'",
+        ),
         (edits("{id: a, op: remove, target: {class: car}, class: bus}"), "means nothing to op"),
         (edits("{id: a, op: add, class: car, at: {left_m: [3, 1]}}"), "low end 3 comes first"),
         (edits("{id: a, op: add, class: car, at: {left_m: .nan}}"), r"left_m"),
@@ -75,8 +88,16 @@ def test_one_number_is_a_span_of_that_number():
 
 def test_two_edits_of_one_id_are_refused():
     file = parse_edits(edits("{id: a, op: remove, target: {class: car}}"), "")
-    with pytest.raises(EditPlanError, match="same id: a"):
-        join_edits([file, file])
+    with pytest.raises(EditPlanError, match=r"same id: 'a' is in one and in two"):
+        join_edits([("one", file), ("two", file)])
+
+
+def test_any_two_presets_can_be_asked_for_at_once():
+    pairs = list(combinations(preset_names(), 2))
+    assert len(pairs) == 78
+    for pair in pairs:
+        files = [(name, load_preset(name)) for name in pair]
+        assert len(join_edits(files)) == sum(len(file.edits) for _, file in files)
 
 
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):

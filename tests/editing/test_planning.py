@@ -7,11 +7,12 @@ from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
 from svsdata.editing.planning import RESERVED_INDEX, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
-from svsdata.errors import EditPlanError
+from svsdata.errors import EditPlanError, SvsDataError
 from svsdata.labels import CITYSCAPES
 from svsdata.records import EgoMotion
 
 TRUCK_ID = 27
+CAR = CITYSCAPES.by_name["car"].id
 
 
 def one(text: str):
@@ -76,6 +77,18 @@ def test_where_not_all_ids_are_known_new_ones_keep_to_the_reserved_range(road_sc
     plan = plan_edits(load_preset("add_truck").edits, scene, 1)
     used = [i for row in plan.rows for i in row.instance_ids]
     assert min(used) == TRUCK_ID * 1000 + RESERVED_INDEX
+
+
+def test_no_pixels_asked_for_lifts_all_of_what_is_too_tiny(road_scene):
+    text = "{id: a, op: add, class: person, at: {ahead_m: 44, left_m: 3}, "
+    text += "size_m: {height: 1.9}, enter: reference%s}"
+    scene = road_scene(5)
+    (row,) = plan_edits(one(text % ""), scene, 1).rows
+    assert (row.reason, "less than 6%" in row.note) == ("TINY", True)
+    (row,) = plan_edits(one(text % ", checks: {min_px: 1}"), scene, 1).rows
+    assert row.reason == "TINY"
+    (row,) = plan_edits(one(text % ", checks: {min_px: 0}"), scene, 1).rows
+    assert row.is_live
 
 
 def test_running_out_of_ids_is_an_error(road_scene):
@@ -173,6 +186,45 @@ def test_an_unknown_class_is_told(road_scene):
         plan_edits(one("{id: a, op: add, class: dragon, at: {left_m: 1}}"), road_scene(3), 1)
 
 
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("op: add, class: trukc, at: {left_m: 1}", "cannot add a 'trukc' .did you mean 'truck'"),
+        ("op: add, class: Car, at: {left_m: 1}", "cannot add a 'Car' .did you mean 'car'"),
+        ("op: remove, target: {class: cars}", "no class 'cars' .did you mean 'car'"),
+        (
+            "op: relabel, region: {along_m: [1, 9], left_m: [1, 2]}, from: rood, to: terrain",
+            "no class 'rood' .did you mean 'road'",
+        ),
+    ],
+)
+def test_the_class_that_was_probably_meant_is_told(road_scene, edit, told):
+    with pytest.raises(SvsDataError, match=told):
+        plan_edits(one(f"{{id: a, {edit}}}"), road_scene(3), 1)
+
+
+@pytest.mark.parametrize("op", ["remove", "replace", "shift", "retime"])
+@pytest.mark.parametrize("name", ["sky", "pole", "building", "road"])
+def test_what_is_no_object_cannot_be_taken_away(road_scene, op, name):
+    words = {"remove": "", "replace": "class: car,", "shift": "by_m: {left: 1},"}
+    edits = one(f"{{id: a, op: {op}, {words.get(op, 'by_s: 1,')} target: {{class: {name}}}}}")
+    told = f"cannot {op} a '{name}', which is no object; it can {op}: person, rider, car"
+    with pytest.raises(EditPlanError, match=told):
+        plan_edits(edits, road_scene(3), 1)
+
+
+def test_objects_without_ids_of_their_own_are_not_said_to_be_missing(road_scene):
+    def group(maps):
+        for one_map in maps:
+            one_map[60:70, 40:60] = CAR
+
+    edits = one("{id: a, op: remove, target: {class: car, where: 'ahead_m < 40'}}")
+    (row,) = plan_edits(edits, road_scene(3, group), 1).rows
+    assert row.reason == "NO_TARGET"
+    assert "car is seen, but without instance ids" in row.note
+    assert "no car is seen at all" in plan_edits(edits, road_scene(3), 1).rows[0].note
+
+
 def test_classes_that_are_drawn_are_named(road_scene):
     edits = one("{id: a, op: add, class: bicycle, enter: far, at: {left_m: -3}}")
     assert plan_edits(edits, road_scene(200), 1).class_names == ("bicycle", "rider")
@@ -196,5 +248,6 @@ def test_whatever_is_not_applied_as_asked_says_why(road_scene, name):
         for row in plan_edits(load_preset(name).edits, road_scene(num_frames), 5).rows:
             statuses.add(row.status)
             assert (row.status == "applied") == (row.reason == "")
-            assert bool(row.note) == bool(row.reason)
+            is_unjudged = row.note == "OFFSURF not judged: the ground under it is never seen"
+            assert (bool(row.note) and not is_unjudged) == bool(row.reason)
     assert statuses - {"applied"}

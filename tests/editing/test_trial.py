@@ -144,6 +144,46 @@ def test_frames_without_maps_are_passed_over(truck_plan, base, screen):
     assert faults_on_frames(truck_plan, without_maps) == {}
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("region: {along_m: [20, 30], left_m: [-2, 2]}, from: road, to: terrain", ""),
+        # Frames of which none is among those that are tried first.
+        (
+            "region: {along_m: [20, 30], left_m: [-2, 2]}, from: road, to: terrain, "
+            "frames: {from: 5, to: 7}",
+            "",
+        ),
+        ("region: {along_m: [20, 30], left_m: [-2, 2]}, from: sidewalk, to: terrain", "NO_TARGET"),
+        ("region: {along_m: [-90, -80], left_m: [-2, 2]}, from: road, to: terrain", "UNSEEN"),
+    ],
+)
+def test_a_relabelling_that_changes_nothing_is_rejected(road_scene, base, words, code):
+    (row,) = plan_on_frames(
+        edits(f"{{id: a, op: relabel, {words}}}"), road_scene(20), 1, base()
+    ).rows
+    assert (row.status, row.reason) == ("rejected" if code else "applied", code)
+    assert bool(row.note) == bool(code)
+
+
+def test_a_relabelling_of_frames_without_maps_is_not_judged(road_scene, base):
+    def without_maps(wanted):
+        return (replace(frame, semantic=None) for frame in base()(wanted))
+
+    strip = "region: {along_m: [9, 30], left_m: [-2, 2]}"
+    relabel = edits(f"{{id: a, op: relabel, {strip}, from: terrain, to: road}}")
+    (row,) = plan_on_frames(relabel, road_scene(9), 1, without_maps).rows
+    assert row.is_live
+
+
+def test_a_relabelling_of_what_another_made_changes_something(road_scene, base):
+    strip = "op: relabel, region: {along_m: [9, 30], left_m: [-2, 2]}"
+    first = f"{{id: a, {strip}, from: road, to: sidewalk}}"
+    then = f"{{id: b, {strip}, from: sidewalk, to: terrain, frames: {{from: 5, to: 6}}}}"
+    plan = plan_on_frames(edits(f"{first}\n  - {then}"), road_scene(12), 1, base())
+    assert [row.status for row in plan.rows] == ["applied", "applied"]
+
+
 def test_some_frames_are_tried_and_those_in_which_something_appears(truck_plan):
     (row,) = truck_plan.rows
     plan = replace(truck_plan, rows=(replace(row, is_shown=row.is_shown.copy()),))

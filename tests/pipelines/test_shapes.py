@@ -65,6 +65,11 @@ def test_a_library_that_cannot_be_written_is_one_line(tmp_path, store):
         run_harvest(config, Silent())
 
 
+def test_a_library_is_a_file(tmp_path, store):
+    with pytest.raises(ConfigError, match=r"is a folder; name the file .*shapes\.parquet"):
+        run_harvest(ShapesConfig(store=store, library=tmp_path), Silent())
+
+
 def test_what_cannot_be_harvested_is_one_line(tmp_path, store):
     wrong = ShapesConfig(store=store, library=tmp_path / "a", classes=("rider",))
     with pytest.raises(ConfigError, match="no donors are taken of rider; they can be of: car"):
