@@ -84,7 +84,8 @@ def _picked(tries: list[PlannedEdit], ids: list[int]) -> PlannedEdit:
     last = tries[-1]
     if not last.is_live or len(tries) == 1:
         return tries[0]
-    passed = ", ".join(f"{one}: {row.reason}" for one, row in zip(ids, tries[:-1], strict=False))
+    reasons = [f"{one}: {row.reason}" for one, row in zip(ids, tries[:-1], strict=False)]
+    passed = ", ".join([*reasons[:3], *(f"{len(reasons) - 3} more" for _ in reasons[3:4])])
     return last.noted(f"object {ids[len(tries) - 1]} instead of what was picked ({passed})")
 
 

@@ -7,8 +7,9 @@ from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
 from svsdata.editing.planning import RESERVED_INDEX, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
+from svsdata.editing.selection import require_object
 from svsdata.errors import EditPlanError, SvsDataError
-from svsdata.labels import CITYSCAPES
+from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.records import EgoMotion
 
 TRUCK_ID = 27
@@ -211,6 +212,15 @@ def test_what_is_no_object_cannot_be_taken_away(road_scene, op, name):
     told = f"cannot {op} a '{name}', which is no object; it can {op}: person, rider, car"
     with pytest.raises(EditPlanError, match=told):
         plan_edits(edits, road_scene(3), 1)
+
+
+def test_objects_are_what_a_label_set_gives_ids_but_no_houses():
+    text = "{id: a, op: remove, target: {class: %s}}"
+    (pole,), (house,) = one(text % "pole"), one(text % "building")
+    require_object(pole, KITTI360)
+    for edit, label_set in ((pole, CITYSCAPES), (house, KITTI360)):
+        with pytest.raises(EditPlanError, match="which is no object"):
+            require_object(edit, label_set)
 
 
 def test_objects_without_ids_of_their_own_are_not_said_to_be_missing(road_scene):
