@@ -85,8 +85,10 @@ def _picked(tries: list[PlannedEdit], ids: list[int]) -> PlannedEdit:
     if not last.is_live or len(tries) == 1:
         return tries[0]
     reasons = [f"{one}: {row.reason}" for one, row in zip(ids, tries[:-1], strict=False)]
-    passed = ", ".join([*reasons[:3], *(f"{len(reasons) - 3} more" for _ in reasons[3:4])])
-    return last.noted(f"object {ids[len(tries) - 1]} instead of what was picked ({passed})")
+    if len(reasons) > 3:
+        reasons[3:] = [f"{len(reasons) - 3} more"]
+    taken = ids[len(tries) - 1]
+    return last.noted(f"object {taken} instead of what was picked ({', '.join(reasons)})")
 
 
 def _range(edit: Edit, num_frames: int) -> tuple[int, int]:

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from svsdata.editing.changes import _picked
 from svsdata.editing.edit_text import parse_edits
 from svsdata.editing.operations import apply_plan
-from svsdata.editing.plan import PROVENANCE_INFERRED
+from svsdata.editing.plan import PROVENANCE_INFERRED, PlannedEdit
 from svsdata.editing.planning import plan_edits
 from svsdata.editing.scene import scan_scene
 from svsdata.errors import EditPlanError
@@ -144,6 +145,21 @@ def test_who_stands_in_for_what_was_picked_is_told(road_frame, paint):
     (row,) = planned(text % ", checks: {collision: ignore}", scene).rows
     assert row.erased_ids == (PARKED,)
     assert "instead" not in row.note
+
+
+@pytest.mark.parametrize(
+    ("passed", "told"),
+    [
+        (3, "(0: COLLIDE, 1: COLLIDE, 2: COLLIDE)"),
+        (5, "(0: COLLIDE, 1: COLLIDE, 2: COLLIDE, 2 more)"),
+    ],
+)
+def test_of_many_that_were_passed_over_three_are_named(passed, told):
+    live = PlannedEdit(1, "a", 0, "shift", "car", "applied")
+    tries = [*[replace(live, status="rejected", reason="COLLIDE")] * passed, live]
+    assert (
+        _picked(tries, list(range(9))).note == f"object {passed} instead of what was picked {told}"
+    )
 
 
 def test_ground_that_nobody_saw_is_not_judged_and_told(parked_frames):
