@@ -43,5 +43,7 @@ def test_flownet2_without_weights_says_how_to_get_them(tmp_path):
         source="street:seed=1,frames=2,size=64x64", store=str(tmp_path), flow="flownet2",
         weights_folder=tmp_path / "none",
     )  # fmt: skip
-    with pytest.raises(WeightsError, match="'svsdata weights fetch flownet2 --file FILE --folder .*none'"):
+    with pytest.raises(
+        WeightsError, match="'svsdata weights fetch flownet2 --file FILE --folder .*none'"
+    ):
         run_label(config, Silent())
