@@ -44,6 +44,6 @@ def test_flownet2_without_weights_says_how_to_get_them(tmp_path):
         weights_folder=tmp_path / "none",
     )  # fmt: skip
     with pytest.raises(
-        WeightsError, match="'svsdata weights fetch flownet2 --file FILE --folder .*none'"
+        WeightsError, match=r"'svsdata weights fetch flownet2 --file FILE --folder .*none'"
     ):
         run_label(config, Silent())
