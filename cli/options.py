@@ -109,14 +109,10 @@ def _print_fields(values: dict[str, Any], indent: str) -> None:
         if isinstance(value, dict):
             print(f"{indent}{names[key]}")
             _print_fields(value, indent + "  ")
-        elif isinstance(value, list) and isinstance(value[0], dict):
+        elif isinstance(value, list) and any(", " in _shown(item) for item in value):
             print(f"{indent}{names[key]}")
             for item in value:
                 print(f"{indent}  {_shown(item)}")
-        elif isinstance(value, list) and any(", " in item for item in value):
-            print(f"{indent}{names[key]}")
-            for item in value:
-                print(f"{indent}  {item}")
         elif key.endswith("bytes"):
             print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
         else:

@@ -14,12 +14,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from svsdata.errors import did_you_mean
 
 QUANTITIES = {
     "frame": "index of the frame",
@@ -141,8 +142,7 @@ class _Parser:
         if kind == "word" and text in QUANTITIES:
             return text
         if kind == "word" and text not in ("and", "or"):
-            near = get_close_matches(text, QUANTITIES, n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            hint = did_you_mean(text, QUANTITIES)
             raise ValueError(f"unknown quantity '{text}'{hint}; known: {', '.join(QUANTITIES)}")
         raise ValueError(f"expected a number or a quantity, found '{text or 'the end'}'")
 

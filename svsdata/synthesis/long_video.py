@@ -165,7 +165,10 @@ class LongVideo:
         ]
         outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
         for frame, output in zip(chunk, outputs, strict=True):
-            drawn = self._drawn(frame, tensor_to_image(output.image[0]))
+            is_followed = self.follows_flow and frame.flow is not None
+            motion = frame.models.get("flow", "store") if is_followed else self.name
+            moved = replace(frame, models={**frame.models, "motion": motion})
+            drawn = self._drawn(moved, tensor_to_image(output.image[0]))
             last = frame is chunk[-1]
             if last or self.generator.config.context_frames > 1:
                 state = self._state_after(frame, output.image[0], state, pull=last)
@@ -194,14 +197,10 @@ class LongVideo:
     def _begun(self, frame: Frame) -> Frame:
         """Return the frame with an image that labels alone decide."""
         drawn = begin(self.generator, self._labels(_semantic(frame), frame.instance))
-        models = {**frame.models, "image": self.name}
-        image = tensor_to_image(drawn.image[0])
-        return replace(frame, image=image, models=models, is_synthetic=True)
+        return self._drawn(frame, tensor_to_image(drawn.image[0]))
 
     def _drawn(self, frame: Frame, image: Image) -> Frame:
-        is_followed = self.follows_flow and frame.flow is not None
-        motion = frame.models.get("flow", "store") if is_followed else self.name
-        models = {**frame.models, "image": self.name, "motion": motion}
+        models = {**frame.models, "image": self.name}
         return replace(frame, image=image, models=models, is_synthetic=True)
 
     def _state_of(self, reference: Frame) -> VideoState:
