@@ -121,7 +121,7 @@ def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | N
     if checks.min_px and tallest < _MIN_HEIGHT_SHARE:
         return Fault(
             "TINY",
-            f"never higher than {tallest:.1%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}",
+            f"never higher than {tallest:.2%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}",
         )
     box = candidate.view.box[shown]
     largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())
