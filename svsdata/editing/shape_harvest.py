@@ -45,13 +45,17 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class _Moment:
+class Moment:
+    """An object seen whole."""
+
     frame_index: int
     foot_m: NDArray[np.float64]
     """(2,) nearest contact with the ground, vehicle frame."""
     depth_m: float
     mask: bytes
-    height_px: int
+    """A PNG file of 0 and 255, cut to the object."""
+    box: tuple[int, int, int, int]
+    """Left column, top row, width and height."""
 
 
 class Harvest:
@@ -67,7 +71,7 @@ class Harvest:
         """
         self._camera = camera
         self._class_of = {label_set.label(name).id: name for name in classes}
-        self._moments: dict[int, list[_Moment]] = defaultdict(list)
+        self._moments: dict[int, list[Moment]] = defaultdict(list)
         flat = [x.id for x in label_set.labels if x.category == "flat" or x.name == "terrain"]
         self._is_ground = np.zeros(256, bool)
         self._is_ground[flat] = True
@@ -83,7 +87,7 @@ class Harvest:
         for instance_id in map(int, np.unique(frame.instance[frame.instance >= INSTANCE_BASE])):
             if instance_id // INSTANCE_BASE not in self._class_of:
                 continue
-            moment = self._moment(frame.frame_index, frame.semantic, frame.instance, instance_id)
+            moment = self.moment(frame, instance_id)
             if moment is not None:
                 self._moments[instance_id].append(moment)
 
@@ -128,16 +132,17 @@ class Harvest:
             )
         return found
 
-    def _heights(self, moments: list[_Moment]) -> NDArray[np.float64]:
+    def _heights(self, moments: list[Moment]) -> NDArray[np.float64]:
         """(m,) metres that the object seems high at each moment."""
         depths = np.array([moment.depth_m for moment in moments])
-        pixels = np.array([moment.height_px for moment in moments])
+        pixels = np.array([moment.box[3] for moment in moments])
         return pixels * depths / self._camera.intrinsics[1, 1]
 
-    def _moment(
-        self, frame_index: int, semantic: SemanticMap, instance: InstanceMap, instance_id: int
-    ) -> _Moment | None:
-        """Return what a frame shows of an object; None where it is not seen whole and near."""
+    def moment(self, frame: Frame, instance_id: int) -> Moment | None:
+        """Return what a frame with both maps shows of an object, None if not all of it and near."""
+        assert frame.semantic is not None
+        assert frame.instance is not None
+        semantic, instance = frame.semantic, frame.instance
         height, width = instance.shape
         mask = np.asarray(instance == instance_id, np.uint8)
         x, y, wide, high = cv2.boundingRect(mask)
@@ -166,7 +171,8 @@ class Harvest:
         if not _NEAREST_M <= depth <= _FARTHEST_M:
             return None
         png = encode_png(cut * np.uint8(255))
-        return _Moment(frame_index, np.array([ahead, left]), float(depth), png, high)
+        foot_m = np.array([ahead, left])
+        return Moment(frame.frame_index, foot_m, float(depth), png, (x, y, wide, high))
 
     def _is_covered(
         self,
@@ -186,7 +192,7 @@ class Harvest:
 
 
 def _motion(
-    moments: list[_Moment], ego: Poses, fps: float
+    moments: list[Moment], ego: Poses, fps: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Heading and speed (m,) of an object in the plan frame, over a second around each moment."""
     frames = np.array([moment.frame_index for moment in moments])

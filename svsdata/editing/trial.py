@@ -11,6 +11,7 @@ from svsdata.editing.checks import Fault
 from svsdata.editing.fill import LOOK_AROUND
 from svsdata.editing.language import Edit
 from svsdata.editing.operations import apply_plan
+from svsdata.editing.own_outlines import OwnOutlines
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.planning import Planner
@@ -47,11 +48,11 @@ def plan_on_frames(
     Raises:
         EditPlanError: As ``plan_edits`` and ``borrow_shapes``.
     """
-    planner = Planner(edits, scene, seed)
+    planner, outlines = Planner(edits, scene, seed), OwnOutlines(scene, edits, frames_at)
     barred: set[int] = set()
     verdicts = _Verdicts()
     for attempt in range(_ROUNDS):
-        plan = borrow_shapes(planner.plan(barred), edits, library)
+        plan = outlines.given_to(borrow_shapes(planner.plan(barred), edits, library))
         faults = verdicts.faults(plan, frames_at)
         again = {
             plan.rows[number].seed
