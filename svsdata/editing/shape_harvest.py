@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from svsdata.editing.placement import Poses
 from svsdata.editing.shape_library import DonorTrack
@@ -30,6 +31,10 @@ _MIN_SPEED_MPS = {"person": 0.6}
 _MIN_VEHICLE_SPEED_MPS = 2.0
 _SMOOTHED_S = 1.0
 _PIECE_SHARE, _ON_GROUND_SHARE, _COVERED_SHARE = 0.95, 0.6, 0.02
+# A larger hole in a vehicle is something before it; smaller ones are specks of a labeller.
+_HOLE_SHARE = 0.02
+# Of the area usual at the moments around; what lacks more of a vehicle is hidden by something.
+_AREA_SHARE, _AROUND_MOMENTS = 0.93, 5
 _FOOT_SHARE = 0.12
 _RING_PX = 2
 _IN_FRONT = ("pole", "polegroup", "traffic sign", "traffic light", "fence", "guard rail")
@@ -56,6 +61,8 @@ class Moment:
     """A PNG file of 0 and 255, cut to the object."""
     box: tuple[int, int, int, int]
     """Left column, top row, width and height."""
+    num_px: int
+    """Of the object."""
 
 
 class Harvest:
@@ -107,6 +114,8 @@ class Harvest:
             heights = self._heights(moments)
             usual = float(np.median(heights))
             is_whole = np.abs(heights / usual - 1) <= _HEIGHT_TOLERANCE
+            if class_name != "person":
+                is_whole &= _lacks_nothing(moments)
             kept = np.flatnonzero((speeds >= least_mps) & is_whole)
             if len(kept) < _MIN_MOMENTS:
                 continue
@@ -161,6 +170,12 @@ class Harvest:
         if self._is_covered(inside, semantic[around], instance[around], instance):
             return None
         cut = mask[y : y + high, x : x + wide]
+        if self._class_of[instance_id // INSTANCE_BASE] != "person":
+            # Between arms and legs of people there are gaps.
+            num_px = int(cut.sum())
+            cut = _without_holes(cut)
+            if cut.sum() - num_px > _HOLE_SHARE * num_px:
+                return None
         lowest = high - 1 - cut[::-1].argmax(axis=0)
         columns = np.flatnonzero(lowest >= high - 1 - _FOOT_SHARE * high)
         below = np.minimum(y + lowest[columns] + 1, height - 1)
@@ -172,7 +187,8 @@ class Harvest:
             return None
         png = encode_png(cut * np.uint8(255))
         foot_m = np.array([ahead, left])
-        return Moment(frame.frame_index, foot_m, float(depth), png, (x, y, wide, high))
+        box = (x, y, wide, high)
+        return Moment(frame.frame_index, foot_m, float(depth), png, box, int(cut.sum()))
 
     def _is_covered(
         self,
@@ -189,6 +205,19 @@ class Harvest:
             if int(np.flatnonzero((whole == other).any(axis=1))[-1]) >= own_lowest:
                 touching |= ring & (instance == other)
         return bool(touching.sum() > _COVERED_SHARE * max(1, int(ring.sum())))
+
+
+def _without_holes(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fill what a (h, w) mask of 0 and 1 surrounds."""
+    outside = cv2.copyMakeBorder(1 - mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[1])
+    cv2.floodFill(outside, None, (0, 0), (2,))
+    return np.asarray(outside[1:-1, 1:-1] != 2, np.uint8)
+
+
+def _lacks_nothing(moments: list[Moment]) -> NDArray[np.bool_]:
+    """(m,) whether a vehicle is about as large, for its height, as at the moments around."""
+    area = np.array([moment.num_px / moment.box[3] ** 2 for moment in moments])
+    return area >= _AREA_SHARE * ndimage.median_filter(area, _AROUND_MOMENTS, mode="nearest")
 
 
 def _motion(
