@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from svsdata.errors import StoreError, StoreFormatError
+from svsdata.errors import SequenceTakenError, StoreError, StoreFormatError
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Sequence, Track
 from svsdata.store.columns import check_frame, encode_row
@@ -100,18 +100,21 @@ class StoreWriter:
             recipe: Whatever else the frames depend on, such as settings and seeds; only compared.
 
         Raises:
-            StoreError: If it is committed, is being written by another process, or was begun as
-                something else.
+            SequenceTakenError: If it is committed, or another process is writing it.
+            StoreError: If it was begun as something else.
         """
         check_sequence_id(sequence_id, str(self.path))
         staged = StagedSequence(self.path, sequence_id)
-        with writing(staged.folder):
-            staged.folder.mkdir(exist_ok=True)
-        with only_writer(staged.folder) as alone:
+        folder = staged.folder
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        with only_writer(folder) as alone:
             if sequence_id in self.committed:
-                raise StoreError(f"store '{self.path}' already holds sequence '{sequence_id}'")
+                if alone:  # committed between this writer's look and its lock
+                    remove_folder(folder)
+                raise SequenceTakenError(f"{self.path} already holds sequence '{sequence_id}'")
             if not alone:
-                raise StoreError(f"{staged.folder}: another process is writing this sequence")
+                raise SequenceTakenError(f"{folder}: another process is writing this sequence")
             self._check_info()
             writer = SequenceWriter(staged, self.info, Begun(source, float(fps), stateful, recipe))
             try:
