@@ -1,6 +1,6 @@
 """The report of an evaluation: a record for programs and one page for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from math import isfinite, isnan
@@ -11,8 +11,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from pydantic import PlainSerializer
 
-from svsdata.evaluation.exhibits import Exhibit
-from svsdata.evaluation.page import moving_picture
+from svsdata.evaluation.showcase import Shown
 
 _CHART_WIDTH, _CHART_HEIGHT = 640, 180
 _COLORS = ("#2563eb", "#d97706")
@@ -29,13 +28,14 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "ssim": ("SSIM", "higher is closer to the recording"),
     "warping_error": ("warping error", "compare with the real one"),
     "flow_epe": ("flow end-point error, px", "compare with the real one"),
+    "flow_outliers": ("flow outliers (Fl)", "compare with the real one"),
     "color_distance": ("colour distance by class", "lower is better"),
     "identity": ("identity, colour distance", "compare with the real one"),
     "identity_after_occlusion": ("identity after occlusion", "compare with the real one"),
 }
 """Names for people, and which way is better."""
 
-_SHARES = ("miou", "miou_shared", "label_agreement")
+_SHARES = ("miou", "miou_shared", "label_agreement", "flow_outliers")
 _HEADLINE = (
     "fid", "fvd_i3d", "fvd_cd", "miou", "label_agreement", "lpips", "warping_error", "flow_epe"
 )  # fmt: skip
@@ -92,10 +92,9 @@ class Report:
 def render_page(
     report: Report,
     *,
-    worst: list[Exhibit],
-    best: list[Exhibit],
-    edits: list[Exhibit],
-    fps: float,
+    worst: Sequence[Shown],
+    best: Sequence[Shown],
+    edits: Sequence[Shown],
     legend: Mapping[str, str],
 ) -> str:
     """Return the page: one HTML file with its style, charts and moving pictures inside.
@@ -105,7 +104,6 @@ def render_page(
         worst: Clips, worst first; with none in ``best`` they are all there are.
         best: Clips, best first.
         edits: Edits.
-        fps: Frames a second.
         legend: Colours of the labels, by class.
     """
     template = files("svsdata.evaluation").joinpath("templates/report.html").read_text("utf-8")
@@ -119,10 +117,7 @@ def render_page(
         headline=[name for name in _HEADLINE if name in report.measures],
         charts=[chart(name, lines) for name, lines in report.curves.items() if _has_points(lines)],
         legend=legend,
-        galleries={
-            name: [(exhibit, moving_picture(exhibit.frames, fps)) for exhibit in exhibits]
-            for name, exhibits in galleries.items()
-        },
+        galleries=galleries,
     )
 
 
