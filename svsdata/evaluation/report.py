@@ -36,6 +36,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
 """Names for people, and which way is better."""
 
 _SHARES = ("miou", "miou_shared", "label_agreement", "flow_outliers")
+_UNITS = ("dB", "px")
 _HEADLINE = (
     "fid", "fvd_i3d", "fvd_cd", "miou", "label_agreement", "lpips", "warping_error", "flow_epe"
 )  # fmt: skip
@@ -109,6 +110,8 @@ def render_page(
     template = files("svsdata.evaluation").joinpath("templates/report.html").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["figure"] = told_figure
+    environment.filters["measured"] = told_measured
+    environment.filters["title"] = lambda name: _title_and_unit(name)[0]
     galleries = {"Edits": edits, "Worst clips" if best else "Clips": worst, "Best clips": best}
     return environment.from_string(template).render(
         report=report,
@@ -126,8 +129,18 @@ def told_figure(value: float | None, name: str) -> str:
     if value is None or isnan(value):
         return "-"
     if name in _SHARES:
-        return f"{100 * value:.1f} %"
+        return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
     return np.format_float_positional(float(f"{value:.4g}"), trim="-")
+
+
+def told_measured(value: float | None, name: str) -> str:
+    """Return a figure with its unit."""
+    return f"{told_figure(value, name)} {_title_and_unit(name)[1]}".rstrip()
+
+
+def _title_and_unit(name: str) -> tuple[str, str]:
+    title, _, unit = TITLES[name][0].partition(", ")
+    return (title, unit) if unit in _UNITS else (TITLES[name][0], "")
 
 
 def _has_points(lines: Mapping[str, list[tuple[int, float]]]) -> bool:

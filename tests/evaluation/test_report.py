@@ -35,6 +35,15 @@ def test_figures_have_one_notation(value, told):
 
 def test_shares_are_percent():
     assert told_figure(0.4481, "miou_shared") == "44.8 %"
+    assert told_figure(0.0004, "flow_outliers") == "<0.1 %"
+    assert told_figure(0.0, "flow_outliers") == "0.0 %"
+
+
+def test_figures_of_clips_carry_their_units():
+    figures = {"psnr": 23.99, "flow_epe": 1.21, "ssim": 0.78}
+    told = page(REPORT, worst=[replace(clip(0), figures=figures)])
+    for words in ("PSNR 23.99 dB", "flow end-point error 1.21 px", "SSIM 0.78<"):
+        assert words in told
 
 
 def test_a_chart_without_a_finite_value_is_left_out():
