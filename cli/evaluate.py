@@ -58,6 +58,8 @@ def evaluate(
     Example: svsdata evaluate store/ synthetic/ --judge segformer/
 
     Example: svsdata evaluate store/ synthetic/ --metrics fid,lpips --set fid_variant=clean-fid
+
+    Example: svsdata evaluate store/ synthetic/ --set part=2/4
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
@@ -82,8 +84,13 @@ def evaluate(
         settings=settings,
     )
     require_stores(chosen.real, chosen.synthetic)
-    from svsdata.pipelines.evaluate import run_evaluate
+    from svsdata.pipelines.evaluate import run_evaluate, run_evaluate_part
 
+    if chosen.part is not None:
+        with shown_progress(quiet=quiet, verbose=verbose) as progress:
+            part = run_evaluate_part(chosen, progress)
+        print_result(part, as_json=as_json)
+        return
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_evaluate(chosen, progress, overwrite=overwrite)
     if not as_json:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from svsdata.editing.tables import EDITS_FILE
 from svsdata.evaluation.clip_figures import ClipFigures, semantic_of
 from svsdata.evaluation.exhibits import Exhibit, clip_exhibit, edit_exhibit, edit_pixels
+from svsdata.evaluation.showcase import Showcase, shown
 from svsdata.labels import LabelSet
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_ids, sidecar_path
@@ -62,31 +63,14 @@ class Gallery:
 
             self._edits.offer((clip.sequence_id, edit), pixels, show)
 
-    @property
-    def legend(self) -> dict[str, str]:
-        """The classes that were shown, by name, with their colours in hex."""
-        return {
-            label.name: "#{:02x}{:02x}{:02x}".format(*label.color)
-            for label in self._label_set.labels
-            if self._classes[label.id]
-        }
-
-    @property
-    def worst(self) -> list[Exhibit]:
-        """Worst first."""
-        return list(self._worst.in_order().values())
-
-    @property
-    def best(self) -> list[Exhibit]:
-        """Best first; none that is among the worst."""
-        worst = self._worst.in_order()
-        others = [clip for place, clip in self._best.in_order().items() if place not in worst]
-        return others[: self._worst.size]
-
-    @property
-    def edits(self) -> list[Exhibit]:
-        """Largest edits first, each once."""
-        return list(self._edits.in_order().values())
+    def showcase(self, fps: float) -> Showcase:
+        """Return what is worth showing, as videos of ``fps`` frames a second."""
+        worst, ranked, edits = (
+            tuple(shown(exhibit, merit, fps) for merit, exhibit in kept.in_order())
+            for kept in (self._worst, self._best, self._edits)
+        )
+        class_ids = tuple(np.flatnonzero(self._classes).tolist())
+        return Showcase(self._worst.size, worst, ranked, edits, class_ids)
 
 
 class _Best:
@@ -108,10 +92,9 @@ class _Best:
             del self._kept[weakest]
         self._kept[place] = (merit, show())
 
-    def in_order(self) -> dict[tuple[str, int], Exhibit]:
-        """Return the exhibits by place, most merit first."""
-        ranked = sorted(self._kept.items(), key=lambda item: -item[1][0])
-        return {place: exhibit for place, (_, exhibit) in ranked}
+    def in_order(self) -> list[tuple[float, Exhibit]]:
+        """Return the merits and exhibits, most merit first."""
+        return sorted(self._kept.values(), key=lambda one: -one[0])
 
 
 def edit_names(reader: StoreReader) -> dict[str, dict[int, str]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from svsdata.pipelines.configs.base import StageConfig
 
@@ -68,6 +68,9 @@ class EvaluateConfig(StageConfig):
     """Folder of what was measured of real stores, so that the next evaluation beside the same
     recordings takes it up instead of measuring it again. None, ``none`` in words, keeps nothing
     and takes nothing up."""
+    part: str | None = Field(None, pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")
+    """Measure a part of the sequences alone, ``2/4`` the second of every four, and keep its figures
+    in ``kept_figures`` instead of writing a report. The same evaluation without it joins them."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of the networks of FID, FVD and LPIPS. ``auto``: float32; for LPIPS with AlexNet, which it
     moves by less than 0.1 %, bf16 where the processor computes in it."""
@@ -77,3 +80,10 @@ class EvaluateConfig(StageConfig):
     """Worst and best clips on the page, each."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+
+    @field_validator("part")
+    @classmethod
+    def _is_one_of(cls, part: str | None) -> str | None:
+        if part is not None and int(part.partition("/")[0]) > int(part.partition("/")[2]):
+            raise ValueError(f"there is no part {part}; the last one is N/N")
+        return part

@@ -97,6 +97,19 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"cannot read '{path}': {error}; is it complete?") from error
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """Read the metadata of a safetensors file alone.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (FileNotFoundError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read '{path}': {error}; is it complete?") from error
+
+
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read the weights of a foreign network: safetensors, or a plain state dict of torch.
 

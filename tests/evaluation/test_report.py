@@ -5,6 +5,7 @@ import pytest
 
 from svsdata.evaluation.exhibits import Exhibit
 from svsdata.evaluation.report import Measure, Report, render_page, told_figure
+from svsdata.evaluation.showcase import Shown, shown
 
 NAN, INF = float("nan"), float("inf")
 REPORT = Report(
@@ -15,13 +16,12 @@ REPORT = Report(
 
 
 def page(report: Report, *, worst=(), best=(), legend=()) -> str:
-    return render_page(
-        report, worst=list(worst), best=list(best), edits=[], fps=10.0, legend=dict(legend)
-    )
+    return render_page(report, worst=worst, best=best, edits=[], legend=dict(legend))
 
 
-def clip(number: int) -> Exhibit:
-    return Exhibit(f"s{number}", 1, {}, ("generated",), 1, (np.zeros((8, 8, 3), np.uint8),))
+def clip(number: int) -> Shown:
+    exhibit = Exhibit(f"s{number}", 1, {}, ("generated",), 1, (np.zeros((8, 8, 3), np.uint8),))
+    return shown(exhibit, 0.0, fps=10.0)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,22 @@ def test_figures_have_one_notation(value, told):
 
 def test_shares_are_percent():
     assert told_figure(0.4481, "miou_shared") == "44.8 %"
+    assert told_figure(0.0004, "flow_outliers") == "<0.1 %"
+    assert told_figure(0.0, "flow_outliers") == "0.0 %"
+
+
+def test_figures_of_clips_carry_their_units():
+    figures = {"psnr": 23.99, "flow_epe": 1.21, "ssim": 0.78}
+    told = page(REPORT, worst=[replace(clip(0), figures=figures)])
+    for words in ("PSNR 23.99 dB", "flow end-point error 1.21 px", "SSIM 0.78<"):
+        assert words in told
 
 
 def test_a_chart_without_a_finite_value_is_left_out():
     curves = {"psnr": {"synthetic": [(0, INF)]}, "ssim": {"synthetic": [(0, 0.5), (10, NAN)]}}
-    shown = page(replace(REPORT, curves=curves))
-    assert 'aria-label="SSIM"' in shown
-    assert 'aria-label="PSNR' not in shown
+    charts = page(replace(REPORT, curves=curves))
+    assert 'aria-label="SSIM"' in charts
+    assert 'aria-label="PSNR' not in charts
     assert "Over time" not in page(replace(REPORT, curves={"psnr": curves["psnr"]}))
 
 

@@ -11,11 +11,11 @@ import torch
 from svsdata.errors import ConfigError, StoreError, WeightsError
 from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
 from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.showcase import Showcase
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.nets.features.lpips import Lpips
 from svsdata.pipelines.configs.evaluate import ALL_METRICS, EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
-from svsdata.pipelines.evaluation_gallery import Gallery
 from svsdata.pipelines.evaluation_judges import dtype_of
 from svsdata.pipelines.evaluation_report import make_report
 from svsdata.progress import Silent
@@ -195,8 +195,7 @@ def test_clips_are_spoken_of_where_clips_are_measured(stores, tmp_path):
     figures = StoreFigures(CITYSCAPES, judges, 10)
     figures.add(Clip("a", [recorded(0, 0)], None))
     config = config_for(stores, tmp_path, metrics=("fid", "fvd_i3d"))
-    gallery = Gallery(0, CITYSCAPES, {})
-    measures = make_report(config, judges, figures, figures, {}, gallery).measures
+    measures = make_report(config, judges, figures, figures, {}, Showcase(0)).measures
     assert measures["fid"].protocol == "fid"
     assert measures["fvd_i3d"].protocol == "fvd_i3d; clips without overlap from frame 1 on"
 
