@@ -171,13 +171,18 @@ def faults_on_frames(
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     tried = plan.rows if tried is None else tried
-    wanted = tried_frames(plan, tried)
+    applied = plan
+    if not any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
+        # Nothing looks at what fills the holes.
+        quick = tuple(replace(row, fills_temporally=False) for row in plan.rows)
+        applied = replace(plan, rows=quick)
+    wanted = tried_frames(applied, tried)
     frames = (
         frame
         for frame in frames_at(wanted)
         if frame.semantic is not None and frame.instance is not None
     )
-    for _ in apply_plan(plan, frames, record=record):
+    for _ in apply_plan(applied, frames, record=record):
         pass
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}
@@ -212,7 +217,7 @@ def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit]) -> list[int]:
             acts[row.first_frame : row.last_frame + 1] |= row.is_shown
         elif row.is_live:
             acts[row.first_frame : row.last_frame + 1] = True
-    if any(row.is_live and row.erases for row in plan.rows):
+    if any(row.is_live and row.erases and row.fills_temporally for row in plan.rows):
         acts = np.asarray(ndimage.binary_dilation(acts, iterations=LOOK_AROUND))
     acts[np.arange(plan.num_frames) % _EVERY != 0] = False
     acts[entries] = True
