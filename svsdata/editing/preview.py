@@ -69,7 +69,9 @@ def _in_cell(picture: Image, cell_hw: tuple[int, int]) -> Image:
     height, width = cell_hw
     while len(picture) >= 2 * height and picture.shape[1] >= 2 * width:
         picture = resize_image(picture, (len(picture) // 2, picture.shape[1] // 2))
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
+    )
 
 
 def _overlay(
@@ -78,7 +80,10 @@ def _overlay(
     """Lay the labels of what changed over the picture."""
     is_filled = provenance == PROVENANCE_INFERRED
     mixed = picture.copy()
-    for chosen, opacity in ((~is_filled & (provenance > 0), _OPACITY), (is_filled, _FILLED_OPACITY)):
+    for chosen, opacity in (
+        (~is_filled & (provenance > 0), _OPACITY),
+        (is_filled, _FILLED_OPACITY),
+    ):
         if chosen.any():
             blend = cv2.addWeighted(picture, 1 - opacity, labels, opacity, 0.0)
             cv2.copyTo(blend, chosen.view(np.uint8), mixed)
