@@ -65,7 +65,7 @@ def preview_row(
 
 
 def _in_cell(picture: Image, cell_hw: tuple[int, int]) -> Image:
-    """Resample by halves and then bilinearly: seen like means over areas, in a fifth of the time."""
+    """Resample by halves, then bilinearly: seen like means over areas, in a fifth of the time."""
     height, width = cell_hw
     while len(picture) >= 2 * height and picture.shape[1] >= 2 * width:
         picture = resize_image(picture, (len(picture) // 2, picture.shape[1] // 2))

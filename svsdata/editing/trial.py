@@ -171,11 +171,7 @@ def faults_on_frames(
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     tried = plan.rows if tried is None else tried
-    applied = plan
-    if not any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
-        # Nothing looks at what fills the holes.
-        quick = tuple(replace(row, fills_temporally=False) for row in plan.rows)
-        applied = replace(plan, rows=quick)
+    applied = _as_tried(plan)
     wanted = tried_frames(applied, tried)
     frames = (
         frame
@@ -197,6 +193,13 @@ def faults_on_frames(
             faults[number] = fault
     untouched = {k: row for k, row in enumerate(plan.rows) if row in tried and k not in touched}
     return faults | untouched_faults(plan, untouched, frames_at)
+
+
+def _as_tried(plan: EditPlan) -> EditPlan:
+    """Leave out the search for what fills holes where nothing looks at it."""
+    if any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
+        return plan
+    return replace(plan, rows=tuple(replace(row, fills_temporally=False) for row in plan.rows))
 
 
 def _first_shown(row: PlannedEdit) -> int:
