@@ -94,8 +94,9 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     """
     run = prepare(config, progress)
     store = _opened(Path(config.store), run, overwrite=overwrite)
-    done = [it for it in run.recordings if it.sequence_id in store.committed]
-    left = [it for it in run.recordings if it not in done]
+    committed = store.committed
+    done = [it for it in run.recordings if it.sequence_id in committed]
+    left = [it for it in run.recordings if it.sequence_id not in committed]
     if left:
         run = estimate_camera(run, config, progress)
     progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)

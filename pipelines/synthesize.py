@@ -68,9 +68,8 @@ def run_synthesize(
             f"drawn at {width}x{height}, the checkpoint's size; the frames of '{config.store}' "
             f"are {old_hw[1]}x{old_hw[0]}"
         )
-    unfinished = {
-        video.sequence_id: video for video in videos if video.sequence_id not in writer.committed
-    }
+    committed = writer.committed
+    unfinished = {one.sequence_id: one for one in videos if one.sequence_id not in committed}
     total, left = (sum(one.num_frames for one in group) for group in (videos, unfinished.values()))
     progress.start("synthesize", total, done=total - left)
     started, planner = time.monotonic(), Planner(videos)
@@ -81,6 +80,7 @@ def run_synthesize(
         plan = planner.plan(video)
         own = outcomes[sequence_id] = outcomes_of(sequence_id, plan, progress) if plan else []
         if own and all(one.status == "rejected" for one in own):
+            progress.advance(video.num_frames)
             return None
         return _make(video, plan, synthesis, writer, progress)
 
@@ -88,7 +88,7 @@ def run_synthesize(
     require_same_recipes(writer, videos)  # of those that other processes made meanwhile
     made = {one: frames for one, frames in drawn.items() if frames is not None}
     told = tuple(outcome for one in drawn for outcome in outcomes[one])
-    if unfinished and len(drawn) == len(unfinished) and not made:
+    if len(drawn) == len(videos) and not made:
         raise EditPlanError(f"no edit can be applied to any sequence; {told[0].in_words()}")
     return SynthesizeResult(
         out=config.out,

@@ -51,9 +51,10 @@ def preview_row(
     cells = []
     if before.image is not None:
         cells.append(_overlay(_in_cell(before.image, cell_hw), new, provenance, rim))
-    shown = cv2.copyTo(new, is_changed, cv2.LUT(new, _DIM)) if is_changed.any() else new
-    _draw_rim(shown, rim)
-    row = np.ascontiguousarray(np.concatenate([*cells, old, shown], axis=1))
+    if is_changed.any():
+        new = np.asarray(cv2.copyTo(new, is_changed, cv2.LUT(new, _DIM)), np.uint8)
+    _draw_rim(new, rim)
+    row = np.ascontiguousarray(np.concatenate([*cells, old, new], axis=1))
     write_text(row, str(before.frame_index), (6, 18))
     left = row.shape[1] - cell_hw[1]
     scale = cell_hw[1] / after.semantic.shape[1]

@@ -339,6 +339,20 @@ def test_flow_is_left_out_when_told_to(base: Path, checkpoint: Path, tmp_path: P
     assert made.info.modalities == ("image", "semantic", "instance")
 
 
+def test_a_sequence_whose_edits_are_all_rejected_is_left_out_every_time(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = TRUCKS | {"sequences": (), "frames": None}
+    first, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert first.sequences == ("street-7.add_truck",)
+    assert {one.status for one in first.edits if one.sequence_id.startswith("recorded")} == {
+        "rejected"
+    }
+    again, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert (again.sequences, again.already_done) == ((), first.sequences)
+    assert {one.sequence_id for one in again.edits} == {"recorded.add_truck"}
+
+
 class Beside(Silent):
     """Does something else once the first frame is drawn."""
 
