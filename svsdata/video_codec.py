@@ -1,6 +1,7 @@
 """Video files in and out through PyAV: any decodable file in, H.264 MP4 out."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import TracebackType
 from typing import Literal
 
 import av
+import numpy as np
 
 from svsdata.errors import ExportError, SourceError
 from svsdata.records import Image
@@ -18,6 +20,7 @@ class VideoInfo:
     """What a video file says of itself."""
 
     size_hw: tuple[int, int]
+    """Height and width as shown, turned where the file says so."""
     fps: float
     num_frames: int | None
     """As its header says; None where it does not. Cut files hold fewer."""
@@ -26,22 +29,26 @@ class VideoInfo:
 
 
 def video_info(path: Path) -> VideoInfo:
-    """Read the header of a video file.
+    """Read the header and the first frame of a video file.
 
     Raises:
-        SourceError: If the file cannot be opened or has no video stream.
+        SourceError: If the file cannot be opened, has no video stream or no readable frame.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
         rate = _rate(stream)
         if not rate or not stream.width:
             raise SourceError(f"{path}: no video frames; the header names neither size nor rate")
-        size_hw = (stream.height, stream.width)
-        return VideoInfo(size_hw, rate, stream.frames or None, has_times=_has_times(stream))
+        num_frames, has_times = stream.frames or None, _has_times(stream)
+    with closing(read_video(path)) as frames:
+        for _, image in frames:
+            size_hw = (image.shape[0], image.shape[1])
+            return VideoInfo(size_hw, rate, num_frames, has_times=has_times)
+    raise SourceError(f"{path}: no video frames; the stream is empty")
 
 
-def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
-    """Decode a video's frames in the order they are shown.
+def read_video(path: Path, *, start: int = 0) -> Generator[tuple[int, Image]]:
+    """Decode a video's frames in the order they are shown, turned as players show them.
 
     Frames before ``start`` are decoded, which later ones depend on, but not converted.
 
@@ -49,7 +56,8 @@ def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
         Time since the first frame in microseconds, and the picture as (H, W, 3) uint8 RGB.
 
     Raises:
-        SourceError: If the file cannot be opened, breaks off or is damaged.
+        SourceError: If the file cannot be opened, breaks off, is damaged, or is to be shown at a
+            slant.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -70,8 +78,31 @@ def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
             seconds = frame.time if frame.time is not None else index / _rate(stream)
             first_s = seconds if first_s is None else first_s
             if index >= start:
-                yield round((seconds - first_s) * 1e6), frame.to_ndarray(format="rgb24")
+                yield round((seconds - first_s) * 1e6), _upright(frame, path)
             index += 1
+
+
+def _upright(frame: av.VideoFrame, path: Path) -> Image:
+    """Return the picture as (H, W, 3) uint8 RGB, turned and mirrored as its display matrix says.
+
+    The matrix takes a point (x, y) of the coded picture, y down, to (ax + cy, bx + dy).
+
+    Raises:
+        SourceError: If the sides of the shown picture would not be those of the coded one.
+    """
+    image = frame.to_ndarray(format="rgb24")
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+    if (a or d) and (b or c):
+        raise SourceError(
+            f"{path}: says to show its frames turned by {frame.rotation} degrees; multiples of "
+            "90 are possible, turn the video with a video editor"
+        )
+    if b or c:
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _has_times(stream: av.VideoStream) -> bool:

@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import av
@@ -119,3 +120,41 @@ def test_a_cut_video_gives_its_whole_frames_or_one_line(tmp_path: Path):
         error = str(broken)
     assert 0 < len(frames) < 40
     assert error is None or "cannot be decoded" in error
+
+
+def show_turned(path: Path, a: float, b: float, c: float, d: float) -> None:
+    """Rewrite the display matrix of an MP4: (x, y) is shown at (ax + cy, bx + dy), y down."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 44  # version, times, id, length, layer and volume come before
+    matrix = [round(it * 2**16) for it in (a, b, 0, c, d)]
+    data[start : start + 20] = struct.pack(">5i", *matrix)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda it: it),
+        ((0, 1, -1, 0), lambda it: np.rot90(it, -1)),  # clockwise: a phone held upright
+        ((-1, 0, 0, -1), lambda it: np.rot90(it, 2)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda it: it.swapaxes(0, 1)),
+    ],
+)
+def test_frames_are_turned_and_mirrored_as_players_show_them(tmp_path: Path, matrix, shown):
+    write(tmp_path / "a.mp4", 2)
+    coded = [picture for _, picture in read_video(tmp_path / "a.mp4")]
+    show_turned(tmp_path / "a.mp4", *matrix)
+    read = [picture for _, picture in read_video(tmp_path / "a.mp4")]
+    np.testing.assert_array_equal(read, [shown(picture) for picture in coded])
+    assert video_info(tmp_path / "a.mp4").size_hw == read[0].shape[:2]
+
+
+def test_frames_shown_at_a_slant_are_refused(tmp_path: Path):
+    write(tmp_path / "a.mp4", 2)
+    show_turned(tmp_path / "a.mp4", 0.6, 0.8, -0.8, 0.6)
+    for read in (video_info, lambda path: list(read_video(path))):
+        with pytest.raises(SourceError, match=r"a\.mp4: says to show its frames turned by -53 "):
+            read(tmp_path / "a.mp4")
