@@ -1,6 +1,6 @@
 """Video files in and out through PyAV: any decodable file in, H.264 MP4 out."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +13,9 @@ import numpy as np
 
 from svsdata.errors import ExportError, SourceError
 from svsdata.records import Image
+
+_TELL_LENGTH = {"matroska", "mp4", "flv"}
+"""Containers with a length in their header; FFmpeg tells others' from what is there."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,14 @@ def read_video(path: Path, *, start: int = 0) -> Generator[tuple[int, Image]]:
         Time since the first frame in microseconds, and the picture as (H, W, 3) uint8 RGB.
 
     Raises:
-        SourceError: If the file cannot be opened, breaks off, is damaged, or is to be shown at a
-            slant.
+        SourceError: If the file cannot be opened, is damaged, or is to be shown at a slant; behind
+            the last frame, if there should be more.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         first_s: float | None = None
-        frames = container.decode(stream)
+        frames = _decoded(container, stream)
         index = 0
         while True:
             try:
@@ -80,6 +83,42 @@ def read_video(path: Path, *, start: int = 0) -> Generator[tuple[int, Image]]:
             if index >= start:
                 yield round((seconds - first_s) * 1e6), _upright(frame, path)
             index += 1
+
+
+def _decoded(
+    container: "av.container.InputContainer", stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Yield a stream's frames.
+
+    Raises:
+        SourceError: Behind the last, if the file ends long before its header says.
+    """
+    end_s, shown_s, longest_s = 0.0, 0.0, 0.0
+    for packet in container.demux():  # sound may go on behind the pictures
+        if packet.pts is not None and packet.time_base is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream.index != stream.index:
+            continue
+        for frame in packet.decode():
+            if frame.time is not None:
+                longest_s, shown_s = max(longest_s, frame.time - shown_s), frame.time
+            yield frame
+    length_s = _length_s(container, stream)
+    end_s -= (container.start_time or 0) / av.time_base
+    # Some headers round to seconds, and at a changing rate the last frame may be shown the longest.
+    if length_s is not None and end_s < length_s - 0.5 - longest_s:
+        raise SourceError(
+            f"{container.name}: ends after {end_s:.1f} of {length_s:.1f} s; the file is cut, "
+            "fetch it again"
+        )
+
+
+def _length_s(container: "av.container.InputContainer", stream: av.VideoStream) -> float | None:
+    """Return the seconds that the header tells where it counts no frames, or None."""
+    tells = _TELL_LENGTH.intersection(container.format.name.split(","))
+    if stream.frames or not tells or container.duration is None:
+        return None
+    return container.duration / av.time_base
 
 
 def _upright(frame: av.VideoFrame, path: Path) -> Image:

@@ -1,4 +1,6 @@
 import struct
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -158,3 +160,59 @@ def test_frames_shown_at_a_slant_are_refused(tmp_path: Path):
     for read in (video_info, lambda path: list(read_video(path))):
         with pytest.raises(SourceError, match=r"a\.mp4: says to show its frames turned by -53 "):
             read(tmp_path / "a.mp4")
+
+
+def write_mkv(path: Path, times: Iterable[int], sound_s: float = 0) -> None:
+    """Frames at given tenths of a second, with B-frames, and sound of so many seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"bf": "3"})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000) if sound_s else None
+        for index, time in enumerate(times):
+            noise = np.random.default_rng(index).integers(0, 256, (48, 64, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            for index in range(round(sound_s * 10)):
+                part = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+                part.sample_rate, part.pts = 8000, index * 800
+                container.mux(sound.encode(part))
+
+
+def tell_length(path: Path, length_ms: float) -> None:
+    """Rewrite the length in the header of a Matroska file."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\x44\x89\x88") + 3
+    data[start : start + 8] = struct.pack(">d", length_ms)
+    path.write_bytes(data)
+
+
+def test_a_file_that_counts_no_frames_is_cut_where_its_header_tells_more_seconds(tmp_path: Path):
+    write_mkv(tmp_path / "a.mkv", range(20))
+    assert video_info(tmp_path / "a.mkv").num_frames is None
+    data = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    frames: list[tuple[int, np.ndarray]] = []
+    with pytest.raises(SourceError, match=r"cut\.mkv: ends after [01]\.\d of 2\.0 s; the file"):
+        frames.extend(read_video(tmp_path / "cut.mkv"))
+    assert 5 <= len(frames) <= 10
+
+
+@pytest.mark.parametrize("length_ms", [1900, 2000, 2040, 2100, 2500, 0])
+def test_lengths_that_are_rounded_or_a_frame_off_cut_nothing(tmp_path: Path, length_ms: float):
+    write_mkv(tmp_path / "a.mkv", range(20))
+    tell_length(tmp_path / "a.mkv", length_ms)
+    assert len(list(read_video(tmp_path / "a.mkv"))) == 20
+    tell_length(tmp_path / "a.mkv", 2700)
+    with pytest.raises(SourceError, match=r"ends after 2\.0 of 2\.7 s"):
+        list(read_video(tmp_path / "a.mkv"))
+
+
+def test_a_last_frame_that_is_shown_for_long_and_longer_sound_cut_nothing(tmp_path: Path):
+    write_mkv(tmp_path / "a.mkv", [0, 1, 2, 30, 31])
+    tell_length(tmp_path / "a.mkv", 3200 + 2900)
+    assert len(list(read_video(tmp_path / "a.mkv"))) == 5
+    write_mkv(tmp_path / "b.mkv", range(20), sound_s=6)
+    assert len(list(read_video(tmp_path / "b.mkv"))) == 20
