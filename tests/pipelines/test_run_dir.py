@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, StoreError
 from svsdata.pipelines.configs.base import StageConfig
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 
@@ -142,3 +142,14 @@ def test_an_output_apart_from_what_is_read_may_be_written(tmp_path):
     require_apart(frames / "store", [frames], may_lie_inside=True)
     with pytest.raises(ConfigError, match="which is read"):
         require_apart(frames, [frames / "drive.mp4"], may_lie_inside=True)
+
+
+def test_an_address_is_no_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for write in (
+        lambda path: require_apart(path, []),
+        lambda path: open_run_dir(path, RunConfig()),
+    ):
+        with pytest.raises(StoreError, match="output 's3:/bucket/x': only local folders"):
+            write(Path("s3://bucket/x"))
+    assert list(tmp_path.iterdir()) == []
