@@ -152,8 +152,17 @@ def require_apart(
 
 
 def set_aside(path: Path) -> None:
-    """Rename a directory to ``PATH.old-N``."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
-        number += 1
-    path.rename(aside)
+    """Rename a directory to ``PATH.old-N``.
+
+    Raises:
+        ConfigError: If the folder that it lies in cannot be written.
+    """
+    place, number = path.absolute(), 1
+    try:
+        while (aside := place.with_name(f"{place.name}.old-{number}")).exists():
+            number += 1
+        place.rename(aside)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot set '{path}' aside: {error.strerror}; name another place"
+        ) from error

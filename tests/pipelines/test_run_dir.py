@@ -5,7 +5,7 @@ import pytest
 
 from svsdata.errors import ConfigError, StoreError
 from svsdata.pipelines.configs.base import StageConfig
-from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.run_dir import open_run_dir, require_apart, set_aside
 
 
 class Rates(StageConfig):
@@ -87,6 +87,21 @@ def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
         (run / "work").write_text(str(steps))
     kept = {path.name: (path / "work").read_text() for path in tmp_path.iterdir()}
     assert kept == {"run.old-1": "1", "run.old-2": "2", "run": "3"}
+
+
+def test_the_current_folder_can_be_set_aside(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    set_aside(Path())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.old-1"]
+
+
+def test_what_cannot_be_set_aside_is_told_in_one_line(tmp_path):
+    run = tmp_path / ("x" * 255)  # no file system has names as long as this one's would be
+    open_run_dir(run, RunConfig())
+    with pytest.raises(ConfigError, match=r"cannot set '.*x' aside: File name too long; name anot"):
+        open_run_dir(run, RunConfig(steps=20), overwrite=True)
+    assert (run / "config.json").is_file()
 
 
 @pytest.mark.parametrize(
