@@ -63,6 +63,7 @@ class PartResult(BaseModel):
     not_measured: dict[str, str]
     kept_in: Path
     """Where the evaluation of all takes the figures up."""
+    then: str = "the same command without 'part' joins all parts and writes the report"
 
 
 def run_evaluate(
