@@ -113,13 +113,8 @@ def run_evaluate(
     if not report.measures:
         reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
         raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
-    page = render_page(
-        report,
-        worst=showcase.worst,
-        best=showcase.best,
-        edits=showcase.edits,
-        legend=showcase.legend(synthetic.info.label_set),
-    )
+    legend = showcase.legend(synthetic.info.label_set)
+    page = render_page(report, showcase=showcase, legend=legend)
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
     return _result(config, report)
