@@ -107,7 +107,8 @@ def _write_video(path: Path, video: Video, plan: EditPlan, progress: Progress) -
     first = next(rows)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
     height, width, _ = first.shape
-    with VideoWriter(unfinished, (height, width), plan.fps) as writer:
+    size_hw = (height, width)
+    with VideoWriter(unfinished, size_hw, plan.fps, quality=22, speed="ultrafast") as writer:
         writer.append(first)
         progress.advance()
         for row in rows:

@@ -141,6 +141,7 @@ def _video_maker(
             follows_flow,
             begins_with_labels=config.reference == "labels",
             rim_px=config.rim_px if follows_flow else 0,
+            entering_share=config.entering_share if follows_flow else 1.0,
         ),
         checkpoint,
     )
@@ -188,6 +189,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "follows_flow": video_maker.follows_flow,
         "begins_with_labels": video_maker.begins_with_labels,
         "rim_px": video_maker.rim_px,
+        "entering_share": video_maker.entering_share,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
     }

@@ -11,11 +11,12 @@ from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.overlap import in_background
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.edited_videos import EditOutcome, Video, outcomes_of, plans_of
+from svsdata.pipelines.edited_videos import EditOutcome, Planner, Video, outcomes_of
 from svsdata.pipelines.synthesis_plan import Synthesis, prepare
-from svsdata.pipelines.video_store import VideoRows, opened_store
+from svsdata.pipelines.video_store import VideoRows, opened_store, require_same_recipes
 from svsdata.progress import Progress
 from svsdata.records import Frame
+from svsdata.store.sharing import share
 from svsdata.store.writer import StoreWriter
 from svsdata.synthesis.long_video import Rendered, VideoState
 
@@ -30,6 +31,8 @@ class SynthesizeResult(BaseModel):
     """Written by this run."""
     already_done: tuple[str, ...]
     """Left by an earlier run."""
+    elsewhere: tuple[str, ...]
+    """Made by other processes meanwhile."""
     num_frames: int
     """Drawn by this run."""
     frames_per_second: float
@@ -41,6 +44,8 @@ def run_synthesize(
     config: SynthesizeConfig, progress: Progress, *, overwrite: bool = False
 ) -> SynthesizeResult:
     """Make every video that is asked for; run again it goes on where it stopped.
+
+    Runs at the same time divide the videos among them.
 
     Args:
         config: What to make.
@@ -63,31 +68,36 @@ def run_synthesize(
             f"drawn at {width}x{height}, the checkpoint's size; the frames of '{config.store}' "
             f"are {old_hw[1]}x{old_hw[0]}"
         )
-    unfinished = [video for video in videos if video.sequence_id not in writer.committed]
-    total, left = (sum(video.num_frames for video in group) for group in (videos, unfinished))
+    committed = writer.committed
+    unfinished = {one.sequence_id: one for one in videos if one.sequence_id not in committed}
+    total, left = (sum(one.num_frames for one in group) for group in (videos, unfinished.values()))
     progress.start("synthesize", total, done=total - left)
-    started, drawn = time.monotonic(), 0
-    made: list[str] = []
-    outcomes: list[EditOutcome] = []
-    # Whether a variant does something new is told by those before it.
-    for video, plan in plans_of(videos if unfinished and config.variants > 1 else unfinished):
-        if video not in unfinished:
-            continue
-        own = outcomes_of(video.sequence_id, plan, progress) if plan else []
-        outcomes += own
+    started, planner = time.monotonic(), Planner(videos)
+    outcomes: dict[str, list[EditOutcome]] = {}
+
+    def make(sequence_id: str) -> int | None:
+        video = unfinished[sequence_id]
+        plan = planner.plan(video)
+        own = outcomes[sequence_id] = outcomes_of(sequence_id, plan, progress) if plan else []
         if own and all(one.status == "rejected" for one in own):
-            continue
-        drawn += _make(video, plan, synthesis, writer, progress)
-        made.append(video.sequence_id)
-    if unfinished and not made:
-        raise EditPlanError(f"no edit can be applied to any sequence; {outcomes[0].in_words()}")
+            progress.advance(video.num_frames)
+            return None
+        return _make(video, plan, synthesis, writer, progress)
+
+    drawn = share(writer, unfinished, make, progress)
+    require_same_recipes(writer, videos)  # of those that other processes made meanwhile
+    made = {one: frames for one, frames in drawn.items() if frames is not None}
+    told = tuple(outcome for one in drawn for outcome in outcomes[one])
+    if len(drawn) == len(videos) and not made:
+        raise EditPlanError(f"no edit can be applied to any sequence; {told[0].in_words()}")
     return SynthesizeResult(
         out=config.out,
         sequences=tuple(made),
-        already_done=tuple(one.sequence_id for one in videos if one not in unfinished),
-        num_frames=drawn,
-        frames_per_second=drawn / (time.monotonic() - started) if drawn else 0.0,
-        edits=tuple(outcomes),
+        already_done=tuple(one.sequence_id for one in videos if one.sequence_id not in unfinished),
+        elsewhere=tuple(one for one in unfinished if one not in drawn),
+        num_frames=sum(made.values()),
+        frames_per_second=sum(made.values()) / (time.monotonic() - started) if made else 0.0,
+        edits=told,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import av
 
@@ -94,13 +95,21 @@ class VideoWriter:
         size_hw: Height and width of every picture; both even, as yuv420p needs.
         fps: Frames a second.
         quality: libx264's constant rate factor, 0 lossless to 51 worst.
+        speed: libx264's preset. ``ultrafast`` takes a fifth of the time, and files of the same
+            quality are twice as large.
 
     Raises:
         ExportError: If a side is odd.
     """
 
     def __init__(
-        self, path: Path, size_hw: tuple[int, int], fps: float, *, quality: int = 18
+        self,
+        path: Path,
+        size_hw: tuple[int, int],
+        fps: float,
+        *,
+        quality: int = 18,
+        speed: Literal["veryfast", "ultrafast"] = "veryfast",
     ) -> None:
         if size_hw[0] % 2 or size_hw[1] % 2:
             raise ExportError(
@@ -113,7 +122,7 @@ class VideoWriter:
         )
         self._stream.height, self._stream.width = size_hw
         self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"crf": str(quality), "preset": "veryfast"}
+        self._stream.options = {"crf": str(quality), "preset": speed}
 
     def append(self, image: Image) -> None:
         """Encode one (H, W, 3) uint8 RGB picture."""

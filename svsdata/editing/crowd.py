@@ -111,17 +111,21 @@ class Crowd:
             length_m: Of its footprint.
             width_m: Of its footprint.
         """
-        circles = footprint_circles(poses, length_m, width_m)
+        reach_m = max(length_m, width_m) / 2
+        from_ego = np.hypot(poses[:, 0] - _EGO_CENTRE_M, poses[:, 1])
+        close = np.flatnonzero(from_ego < reach_m + (_EGO_LENGTH_M + _EGO_WIDTH_M) / 2 + width_m)
+        circles = footprint_circles(poses[close], length_m, width_m)
         across = np.abs(circles[..., 1]) < (_EGO_WIDTH_M + width_m) / 2
         along = np.abs(circles[..., 0] - _EGO_CENTRE_M) < (_EGO_LENGTH_M + width_m) / 2
-        hits_ego = (across & along).any(axis=1)
-        if hits_ego.any():
-            return Collision(first_frame + int(hits_ego.argmax()), "the vehicle itself", None)
+        hits_ego = close[(across & along).any(axis=1)]
+        if hits_ego.size:
+            return Collision(first_frame + int(hits_ego[0]), "the vehicle itself", None)
         span = slice(*np.searchsorted(self.frame, (first_frame, first_frame + len(poses))))
         step, radius = self.frame[span] - first_frame, self.radius[span] + width_m / 2
-        away = self.centre[span] - poses[step, :2]
-        near = np.flatnonzero(np.hypot(*away.T) < radius + max(length_m, width_m) / 2)
-        gaps = np.linalg.norm(circles[step[near]] - self.centre[span][near, None], axis=2)
+        away_x, away_y = (self.centre[span, k] - poses[step, k] for k in (0, 1))
+        near = np.flatnonzero(np.hypot(away_x, away_y) < radius + reach_m)
+        circles = footprint_circles(poses[step[near]], length_m, width_m)
+        gaps = np.linalg.norm(circles - self.centre[span][near, None], axis=2)
         hits = near[(gaps < radius[near, None]).any(axis=1)]
         if not hits.size:
             return None

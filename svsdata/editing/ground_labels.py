@@ -63,13 +63,16 @@ class GroundLabels:
         world = turned(points, ego[frames, 2]) + ego[frames, :2]
         goal = at_frame_m[frames] + points[:, 0] - _BEST_AHEAD_M
         nearest = np.searchsorted(at_frame_m[self.frame], goal)
-        poses = ego[self.frame]
+        x, y, heading = ego[self.frame].T
+        cosine, sine = np.cos(heading), np.sin(heading)
         left = np.arange(len(points))
         for shift in sorted(_AROUND, key=lambda it: (abs(it), -it)):
             which = np.clip(nearest[left] + shift, 0, len(self.frame) - 1)
-            seen = turned(world[left] - poses[which, :2], -poses[which, 2])
-            i = np.rint((seen[:, 0] - _AHEAD_M[0]) / _STEP_M).astype(np.intp)
-            j = np.rint((seen[:, 1] - _LEFT_M[0]) / _STEP_M).astype(np.intp)
+            off_x, off_y = world[left, 0] - x[which], world[left, 1] - y[which]
+            ahead_m = cosine[which] * off_x + sine[which] * off_y
+            left_m = cosine[which] * off_y - sine[which] * off_x
+            i = np.rint((ahead_m - _AHEAD_M[0]) / _STEP_M).astype(np.intp)
+            j = np.rint((left_m - _LEFT_M[0]) / _STEP_M).astype(np.intp)
             inside = (i >= 0) & (i < len(_AHEAD_M)) & (j >= 0) & (j < len(_LEFT_M))
             label = np.full(len(left), NO_LABEL, np.uint8)
             label[inside] = self.label[which[inside], i[inside], j[inside]]
@@ -77,6 +80,8 @@ class GroundLabels:
             is_flat = self.is_flat[label]
             found[left] = np.where(is_flat | (found[left] == NO_LABEL), label, found[left])
             left = left[~is_flat]
+            if not left.size:
+                break
         return found
 
 

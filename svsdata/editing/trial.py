@@ -171,13 +171,14 @@ def faults_on_frames(
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     tried = plan.rows if tried is None else tried
-    wanted = tried_frames(plan, tried)
+    applied = _as_tried(plan)
+    wanted = tried_frames(applied, tried)
     frames = (
         frame
         for frame in frames_at(wanted)
         if frame.semantic is not None and frame.instance is not None
     )
-    for _ in apply_plan(plan, frames, record=record):
+    for _ in apply_plan(applied, frames, record=record):
         pass
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}
@@ -192,6 +193,13 @@ def faults_on_frames(
             faults[number] = fault
     untouched = {k: row for k, row in enumerate(plan.rows) if row in tried and k not in touched}
     return faults | untouched_faults(plan, untouched, frames_at)
+
+
+def _as_tried(plan: EditPlan) -> EditPlan:
+    """Leave out the search for what fills holes where nothing looks at it."""
+    if any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
+        return plan
+    return replace(plan, rows=tuple(replace(row, fills_temporally=False) for row in plan.rows))
 
 
 def _first_shown(row: PlannedEdit) -> int:
@@ -212,7 +220,7 @@ def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit]) -> list[int]:
             acts[row.first_frame : row.last_frame + 1] |= row.is_shown
         elif row.is_live:
             acts[row.first_frame : row.last_frame + 1] = True
-    if any(row.is_live and row.erases for row in plan.rows):
+    if any(row.is_live and row.erases and row.fills_temporally for row in plan.rows):
         acts = np.asarray(ndimage.binary_dilation(acts, iterations=LOOK_AROUND))
     acts[np.arange(plan.num_frames) % _EVERY != 0] = False
     acts[entries] = True

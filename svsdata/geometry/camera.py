@@ -92,11 +92,13 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         (..., 3): u, v in pixels and z-depth in metres; u and v mean nothing where depth <= 0.
     """
-    in_camera = points @ camera.cam_T_vehicle[:3, :3].T + camera.cam_T_vehicle[:3, 3]
-    depth = in_camera[..., 2:]
+    # One product of all points: stacks of a few each would be multiplied one by one.
+    in_camera = points.reshape(-1, 3) @ camera.cam_T_vehicle[:3, :3].T
+    in_camera += camera.cam_T_vehicle[:3, 3]
+    depth = in_camera[:, 2:]
     pixels = (in_camera / np.where(depth == 0, np.inf, depth)) @ camera.intrinsics.T
-    pixels[..., 2:] = depth
-    return pixels
+    pixels[:, 2:] = depth
+    return pixels.reshape(points.shape)
 
 
 def ray_matrix(camera: Camera) -> NDArray[np.float64]:

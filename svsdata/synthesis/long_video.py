@@ -18,6 +18,7 @@ from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, 
 from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
+from svsdata.synthesis.entering import entering
 from svsdata.synthesis.repair import repaired
 from svsdata.synthesis.rims import Regions, look_past_rims
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
@@ -112,6 +113,9 @@ class LongVideo:
     rim_px: int = 0
     """Where flow is followed, what comes out of so wide a rim of an object takes its colour from
     farther inside its own region, and is drawn anew by half; 0 = carried along as it was."""
+    entering_share: float = 1.0
+    """Where flow is followed, an object at the border of which more than this share is new is drawn
+    anew as a whole; 1 = only what is new."""
 
     def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
         """Generate the images of a stream of labelled frames.
@@ -230,18 +234,22 @@ class LongVideo:
     def _motion(self, frame: Frame, previous_ids: Regions, ids: Regions) -> Motion | None:
         if not self.follows_flow or frame.flow is None:
             return None
-        flow, came_out = frame.flow, None
+        flow, anew = frame.flow, np.zeros(frame.flow.shape[:2], np.float32)
         if self.rim_px:
             flow, came_out = look_past_rims(
                 flow, frame.occlusion, previous_ids, ids, width=self.rim_px
             )
-        validity, occlusion, anew = (
+            anew += _RIM_DRAWN_ANEW * came_out
+        if frame.instance is not None and self.entering_share < 1:
+            share = self.entering_share
+            anew[entering(frame.instance, frame.flow, frame.occlusion, share=share) != 0] = 1
+        validity, occlusion = (
             None if mask is None else self._tensor(mask)[None, None]
-            for mask in (frame.flow_validity, frame.occlusion, came_out)
+            for mask in (frame.flow_validity, frame.occlusion)
         )
         channels_first = np.ascontiguousarray(flow.transpose(2, 0, 1))
         motion = Motion.recorded(self._tensor(channels_first)[None], validity, occlusion)
-        return motion if anew is None else motion.drawn_anew(_RIM_DRAWN_ANEW * anew)
+        return motion.drawn_anew(self._tensor(anew)[None, None]) if anew.any() else motion
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)

@@ -184,6 +184,35 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
+class Beside(Silent):
+    """Runs another command to its end once the first frame is there."""
+
+    def __init__(self, other):
+        self.others = [other]
+
+    def advance(self, count=1, **figures):  # noqa: ARG002
+        while self.others:
+            assert run_label(self.others.pop(), Silent()).sequences == 1
+
+
+def test_a_run_beside_another_leaves_it_its_sequence(tmp_path, recorded):
+    both = precomputed(recorded, tmp_path / "store", flow="none")
+    other = both.model_copy(update={"sequences": ("ulm_000001",)})
+
+    here = run_label(both, Beside(other))
+    assert (here.sequences, here.sequences_before, here.sequences_elsewhere) == (1, 0, 1)
+    assert here.frames == 7
+    assert StoreReader(tmp_path / "store").sequence_ids == ["ulm_000000", "ulm_000001"]
+
+
+def test_what_another_run_labelled_otherwise_meanwhile_is_refused(tmp_path, recorded):
+    both = precomputed(recorded, tmp_path / "store", flow="none")
+    other = both.model_copy(update={"sequences": ("ulm_000001",), "part_frames": 5})
+
+    with pytest.raises(StoreError, match=r"'ulm_000001' labelled with recipe .*parts of 5"):
+        run_label(both, Beside(other))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

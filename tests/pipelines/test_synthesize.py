@@ -1,6 +1,8 @@
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -335,6 +337,68 @@ def test_flow_is_left_out_when_told_to(base: Path, checkpoint: Path, tmp_path: P
     settings = {"sequences": ("recorded",), "flow": False}
     _, made = synthesize(base, checkpoint, tmp_path / "out", **settings)
     assert made.info.modalities == ("image", "semantic", "instance")
+
+
+def test_a_sequence_whose_edits_are_all_rejected_is_left_out_every_time(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = TRUCKS | {"sequences": (), "frames": None}
+    first, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert first.sequences == ("street-7.add_truck",)
+    assert {one.status for one in first.edits if one.sequence_id.startswith("recorded")} == {
+        "rejected"
+    }
+    again, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert (again.sequences, again.already_done) == ((), first.sequences)
+    assert {one.sequence_id for one in again.edits} == {"recorded.add_truck"}
+
+
+class Beside(Silent):
+    """Does something else once the first frame is drawn."""
+
+    def __init__(self, others: list[Callable[[], object]]) -> None:
+        self.others = others
+
+    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
+        while self.others:
+            self.others.pop()()
+
+
+def test_two_runs_at_once_divide_the_videos_and_plan_them_as_one_would(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = TRUCKS | {"variants": 2, "frames": 40}
+    alone, _ = synthesize(base, checkpoint, tmp_path / "alone", **settings)
+    config = configured(base, checkpoint, tmp_path / "shared", **settings)
+    results: list[SynthesizeResult] = []
+    # The other passes over the first variant, draws the second, and waits for the first.
+    other = Thread(target=lambda: results.append(run_synthesize(config, Silent())))
+
+    def wait_for_the_second() -> None:
+        other.start()
+        record = config.out / "sequences" / f"{alone.sequences[1]}.json"
+        until = time.monotonic() + 60
+        while not record.exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    here = run_synthesize(config, Beside([wait_for_the_second]))
+    other.join()
+    (there,) = results
+    assert (here.sequences, here.elsewhere) == (alone.sequences[:1], alone.sequences[1:])
+    assert (there.sequences, there.elsewhere) == (alone.sequences[1:], alone.sequences[:1])
+    assert [one.edit for one in (*here.edits, *there.edits)] == [one.edit for one in alone.edits]
+    assert shards(config.out) == shards(tmp_path / "alone")
+
+
+def test_a_video_that_another_run_made_otherwise_meanwhile_is_refused(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    otherwise = {"sequences": ("street-7",), "frames": 9, "part_frames": 8}
+    beside = Beside([lambda: synthesize(base, checkpoint, out, **otherwise)])
+    with pytest.raises(StoreError, match="holds a 'street-7'"):
+        run_synthesize(configured(base, checkpoint, out), beside)
 
 
 def test_every_variant_has_a_name_and_a_plan_of_its_own(

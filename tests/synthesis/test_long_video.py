@@ -11,6 +11,7 @@ from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, step
 from svsdata.records import Frame
+from svsdata.synthesis.entering import entering
 from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
 from svsdata.synthesis.rims import look_past_rims
 from svsdata.tensors import image_to_tensor, tensor_to_image
@@ -128,6 +129,28 @@ def test_a_video_that_follows_flow_past_rims_goes_on_with_the_same_bytes() -> No
     assert state is not None
     rest = list(video.render(flowing(4, 11), VideoState.from_arrays(state.arrays())))
     np.testing.assert_array_equal(pictures(rest), pictures(whole)[4:])
+
+
+def test_an_object_that_enters_is_drawn_whole_and_nothing_else_changes() -> None:
+    generator = tiny_generator()
+    generator.config = replace(generator.config, warp_use="keep")
+    carrying = LongVideo(generator, "tiny", chunk_length=4, follows_flow=True)
+    before, now = flowing(0, 2)
+    assert now.instance is not None
+    assert now.flow is not None
+    now.instance[8:22, :14] = 4_002  # its first column comes into view
+    marked = entering(now.instance, now.flow, now.occlusion, share=0.01) != 0
+    assert marked[now.instance == 4_002].all()
+    assert not marked.all()
+    plain, strict, lax = (
+        pictures(list(replace(carrying, entering_share=share).render([before, now], None)))
+        for share in (1.0, 0.01, 0.5)
+    )
+    np.testing.assert_array_equal(plain, lax)
+    np.testing.assert_array_equal(plain[0], strict[0])
+    changed = (plain[1] != strict[1]).any(axis=-1)
+    assert changed[marked].mean() > 0.9
+    assert not changed[~marked & (leaves_frame(now.flow) == 0)].any()
 
 
 def test_the_length_of_the_stream_changes_no_earlier_chunk() -> None:
