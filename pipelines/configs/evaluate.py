@@ -54,6 +54,11 @@ class EvaluateConfig(StageConfig):
     """Count the first so many clips of each sequence alone; None counts all frames."""
     fid_variant: Literal["pytorch-fid", "clean-fid"] = "pytorch-fid"
     """Whose resizing comes before Inception."""
+    fvd_framing: Literal["squash", "crop"] = "squash"
+    """What FVD sees of a frame: all of it, squashed to a square, as cd-fvd takes arrays, or the
+    square in its middle, as cd-fvd's loaders of videos cut it."""
+    fvd_ddof: Literal[0, 1] = 0
+    """Of FVD's covariances; 0 as cd-fvd, 1 as most others."""
     lpips_trunk: Literal["alex", "vgg"] = "alex"
     """Network of LPIPS."""
     judge: str | None = None
