@@ -63,6 +63,7 @@ class PartResult(BaseModel):
     not_measured: dict[str, str]
     kept_in: Path
     """Where the evaluation of all takes the figures up."""
+    then: str = "the same command without 'part' joins all parts and writes the report"
 
 
 def run_evaluate(
@@ -112,13 +113,8 @@ def run_evaluate(
     if not report.measures:
         reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
         raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
-    page = render_page(
-        report,
-        worst=showcase.worst,
-        best=showcase.best,
-        edits=showcase.edits,
-        legend=showcase.legend(synthetic.info.label_set),
-    )
+    legend = showcase.legend(synthetic.info.label_set)
+    page = render_page(report, showcase=showcase, legend=legend)
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
     return _result(config, report)
