@@ -1,7 +1,8 @@
 """Synthesize videos: label maps from a store, edited if asked, drawn frame after frame."""
 
 import time
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress
 from svsdata.records import Frame
 from svsdata.store.writer import StoreWriter
-from svsdata.synthesis.long_video import Rendered, VideoState
+from svsdata.synthesis.long_video import Rendered
+from svsdata.synthesis.video_state import VideoState
 
 
 class SynthesizeResult(BaseModel):
@@ -66,19 +68,22 @@ def run_synthesize(
     unfinished = [video for video in videos if video.sequence_id not in writer.committed]
     total, left = (sum(video.num_frames for video in group) for group in (videos, unfinished))
     progress.start("synthesize", total, done=total - left)
-    started, drawn = time.monotonic(), 0
+    started = time.monotonic()
     made: list[str] = []
     outcomes: list[EditOutcome] = []
-    # Whether a variant does something new is told by those before it.
-    for video, plan in plans_of(videos if unfinished and config.variants > 1 else unfinished):
-        if video not in unfinished:
-            continue
-        own = outcomes_of(video.sequence_id, plan, progress) if plan else []
-        outcomes += own
-        if own and all(one.status == "rejected" for one in own):
-            continue
-        drawn += _make(video, plan, synthesis, writer, progress)
-        made.append(video.sequence_id)
+
+    def wanted() -> Iterator[tuple[Video, EditPlan | None]]:
+        # Whether a variant does something new is told by those before it.
+        for video, plan in plans_of(videos if unfinished and config.variants > 1 else unfinished):
+            if video not in unfinished:
+                continue
+            own = outcomes_of(video.sequence_id, plan, progress) if plan else []
+            outcomes.extend(own)
+            if not own or any(one.status != "rejected" for one in own):
+                made.append(video.sequence_id)
+                yield video, plan
+
+    drawn = _make(wanted(), synthesis, writer, progress)
     if unfinished and not made:
         raise EditPlanError(f"no edit can be applied to any sequence; {outcomes[0].in_words()}")
     return SynthesizeResult(
@@ -92,32 +97,83 @@ def run_synthesize(
 
 
 def _make(
-    video: Video,
-    plan: EditPlan | None,
+    wanted: Iterable[tuple[Video, EditPlan | None]],
     synthesis: Synthesis,
     writer: StoreWriter,
     progress: Progress,
 ) -> int:
-    """Draw and write one video from where an earlier run stopped; returns the frames drawn."""
-    base, video_maker = video.labels.sequence, synthesis.video_maker
-    with writer.sequence(
-        video.sequence_id,
-        source=f"synthesized:{base.sequence_id}",
-        fps=base.fps,
-        stateful=True,
-        recipe=video.recipe,
-    ) as rows:
-        made = VideoRows(video, plan, store=writer, rows=rows, part_frames=synthesis.part_frames)
-        state = VideoState.from_arrays(rows.state) if rows.state else None
-        progress.advance(made.first_frame)
-        labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)
-        with closing(labels):  # type: ignore[type-var]
-            for rendered in video_maker.render(labels, state):
-                after = rendered.state.arrays() if rendered.state else None
-                made.append(_row(rendered, video), after)
-                progress.advance()
-        made.commit({"generator": video_maker.name}, model=video_maker.name)
-    return video.num_frames - made.first_frame
+    """Draw and write videos, each from where an earlier run stopped; returns the frames drawn."""
+    making: dict[int, _Making] = {}
+    number = drawn = 0
+
+    def streams() -> Iterator[tuple[Iterator[Frame], VideoState | None]]:
+        nonlocal number
+        for video, plan in wanted:
+            one = _Making(video, plan, synthesis, writer)
+            progress.advance(one.num_written)
+            if one.num_written == video.num_frames:
+                one.finish()
+                continue
+            making[number] = one
+            number += 1
+            yield one.labels, one.state
+
+    together = synthesis.video_maker.render_together(streams(), rows=synthesis.parallel_videos)
+    try:
+        for which, rendered in together:
+            making[which].append(rendered)
+            progress.advance()
+            drawn += 1
+            if making[which].num_written == making[which].num_frames:
+                making.pop(which).finish()
+    finally:
+        for one in making.values():
+            one.close()
+    return drawn
+
+
+class _Making:
+    """A video on its way into the store."""
+
+    def __init__(
+        self, video: Video, plan: EditPlan | None, synthesis: Synthesis, writer: StoreWriter
+    ) -> None:
+        self._video, self._model = video, synthesis.video_maker.name
+        self.num_frames = video.num_frames
+        base = video.labels.sequence
+        with ExitStack() as opened:
+            rows = opened.enter_context(
+                writer.sequence(
+                    video.sequence_id,
+                    source=f"synthesized:{base.sequence_id}",
+                    fps=base.fps,
+                    stateful=True,
+                    recipe=video.recipe,
+                )
+            )
+            part_frames = synthesis.part_frames
+            self._rows = VideoRows(video, plan, store=writer, rows=rows, part_frames=part_frames)
+            self.num_written = self._rows.first_frame
+            self.state = VideoState.from_arrays(rows.state) if rows.state else None
+            ahead = 2 * synthesis.video_maker.chunk_length
+            self.labels = in_background(self._rows.edited_labels(), capacity=ahead)
+            opened.enter_context(closing(self.labels))  # type: ignore[type-var]
+            self._opened = opened.pop_all()
+
+    def append(self, rendered: Rendered) -> None:
+        """Write the next frame."""
+        after = rendered.state.arrays() if rendered.state else None
+        self._rows.append(_row(rendered, self._video), after)
+        self.num_written += 1
+
+    def finish(self) -> None:
+        """Make the video visible."""
+        with self._opened:
+            self._rows.commit({"generator": self._model}, model=self._model)
+
+    def close(self) -> None:
+        """Keep what was closed of the video for the next run."""
+        self._opened.close()
 
 
 def _row(rendered: Rendered, video: Video) -> Frame:
