@@ -93,7 +93,9 @@ def run_synthesize(
                 made.append(sequence_id)
                 yield making
 
-    drawn = sum(_make(begun(free), synthesis, progress) for free in work.rounds())
+    drawn = 0
+    for free in work.rounds():
+        drawn += _make(begun(free), synthesis, progress)
     require_same_recipes(writer, videos)  # of those that other processes made meanwhile
     told = tuple(outcome for own in outcomes.values() for outcome in own)
     if not made and len(outcomes) == len(videos):
