@@ -25,7 +25,7 @@ from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
 from svsdata.store.reader import StoreReader
-from svsdata.store.sharing import share
+from svsdata.store.sharing import SharedWork
 from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 
 PROBED_FRAMES = 8
@@ -103,26 +103,26 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     began, skipped = time.monotonic(), dict[str, dict[int, str]]()
     by_id = {recording.sequence_id: recording for recording in left}
 
-    def label_one(sequence_id: str) -> int:
-        bad = BadFrames(skip=config.skip_bad)
-        frames = label_sequence(by_id[sequence_id], run, store, bad, progress)
-        if bad.reasons:
-            skipped[sequence_id] = dict(sorted(bad.reasons.items()))
-            progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
-        return frames
-
-    labelled = share(store, by_id, label_one, progress)
+    work, frames = SharedWork(store, by_id, progress), dict[str, int]()
+    for free in work.rounds():
+        for sequence_id in free:
+            bad = BadFrames(skip=config.skip_bad)
+            with work.unless_taken(sequence_id):
+                frames[sequence_id] = label_sequence(by_id[sequence_id], run, store, bad, progress)
+            if bad.reasons:
+                skipped[sequence_id] = dict(sorted(bad.reasons.items()))
+                progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
     _check_same_labels(store, run)  # of those that other processes wrote meanwhile
     seconds = time.monotonic() - began
     return LabelResult(
         store=config.store,
         source_kind=run.source.kind,
-        sequences=len(labelled),
+        sequences=len(frames),
         sequences_before=len(done),
-        sequences_elsewhere=len(left) - len(labelled),
-        frames=sum(labelled.values()),
+        sequences_elsewhere=len(work.elsewhere),
+        frames=sum(frames.values()),
         seconds=round(seconds, 2),
-        frames_per_s=round(sum(labelled.values()) / max(seconds, 1e-9), 2),
+        frames_per_s=round(sum(frames.values()) / max(seconds, 1e-9), 2),
         skipped=skipped,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig, short
+from svsdata.store.files import local_folder
 
 CONFIG_NAME = "config.json"
 _UNFINISHED = f".{CONFIG_NAME}"
@@ -38,7 +39,9 @@ def open_run_dir(
     Raises:
         ConfigError: If the directory holds something else and is not to be set aside, or cannot
             be made.
+        StoreError: If it is an address.
     """
+    local_folder(path, "output")
     if _is_new(path):
         _write_config(path, config)
         return False
@@ -129,7 +132,9 @@ def require_apart(
 
     Raises:
         ConfigError: If the output is one of them, holds one, or lies inside one.
+        StoreError: If the output is an address.
     """
+    local_folder(out, "output")
     written = out.expanduser().resolve()
     for path in inputs:
         if path is None:
@@ -147,8 +152,17 @@ def require_apart(
 
 
 def set_aside(path: Path) -> None:
-    """Rename a directory to ``PATH.old-N``."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
-        number += 1
-    path.rename(aside)
+    """Rename a directory to ``PATH.old-N``.
+
+    Raises:
+        ConfigError: If the folder that it lies in cannot be written.
+    """
+    place, number = path.absolute(), 1
+    try:
+        while (aside := place.with_name(f"{place.name}.old-{number}")).exists():
+            number += 1
+        place.rename(aside)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot set '{path}' aside: {error.strerror}; name another place"
+        ) from error

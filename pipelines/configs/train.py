@@ -1,5 +1,6 @@
 """What ``svsdata train`` can be told."""
 
+from math import gcd
 from pathlib import Path
 from typing import Literal
 
@@ -142,16 +143,32 @@ def train_preset(name: str) -> dict[str, object]:
     Raises:
         ConfigError: If there is no such preset; names those there are.
     """
-    presets: dict[str, dict[str, object]] = {
+    presets = _presets()
+    if name not in presets:
+        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
+    return presets[name]
+
+
+def presets_by_shape() -> dict[tuple[int, int], list[str]]:
+    """Return the presets by their frames' aspect ratio, height and width in lowest terms."""
+    shapes: dict[tuple[int, int], list[str]] = {}
+    for name in _presets():
+        height, width = (
+            TrainConfig(store=Path(), run=Path(), **train_preset(name)).phases[0].size_hw
+        )
+        common = gcd(height, width)
+        shapes.setdefault((height // common, width // common), []).append(name)
+    return shapes
+
+
+def _presets() -> dict[str, dict[str, object]]:
+    return {
         "demo": _demo(),
         "carry": _carry(),
         "cityscapes": _paper((256, 512)),
         "kitti360": _paper((128, 512)),
         "recommended": _paper((256, 512)) | {"loss_weights": LossWeights(labelmix=5.0)},
     }
-    if name not in presets:
-        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
-    return presets[name]
 
 
 def _paper(size_hw: tuple[int, int]) -> dict[str, object]:

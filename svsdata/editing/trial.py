@@ -171,7 +171,7 @@ def faults_on_frames(
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     tried = plan.rows if tried is None else tried
-    applied = _as_tried(plan)
+    applied = _quickly_filled(plan)
     wanted = tried_frames(applied, tried)
     frames = (
         frame
@@ -195,8 +195,8 @@ def faults_on_frames(
     return faults | untouched_faults(plan, untouched, frames_at)
 
 
-def _as_tried(plan: EditPlan) -> EditPlan:
-    """Leave out the search for what fills holes where nothing looks at it."""
+def _quickly_filled(plan: EditPlan) -> EditPlan:
+    """Fill holes in the quickest way where nothing is put into them, and so nothing looks at it."""
     if any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
         return plan
     return replace(plan, rows=tuple(replace(row, fills_temporally=False) for row in plan.rows))

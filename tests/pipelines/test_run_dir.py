@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, StoreError
 from svsdata.pipelines.configs.base import StageConfig
-from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.run_dir import open_run_dir, require_apart, set_aside
 
 
 class Rates(StageConfig):
@@ -89,6 +89,21 @@ def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
     assert kept == {"run.old-1": "1", "run.old-2": "2", "run": "3"}
 
 
+def test_the_current_folder_can_be_set_aside(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    set_aside(Path())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.old-1"]
+
+
+def test_what_cannot_be_set_aside_is_told_in_one_line(tmp_path):
+    run = tmp_path / ("x" * 255)  # no file system has names as long as this one's would be
+    open_run_dir(run, RunConfig())
+    with pytest.raises(ConfigError, match=r"cannot set '.*x' aside: File name too long; name anot"):
+        open_run_dir(run, RunConfig(steps=20), overwrite=True)
+    assert (run / "config.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
@@ -142,3 +157,14 @@ def test_an_output_apart_from_what_is_read_may_be_written(tmp_path):
     require_apart(frames / "store", [frames], may_lie_inside=True)
     with pytest.raises(ConfigError, match="which is read"):
         require_apart(frames, [frames / "drive.mp4"], may_lie_inside=True)
+
+
+def test_an_address_is_no_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for write in (
+        lambda path: require_apart(path, []),
+        lambda path: open_run_dir(path, RunConfig()),
+    ):
+        with pytest.raises(StoreError, match="output 's3:/bucket/x': only local folders"):
+            write(Path("s3://bucket/x"))
+    assert list(tmp_path.iterdir()) == []

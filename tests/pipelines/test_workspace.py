@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, StoreError
+from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.configs.gate import GateConfig
 from svsdata.pipelines.configs.label import LabelConfig
@@ -23,8 +24,8 @@ def test_a_made_workspace_names_everything_that_commands_leave_out(workspace):
     found = find_workspace(Path.cwd())
     assert found.get("source") == "street:seed=7,frames=240"
     assert found.get("preset") == "carry"
-    assert [found.require(key) for key in ("store", "run", "out")] == [
-        str(workspace / name) for name in ("store", "run", "synthetic")
+    assert [found.require(key) for key in ("store", "run", "out", "plans", "edited")] == [
+        str(workspace / name) for name in ("store", "run", "synthetic", "plans", "edited")
     ]
 
 
@@ -41,6 +42,19 @@ def test_what_is_given_wins_and_starts_at_the_current_folder(workspace):
     assert found.get("store", Path("/data/store")) == "/data/store"
     assert found.get("source", "street:seed=1,frames=9") == "street:seed=1,frames=9"
     assert found.get("preset", "kitti360") == "kitti360"
+
+
+@pytest.mark.parametrize("key", ["source", "store", "run", "out"])
+def test_an_address_is_no_folder(workspace, key):
+    found = find_workspace(Path.cwd())
+    with pytest.raises(
+        StoreError, match=f"{key} 's3://bucket/x': only local folders and files are"
+    ):
+        found.require(key, "s3://bucket/x")
+    (workspace / "svsdata.toml").write_text(f'{key} = "S3://bucket/x"')
+    with pytest.raises(StoreError, match="only local folders"):
+        find_workspace(Path.cwd()).require(key)
+    assert found.get(key, "a:b") == str(Path.cwd() / "a:b")
 
 
 def test_a_run_is_the_same_from_wherever_it_is_named(workspace, monkeypatch):
@@ -88,7 +102,7 @@ def test_paths_in_tables_start_at_the_workspace_too(workspace):
 
 
 @pytest.mark.parametrize(
-    "kind", [LabelConfig, TrainConfig, SynthesizeConfig, EvaluateConfig, GateConfig]
+    "kind", [LabelConfig, TrainConfig, EditConfig, SynthesizeConfig, EvaluateConfig, GateConfig]
 )
 def test_every_path_of_a_table_starts_at_the_workspace(kind):
     named_by_the_command = {"store", "run", "out", "real", "synthetic", "checkpoint"}
