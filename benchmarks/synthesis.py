@@ -27,8 +27,8 @@ import torch
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
 from svsdata.images import encode_png
 from svsdata.labels import CITYSCAPES
-from svsdata.nets.svsgan.config import generator_config
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.presets import generator_config
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import run_synthesize

@@ -132,6 +132,10 @@ class GeneratorShape(Protocol):
         """Past frames that it sees, with their labels: P."""
 
     @property
+    def labels_tell_motion(self) -> bool:
+        """Flow and occlusion mask need no image."""
+
+    @property
     def size_multiple(self) -> int:
         """Height and width of a frame must be multiples of this."""
 
