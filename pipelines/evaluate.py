@@ -76,7 +76,7 @@ def run_evaluate(
 
     Raises:
         StoreError: If the stores differ in label set or in the shape of their frames, one has no
-            sequence, or nothing could be measured.
+            pictures, labels or sequence, or nothing could be measured.
         WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
             be measured.
         ConfigError: If the folder holds another evaluation, no frame counts, or a part is named.
@@ -195,6 +195,7 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
             f"{width}x{height}, another shape; evaluate against the store that it was made from"
         )
     for reader in (real, synthetic):
+        reader.require_layers("image", "semantic")
         if not reader.sequence_ids:
             raise StoreError(f"store '{reader.path}' has no sequence yet")
 
