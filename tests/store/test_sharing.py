@@ -35,7 +35,8 @@ class Told(Silent):
         self.frames += count
 
     def note(self, message):
-        self.at_note(message)
+        if self.at_note is not None:
+            self.at_note(message)
 
 
 def begin(writer, sequence_id):
