@@ -248,8 +248,9 @@ def judge(name: str, real: Path, drawn: Path, places: range, bin_frames: int) ->
     frames = [next(made.read(sequence, place, place + 1)) for place in places]
     of_real = StoreFigures(label_set, judges, bin_frames)
     of_real.add(Clip(sequence, truth, None))
-    figures = StoreFigures(label_set, judges, bin_frames, usual_colors=of_real.colors)
+    figures = StoreFigures(label_set, judges, bin_frames)
     figures.add(Clip(sequence, frames, None, truth))
+    figures.compare_colors(of_real.colors.usual())
     print(f"\n{name}")
     for figure, curve in figures.curves.items():
         real_curve = of_real.curves.get(figure)

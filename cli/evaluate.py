@@ -58,6 +58,8 @@ def evaluate(
     Example: svsdata evaluate store/ synthetic/ --judge segformer/
 
     Example: svsdata evaluate store/ synthetic/ --metrics fid,lpips --set fid_variant=clean-fid
+
+    Example: svsdata evaluate store/ synthetic/ --set part=2/4
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
@@ -82,11 +84,15 @@ def evaluate(
         settings=settings,
     )
     require_stores(chosen.real, chosen.synthetic)
-    from svsdata.pipelines.evaluate import run_evaluate
+    from svsdata.pipelines.evaluate import PartResult, run_evaluate, run_evaluate_part
 
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_evaluate(chosen, progress, overwrite=overwrite)
-    if not as_json:
+        result = (
+            run_evaluate_part(chosen, progress)
+            if chosen.part is not None
+            else run_evaluate(chosen, progress, overwrite=overwrite)
+        )
+    if not as_json and not isinstance(result, PartResult):
         _print_measures(result)
         result = result.model_copy(update={"measures": {}})
     print_result(result, as_json=as_json)

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson
+from svsdata.cli.options import AsJson, Quiet
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Made where it is not there.")] = Path(),
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a workspace: a svsdata.toml with what the other commands then leave out.
 
@@ -22,5 +23,7 @@ def init(
     path = make_workspace(folder)
     if as_json:
         print(json.dumps({"workspace": str(path)}))
+    elif quiet:
+        print(path)
     else:
         print(f"wrote {path}; read it, then run 'svsdata label' there")

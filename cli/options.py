@@ -1,6 +1,7 @@
 """Options that commands share, and how their results are printed."""
 
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,7 +90,8 @@ def console() -> "Console":
     """Return a console that prints what it gets, and cuts nothing where no terminal has a width."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed, as by ">&-"
+    width = None if is_terminal else _WIDTH_IN_A_PIPE
     return Console(soft_wrap=True, highlight=False, markup=False, width=width)
 
 
@@ -98,33 +100,46 @@ def print_result(result: "BaseModel", *, as_json: bool) -> None:
     if as_json:
         print(result.model_dump_json())
         return
-    _print_fields(result.model_dump(mode="json"), indent="")
+    _print_fields(result, indent="")
 
 
-def _print_fields(values: dict[str, Any], indent: str) -> None:
-    shown = {key: value for key, value in values.items() if value not in (None, {}, [])}
-    names = {key: key.removesuffix("_bytes").replace("_", " ") for key in shown}
-    width = max(map(len, names.values()), default=0)
-    for key, value in shown.items():
-        if isinstance(value, dict):
-            print(f"{indent}{names[key]}")
+def _print_fields(values: object, indent: str) -> None:
+    shown = [it for it in _named(values) if it[1] not in (None, {}, [], ())]
+    width = max((len(name) for name, _, _ in shown), default=0)
+    for name, value, is_bytes in shown:
+        if _named(value):
+            print(f"{indent}{name}")
             _print_fields(value, indent + "  ")
-        elif isinstance(value, list) and any(", " in _shown(item) for item in value):
-            print(f"{indent}{names[key]}")
+        elif isinstance(value, list | tuple) and any(", " in _shown(item) for item in value):
+            print(f"{indent}{name}")
             for item in value:
                 print(f"{indent}  {_shown(item)}")
-        elif key.endswith("bytes"):
-            print(f"{indent}{names[key]:<{width}}  {_with_unit(value)}")
         else:
-            print(f"{indent}{names[key]:<{width}}  {_shown(value)}")
+            print(f"{indent}{name:<{width}}  {_with_unit(value) if is_bytes else _shown(value)}")
+
+
+def _named(values: object) -> list[tuple[str, Any, bool]]:
+    """Return what a result or a mapping holds: names as people read them, values, whether bytes.
+
+    Fields lose their underscores; keys of mappings are data, such as the ids of sequences.
+    """
+    from pydantic import BaseModel
+
+    if isinstance(values, dict):
+        return [(str(key), value, False) for key, value in values.items()]
+    if not isinstance(values, BaseModel) and not is_dataclass(values):
+        return []
+    return [
+        (key.removesuffix("_bytes").replace("_", " "), value, key.endswith("bytes"))
+        for key, value in vars(values).items()
+    ]
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value))
-    if isinstance(value, dict):
-        told = {key.replace("_", " "): inner for key, inner in value.items() if inner != ""}
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in told.items())
+    if named := _named(value):
+        return ", ".join(f"{name} {_shown(inner)}" for name, inner, _ in named if inner != "")
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

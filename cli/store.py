@@ -38,6 +38,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
     records = [reader.record(sequence_id) for sequence_id in reader.sequence_ids]
     sequences = [record.sequence for record in records]
     num_bytes = sum(part.num_bytes for record in records for part in record.parts)
+    num_frames = sum(sequence.num_frames for sequence in sequences)
     facts = {
         "store": str(reader.path),
         "label_set": reader.info.label_set.name,
@@ -46,7 +47,7 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
         "modalities": reader.info.modalities,
         "licences": reader.info.licences,
         "sequences": {sequence.sequence_id: sequence.num_frames for sequence in sequences},
-        "frames": sum(sequence.num_frames for sequence in sequences),
+        "frames": num_frames,
         "synthetic_frames": sum(r.synthetic_frames for r in records),
         "bytes": num_bytes,
         "edited": sidecar_ids(reader.path, EDITS),
@@ -58,7 +59,8 @@ def info(store: StorePath = None, as_json: AsJson = False) -> None:
     height, width = reader.info.size_hw
     screen = console()
     screen.print(
-        f"{reader.path}: {len(sequences)} sequences, {facts['frames']} frames "
+        f"{reader.path}: {counted(len(sequences), 'sequences')}, "
+        f"{counted(num_frames, 'frames')} "
         f"({facts['synthetic_frames']} synthetic), {num_bytes / 1e6:.1f} MB\n"
         f"{width}x{height} at {reader.info.fps:g} frames/s, labels '{reader.info.label_set.name}', "
         f"layers {', '.join(reader.info.modalities)}",

@@ -66,29 +66,46 @@ class Video:
         )
 
 
+class Planner:
+    """Resolves the edits of videos; a sequence is read once for all its variants that follow."""
+
+    def __init__(self, videos: Iterable[Video]) -> None:
+        """Take all videos, in order: a variant that does what an earlier one does is rejected."""
+        self._videos = tuple(videos)
+        self._stream: LabelStream | None = None
+        self._scene: Scene | None = None
+        self._plans: dict[str, EditPlan] = {}
+
+    def plan(self, video: Video) -> EditPlan | None:
+        """Return the plan that was given, or is made now; None without edits.
+
+        Raises:
+            EditPlanError: If the edits cannot be planned.
+        """
+        if video.given_plan is not None or not video.edits:
+            return video.given_plan
+        if self._scene is None or self._stream is not video.labels:
+            self._scene, self._stream, self._plans = video.scene(), video.labels, {}
+        for one in self._videos:
+            if one.labels is self._stream and one.sequence_id not in self._plans:
+                plan = plan_on_frames(one.edits, self._scene, one.seed, one.maps, one.library)
+                earlier = list(self._plans.values())
+                self._plans[one.sequence_id] = reject_duplicate(plan, earlier)
+            if one is video:
+                break
+        return self._plans[video.sequence_id]
+
+
 def plans_of(videos: Iterable[Video]) -> Iterator[tuple[Video, EditPlan | None]]:
-    """Resolve the edits of videos; a sequence is read once for all its variants that follow.
-
-    A variant that does what an earlier one does is rejected.
-
-    Yields:
-        Each video with the plan that was given, or is made now; None without edits.
+    """Yield each video with its plan, as ``Planner`` makes it.
 
     Raises:
         EditPlanError: If edits cannot be planned.
     """
-    scene: Scene | None = None
-    stream: LabelStream | None = None
-    earlier: list[EditPlan] = []
+    videos = tuple(videos)
+    planner = Planner(videos)
     for video in videos:
-        if video.given_plan is not None or not video.edits:
-            yield video, video.given_plan
-            continue
-        if scene is None or stream is not video.labels:
-            scene, stream, earlier = video.scene(), video.labels, []
-        plan = plan_on_frames(video.edits, scene, video.seed, video.maps, video.library)
-        earlier.append(reject_duplicate(plan, earlier))
-        yield video, earlier[-1]
+        yield video, planner.plan(video)
 
 
 class EditOutcome(BaseModel):

@@ -1,7 +1,8 @@
 """Compare a synthetic store with a real one: read both once, clip by clip, then tell.
 
-The real store is measured by the same judges wherever a measure needs no counterpart, so that
-every figure of the synthetic one stands beside what real video reaches.
+Parts of both can be measured apart, by other processes and machines, and are joined here. The
+real store is measured by the same judges wherever a measure needs no counterpart, so that every
+figure of the synthetic one stands beside what real video reaches.
 """
 
 import hashlib
@@ -14,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from svsdata.errors import ConfigError, StoreError
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
 from svsdata.evaluation.report import TITLES, Measure, Report, render_page
+from svsdata.evaluation.showcase import Showcase
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_clips import clips, told_frames
-from svsdata.pipelines.evaluation_gallery import Gallery, edit_names
+from svsdata.pipelines.evaluation_clips import sequences_of_part, told_frames
 from svsdata.pipelines.evaluation_judges import build_judges
-from svsdata.pipelines.evaluation_real import code_sha256, measure_real
+from svsdata.pipelines.evaluation_kept import code_sha256
+from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.pipelines.evaluation_report import make_report
+from svsdata.pipelines.evaluation_synthetic import measure_synthetic
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
@@ -48,26 +51,42 @@ class EvaluateResult(BaseModel):
     warnings: tuple[str, ...]
 
 
+class PartResult(BaseModel):
+    """What measuring a part of an evaluation came to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: str
+    frames: str
+    """Which frames were measured, how many and at which size."""
+    sequences: str
+    not_measured: dict[str, str]
+    kept_in: Path
+    """Where the evaluation of all takes the figures up."""
+    then: str = "the same command without 'part' joins all parts and writes the report"
+
+
 def run_evaluate(
     config: EvaluateConfig, progress: Progress, *, overwrite: bool = False
 ) -> EvaluateResult:
     """Measure both stores and write the report.
 
-    Nothing is measured where it is there already, of the same frames, weights and code.
+    Nothing is measured where it is there already, of the same frames, weights and code, and no
+    sequence again that a part of the evaluation measured.
 
     Raises:
         StoreError: If the stores differ in label set or in the shape of their frames, one has no
-            sequence, or nothing could be measured.
+            pictures, labels or sequence, or nothing could be measured.
         WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
             be measured.
-        ConfigError: If the folder holds another evaluation, or no frame counts.
+        ConfigError: If the folder holds another evaluation, no frame counts, or a part is named.
     """
     # What is compared, and who judges
+    if config.part is not None:
+        raise ConfigError(f"part {config.part} has no report; leave 'part' out for one of all")
     require_apart(config.out, [config.real, config.synthetic])
-    real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
-    _check_stores(real, synthetic)
-    frames, size_hw = told_frames(real, synthetic, config), synthetic.info.size_hw
-    judges, not_measured = build_judges(config, real.info.label_set, size_hw)
+    real, synthetic, frames = _open_stores(config)
+    judges, not_measured = build_judges(config, real.info.label_set, synthetic.info.size_hw)
     open_run_dir(config.out, config, overwrite=overwrite, may_differ=("kept_figures", "out"))
     basis = _basis((real, synthetic), judges, not_measured)
     if (config.out / _REPORT).exists() and (config.out / _PAGE).exists():
@@ -80,44 +99,87 @@ def run_evaluate(
         )
     if not_measured:
         progress.note(f"not measured: {', '.join(not_measured)}; the result says why")
+    of_real, kept, of_synthetic, showcase = _measure(real, synthetic, judges, config, progress)
 
-    # Real first, whose colours the synthetic one is compared with
-    of_real, kept = measure_real(real, judges, size_hw, config, progress)
+    # Tell
+    report = replace(
+        make_report(config, judges, of_real, of_synthetic, not_measured, showcase),
+        frames=frames,
+        basis=basis,
+        kept=kept,
+    )
+    if synthetic.info.size_hw > real.info.size_hw:
+        report = replace(report, warnings=(*report.warnings, _ENLARGED))
+    if not report.measures:
+        reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
+        raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
+    legend = showcase.legend(synthetic.info.label_set)
+    page = render_page(report, showcase=showcase, legend=legend)
+    _write(config.out / _PAGE, page.encode())
+    _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
+    return _result(config, report)
+
+
+def run_evaluate_part(config: EvaluateConfig, progress: Progress) -> PartResult:
+    """Measure the part of both stores that the config names, and keep it for the evaluation of all.
+
+    Raises:
+        As ``run_evaluate``; ConfigError too if nothing is to be kept, or the part is empty.
+    """
+    if config.part is None or config.kept_figures is None:
+        raise ConfigError(
+            "a part's figures are kept for the evaluation of all: name 'kept_figures'"
+        )
+    real, synthetic, frames = _open_stores(config)
+    made, recorded = (sequences_of_part(store, config.part) for store in (synthetic, real))
+    if not made and not recorded:
+        raise ConfigError(
+            f"part {config.part} is empty: the stores have {len(synthetic.sequence_ids)} and "
+            f"{len(real.sequence_ids)} sequences; take fewer parts"
+        )
+    judges, not_measured = build_judges(config, real.info.label_set, synthetic.info.size_hw)
+    _measure(real, synthetic, judges, config, progress)
+    return PartResult(
+        part=config.part,
+        frames=frames,
+        sequences=f"{len(made)} of {len(synthetic.sequence_ids)} synthetic and {len(recorded)} of "
+        f"{len(real.sequence_ids)} real",
+        not_measured=not_measured,
+        kept_in=config.kept_figures.expanduser(),
+    )
+
+
+def _open_stores(config: EvaluateConfig) -> tuple[StoreReader, StoreReader, str]:
+    """Open the real store and the synthetic one, and tell which of their frames are measured."""
+    real, synthetic = StoreReader(config.real), StoreReader(config.synthetic)
+    _check_stores(real, synthetic)
+    return real, synthetic, told_frames(real, synthetic, config)
+
+
+def _measure(
+    real: StoreReader,
+    synthetic: StoreReader,
+    judges: Judges,
+    config: EvaluateConfig,
+    progress: Progress,
+) -> tuple[StoreFigures, tuple[str, ...], StoreFigures, Showcase]:
+    """Measure both stores, or the part of them that the config names.
+
+    Returns:
+        Figures of the real store, the measures of it that were kept, figures of the synthetic
+        store, and what is worth showing of that.
+    """
+    recorded, made = (sequences_of_part(store, config.part) for store in (real, synthetic))
+    size_hw = synthetic.info.size_hw
+    of_real, kept = measure_real(real, recorded, judges, size_hw, config, progress)
     if kept:
         progress.note(
             f"taken up from '{config.kept_figures}': {', '.join(kept)} of the real store; "
             "'--set kept_figures=none' measures them again"
         )
-    of_synthetic = StoreFigures(
-        synthetic.info.label_set, judges, config.curve_frames, usual_colors=of_real.colors
-    )
-    gallery = Gallery(config.gallery_clips, synthetic.info.label_set, edit_names(synthetic))
-    for clip in clips(synthetic, real, size_hw, config, progress):
-        gallery.add(of_synthetic.add(clip))
-
-    # Tell
-    report = replace(
-        make_report(config, judges, of_real, of_synthetic, not_measured, gallery),
-        frames=frames,
-        basis=basis,
-        kept=kept,
-    )
-    if size_hw > real.info.size_hw:
-        report = replace(report, warnings=(*report.warnings, _ENLARGED))
-    if not report.measures:
-        reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
-        raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
-    page = render_page(
-        report,
-        worst=gallery.worst,
-        best=gallery.best,
-        edits=gallery.edits,
-        fps=synthetic.info.fps,
-        legend=gallery.legend,
-    )
-    _write(config.out / _PAGE, page.encode())
-    _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
-    return _result(config, report)
+    of_synthetic, showcase = measure_synthetic(synthetic, real, made, judges, config, progress)
+    of_synthetic.compare_colors(of_real.colors.usual())
+    return of_real, kept, of_synthetic, showcase
 
 
 def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
@@ -133,6 +195,7 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
             f"{width}x{height}, another shape; evaluate against the store that it was made from"
         )
     for reader in (real, synthetic):
+        reader.require_layers("image", "semantic")
         if not reader.sequence_ids:
             raise StoreError(f"store '{reader.path}' has no sequence yet")
 

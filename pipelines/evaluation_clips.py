@@ -27,15 +27,27 @@ def counted_frames(reader: StoreReader, config: EvaluateConfig) -> dict[str, int
     return {name: _stop(length, config) for name, length in lengths.items()}
 
 
+def sequences_of_part(reader: StoreReader, part: str | None) -> list[str]:
+    """Return the sequences of a part, all without one: of ``2/4`` the second of every four."""
+    if part is None:
+        return reader.sequence_ids
+    place, _, parts = part.partition("/")
+    return reader.sequence_ids[int(place) - 1 :: int(parts)]
+
+
 def told_frames(real: StoreReader, synthetic: StoreReader, config: EvaluateConfig) -> str:
     """Say in one line which frames of two stores are measured, and at which size.
 
     Raises:
         ConfigError: If no frame counts.
     """
+    stops = [(store, counted_frames(store, config)) for store in (synthetic, real)]
     made, recorded = (
-        sum(max(stop - config.first_frame, 0) for stop in counted_frames(store, config).values())
-        for store in (synthetic, real)
+        sum(
+            max(counted[name] - config.first_frame, 0)
+            for name in sequences_of_part(store, config.part)
+        )
+        for store, counted in stops
     )
     (height, width), old_hw = synthetic.info.size_hw, real.info.size_hw
     resized = (
@@ -55,24 +67,27 @@ def told_frames(real: StoreReader, synthetic: StoreReader, config: EvaluateConfi
 def clips(
     reader: StoreReader,
     originals: StoreReader | None,
+    sequence_ids: Sequence[str],
     size_hw: tuple[int, int],
     config: EvaluateConfig,
     progress: Progress,
 ) -> Iterator[Clip]:
-    """Yield the clips of a store, decoded ahead of whoever judges them.
+    """Yield the clips of sequences of a store, decoded ahead of whoever judges them.
 
     Args:
         reader: The store.
         originals: The real store, for a synthetic one.
+        sequence_ids: Which sequences.
         size_hw: Of the frames, as they are measured.
         config: Which frames count.
         progress: Hears of every clip.
 
     Raises:
-        ConfigError: If no frame counts.
+        ConfigError: If no frame of the store counts.
     """
     layers = _layers(reader, originals, config.metrics)
-    counted = counted_frames(reader, config)
+    stops = counted_frames(reader, config)
+    counted = {name: stops[name] for name in sequence_ids}
     total = sum(max(stop - config.first_frame, 0) for stop in counted.values())
     progress.start(f"evaluate {reader.path.name}", total)
     for name, stop in counted.items():
@@ -89,6 +104,12 @@ def clips(
                 yield _clip(name, held, before, config)
                 progress.advance(len(held))
                 before, held = held[-1][0], []
+
+
+def base_sequence(reader: StoreReader, originals: StoreReader, name: str) -> str | None:
+    """Return the recorded sequence that a synthetic one's labels come from, where there is one."""
+    base = reader.sequence(name).details.get("base_sequence", name)
+    return base if base in originals.sequence_ids else None
 
 
 def _layers(
@@ -147,10 +168,9 @@ def _pairs(
 ) -> Iterator[tuple[Frame, Frame | None]]:
     """Yield frames with the recorded ones that their labels come from, while there are any."""
     recorded: Iterator[Frame] = iter(())
-    if originals is not None:
-        base = reader.sequence(name).details.get("base_sequence", name)
-        if base in originals.sequence_ids:
-            end = min(stop, originals.sequence(base).num_frames)
-            recorded = originals.read(base, 0, end, layers=layers[1], size_hw=size_hw)
+    base = None if originals is None else base_sequence(reader, originals, name)
+    if originals is not None and base is not None:
+        end = min(stop, originals.sequence(base).num_frames)
+        recorded = originals.read(base, 0, end, layers=layers[1], size_hw=size_hw)
     for frame in reader.read(name, 0, stop, layers=layers[0], size_hw=size_hw):
         yield frame, next(recorded, None)

@@ -9,8 +9,8 @@ from svsdata.evaluation.curves import Curve
 from svsdata.evaluation.features import FeatureExtractor
 from svsdata.evaluation.frechet import frechet_distance
 from svsdata.evaluation.report import TITLES, Measure, Report
+from svsdata.evaluation.showcase import Showcase
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
-from svsdata.pipelines.evaluation_gallery import Gallery
 
 _PROTOCOLS = {
     "label_agreement": "share of evaluated pixels whose class the segmenter sees",
@@ -27,6 +27,10 @@ _PROTOCOLS = {
         "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
         "is left out where the flow is the recording's"
     ),
+    "flow_outliers": (
+        "KITTI's Fl: share of those pixels that are off by more than 3 px and by more than 5 % of "
+        "the length of the flow of the labels' video, mean over frames"
+    ),
     "color_distance": (
         "distance of each class's mean colour in a frame to its mean over the real store, levels"
     ),
@@ -42,6 +46,7 @@ _WHY_MISSING = {
     "ssim": _NO_ORIGINALS,
     "warping_error": "neither the frames nor those they were made from have flow",
     "flow_epe": "neither the frames nor those they were made from have flow",
+    "flow_outliers": "neither the frames nor those they were made from have flow",
     "color_distance": "no class of the synthetic store occurs in the real one",
     "identity": "no object with an instance id was seen twice",
     "identity_after_occlusion": "no object came back into sight",
@@ -49,6 +54,7 @@ _WHY_MISSING = {
 _CONFIG_NAMES = {
     "label_agreement": "miou",
     "color_distance": "drift",
+    "flow_outliers": "flow_epe",
     "identity_after_occlusion": "identity",
 }
 """Measures that the config calls otherwise."""
@@ -62,7 +68,7 @@ def make_report(
     real: StoreFigures,
     synthetic: StoreFigures,
     lacking_weights: Mapping[str, str],
-    gallery: Gallery,
+    showcase: Showcase,
 ) -> Report:
     """Put the figures of both stores beside each other.
 
@@ -72,7 +78,7 @@ def make_report(
         real: Figures of the real store.
         synthetic: Figures of the synthetic store.
         lacking_weights: Why a judge is missing, by measure.
-        gallery: What the page shows.
+        showcase: What the page shows.
     """
     not_measured = dict(lacking_weights)
     measures: dict[str, Measure] = {}
@@ -110,10 +116,11 @@ def make_report(
         curves=_curves(real, synthetic),
         clips=tuple(
             (one.sequence_id, one.first_frame, dict(one.figures))
-            for one in (*gallery.worst, *gallery.best)
+            for one in (*showcase.worst, *showcase.best)
         ),
         edits=tuple(
-            (one.sequence_id, one.first_frame, one.name, dict(one.figures)) for one in gallery.edits
+            (one.sequence_id, one.first_frame, one.name, dict(one.figures))
+            for one in showcase.edits
         ),
     )
 

@@ -25,6 +25,7 @@ from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
 from svsdata.store.reader import StoreReader
+from svsdata.store.sharing import SharedWork
 from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
 
 PROBED_FRAMES = 8
@@ -42,6 +43,8 @@ class LabelResult(BaseModel):
     """Sequences finished by this run."""
     sequences_before: int
     """Sequences that were finished already."""
+    sequences_elsewhere: int
+    """Sequences that other processes finished meanwhile."""
     frames: int
     """Frames labelled by this run."""
     seconds: float
@@ -74,7 +77,7 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     """Label every sequence of the source that the store lacks.
 
     A run that was stopped goes on behind the last whole part of each sequence, and the result is
-    the same, byte for byte.
+    the same, byte for byte. Runs at the same time divide the sequences among them.
 
     Args:
         config: What to label, and how.
@@ -91,27 +94,35 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     """
     run = prepare(config, progress)
     store = _opened(Path(config.store), run, overwrite=overwrite)
-    done = [it for it in run.recordings if it.sequence_id in store.committed]
-    left = [it for it in run.recordings if it not in done]
+    committed = store.committed
+    done = [it for it in run.recordings if it.sequence_id in committed]
+    left = [it for it in run.recordings if it.sequence_id not in committed]
     if left:
         run = estimate_camera(run, config, progress)
     progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)
-    began, frames, skipped = time.monotonic(), 0, {}
-    for recording in left:
-        bad = BadFrames(skip=config.skip_bad)
-        frames += label_sequence(recording, run, store, bad, progress)
-        if bad.reasons:
-            skipped[recording.sequence_id] = dict(sorted(bad.reasons.items()))
-            progress.note(f"{recording.sequence_id}: {len(bad.reasons)} unreadable frames left out")
+    began, skipped = time.monotonic(), dict[str, dict[int, str]]()
+    by_id = {recording.sequence_id: recording for recording in left}
+
+    work, frames = SharedWork(store, by_id, progress), dict[str, int]()
+    for free in work.rounds():
+        for sequence_id in free:
+            bad = BadFrames(skip=config.skip_bad)
+            with work.unless_taken(sequence_id):
+                frames[sequence_id] = label_sequence(by_id[sequence_id], run, store, bad, progress)
+            if bad.reasons:
+                skipped[sequence_id] = dict(sorted(bad.reasons.items()))
+                progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
+    _check_same_labels(store, run)  # of those that other processes wrote meanwhile
     seconds = time.monotonic() - began
     return LabelResult(
         store=config.store,
         source_kind=run.source.kind,
-        sequences=len(left),
+        sequences=len(frames),
         sequences_before=len(done),
-        frames=frames,
+        sequences_elsewhere=len(work.elsewhere),
+        frames=sum(frames.values()),
         seconds=round(seconds, 2),
-        frames_per_s=round(frames / max(seconds, 1e-9), 2),
+        frames_per_s=round(sum(frames.values()) / max(seconds, 1e-9), 2),
         skipped=skipped,
     )
 

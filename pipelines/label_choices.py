@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from svsdata.crops import rows_of_shape
 from svsdata.errors import ConfigError
 from svsdata.estimation.flow_estimators import FlowEstimator, flow_estimator
 from svsdata.geometry.self_calibration import MIN_CARS, HorizonFit, camera_of_horizon
@@ -25,6 +26,7 @@ from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labeling.sources.street import PREFIX
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
 from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
+from svsdata.pipelines.configs.train import presets_by_shape
 from svsdata.pipelines.run_dir import require_apart
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
@@ -76,6 +78,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     labeler_of = _labelers(config, source, segmenter, label_set)
     flow = _flow_labeler(config, source)
     size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
+    if source.kind != STREET_WORLD:
+        _tell_shape(config, size_hw, recordings[0], progress)
     layers = {"image", *labeler_of(recordings[0]).layers, *flow.layers}
     batch = labeler_of(recordings[0]).batch_size
     is_precomputed = segmenter == "precomputed"
@@ -146,6 +150,28 @@ def _chosen(source: Source, wanted: tuple[str, ...]) -> tuple[Recording, ...]:
 def _own_size_hw(config: LabelConfig, recordings: tuple[Recording, ...]) -> tuple[int, int]:
     height, width = first_size_hw(recordings[0])
     return min(height, config.crop_rows or height), width
+
+
+def _tell_shape(
+    config: LabelConfig, size_hw: tuple[int, int], recording: Recording, progress: Progress
+) -> None:
+    """Note frames that no preset of training takes, and the crop that makes them fit."""
+    shapes = presets_by_shape()
+    if any(rows_of_shape(size_hw, shape) == size_hw[0] for shape in shapes):
+        return
+    own_hw = first_size_hw(recording)
+    crops = {rows_of_shape(own_hw, shape) or 0: shape for shape in shapes}
+    rows, (high, wide) = max(crops.items())
+    told = " or ".join(f"{width}:{height}" for height, width in shapes)
+    advice = f"--set crop_rows={rows} keeps the lower {rows} rows, {wide}:{high}"
+    if config.size:
+        advice += f", at --size {config.size[0]}x{round(config.size[0] * high / wide)}"
+    if not rows:
+        advice = "crop the recording first"
+    progress.note(
+        f"frames of {size_hw[1]}x{size_hw[0]} fit no preset of 'svsdata train', which are {told}; "
+        f"{advice}"
+    )
 
 
 def _segmenter(config: LabelConfig, source: Source) -> str:

@@ -10,8 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig, short
+from svsdata.store.files import local_folder
 
 CONFIG_NAME = "config.json"
 _UNFINISHED = f".{CONFIG_NAME}"
@@ -38,7 +41,9 @@ def open_run_dir(
     Raises:
         ConfigError: If the directory holds something else and is not to be set aside, or cannot
             be made.
+        StoreError: If it is an address.
     """
+    local_folder(path, "output")
     if _is_new(path):
         _write_config(path, config)
         return False
@@ -75,10 +80,23 @@ def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) ->
         earlier = json.loads(config_path.read_text(encoding="utf-8"))
     except ValueError:
         return f"has a damaged {CONFIG_NAME}"
-    before = {key: value for key, value in earlier.items() if key not in may_differ}
+    known = _with_defaults(earlier, config)
+    before = {key: value for key, value in known.items() if key not in may_differ}
     now = {key: value for key, value in config.resolved().items() if key not in may_differ}
     differing = differences(before, now)
     return f"was made with another config ({differing})" if differing else None
+
+
+def _with_defaults(written: Mapping[str, Any], config: StageConfig) -> dict[str, Any]:
+    """Fill in the fields that the version that wrote a config did not have: it did the default."""
+    filled = dict(written)
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name not in filled and not field.is_required():
+            filled[name] = to_jsonable_python(field.get_default(call_default_factory=True))
+        elif isinstance(value, StageConfig) and isinstance(filled.get(name), dict):
+            filled[name] = _with_defaults(filled[name], value)
+    return filled
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -129,7 +147,9 @@ def require_apart(
 
     Raises:
         ConfigError: If the output is one of them, holds one, or lies inside one.
+        StoreError: If the output is an address.
     """
+    local_folder(out, "output")
     written = out.expanduser().resolve()
     for path in inputs:
         if path is None:
@@ -147,8 +167,17 @@ def require_apart(
 
 
 def set_aside(path: Path) -> None:
-    """Rename a directory to ``PATH.old-N``."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
-        number += 1
-    path.rename(aside)
+    """Rename a directory to ``PATH.old-N``.
+
+    Raises:
+        ConfigError: If the folder that it lies in cannot be written.
+    """
+    place, number = path.absolute(), 1
+    try:
+        while (aside := place.with_name(f"{place.name}.old-{number}")).exists():
+            number += 1
+        place.rename(aside)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot set '{path}' aside: {error.strerror}; name another place"
+        ) from error

@@ -31,22 +31,26 @@ class SynthesizeEstimate(BaseModel):
 
 
 def estimate_synthesize(config: SynthesizeConfig) -> SynthesizeEstimate:
-    """Draw the first frames of the first video and tell what all of them will take.
+    """Draw the first frames of the first videos and tell what all of them will take.
 
     Raises:
         As ``run_synthesize``, for what is refused before the first frame.
     """
     synthesis = prepare(config)
-    video = synthesis.videos[0]
-    probed = min(PROBED_CHUNKS * config.chunk_length, video.num_frames)
-    drawn = synthesis.video_maker.render(video.labels.frames(0, probed), None)
-    warm_up = min(config.chunk_length, probed - 1)
+    probed = synthesis.videos[: synthesis.parallel_videos]
+    lengths = [min(PROBED_CHUNKS * config.chunk_length, one.num_frames) for one in probed]
+    streams = [
+        (video.labels.frames(0, length), None)
+        for video, length in zip(probed, lengths, strict=True)
+    ]
+    drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
+    warm_up = len(probed) * min(config.chunk_length, min(lengths) - 1)
     sizes = [0]
-    for rendered in islice(drawn, warm_up):
-        encode_row(rendered.frame, video.sequence_id, synthesis.info)
+    for number, rendered in islice(drawn, warm_up):
+        encode_row(rendered.frame, probed[number].sequence_id, synthesis.info)
     started = time.monotonic()
-    for rendered in drawn:
-        row = encode_row(rendered.frame, video.sequence_id, synthesis.info)
+    for number, rendered in drawn:
+        row = encode_row(rendered.frame, probed[number].sequence_id, synthesis.info)
         pictures = (row.get(layer) for layer in FRAME_LAYERS)
         sizes.append(sum(len(picture["bytes"]) for picture in pictures if picture))
     timed = max(len(sizes) - 1, 1)

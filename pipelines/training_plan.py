@@ -2,11 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from math import gcd, lcm
 
 from svsdata.checkpoints.weights import CheckpointInfo
+from svsdata.crops import crop_advice, rows_of_shape
 from svsdata.errors import ConfigError, StoreError
-from svsdata.nets.models import image_size_multiple, model_config
-from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.nets.models import changed_config, image_size_multiple, model_config
+from svsdata.pipelines.configs.train import TrainConfig, presets_by_shape
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 from svsdata.training.clips import ClipSampler, Recording
@@ -131,6 +133,14 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             "LabelMix needs a discriminator that segments, model A has one of patches; "
             "set loss_weights.labelmix=0 or train model B"
         )
+    shape = changed_config(model_config(config.model, 1), **config.network.model_dump())
+    reader = f"model {config.model}"
+    reader += " with network.motion_sees_image" if config.network.motion_sees_image else ""
+    if config.given_motion and not shape.labels_tell_motion:
+        raise ConfigError(
+            f"given_motion is {config.given_motion:g}, and {reader} draws its flow together with "
+            "the frame; leave it at 0, or train another model"
+        )
     most = 0
     for phase in config.phases:
         _check_size(config.model, phase, store_hw)
@@ -145,14 +155,9 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             )
         if phase.learns == "new_blocks" and not phase.extra_blocks:
             raise ConfigError("a phase learns new_blocks and has no extra_blocks to train")
-        if config.given_motion and config.model in ("A", "B"):
+        if phase.learns == "motion" and not shape.labels_tell_motion:
             raise ConfigError(
-                f"given_motion is {config.given_motion:g}, and model {config.model} draws its flow "
-                "together with the frame; leave it at 0, or train another model"
-            )
-        if phase.learns == "motion" and config.model in ("A", "B"):
-            raise ConfigError(
-                f"a phase learns motion, which model {config.model} reads off pictures too; "
+                f"a phase learns motion, which {reader} reads off pictures too; "
                 "leave that phase out, or train another model"
             )
         most = phase.extra_blocks
@@ -167,8 +172,7 @@ def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
     if height * store_hw[1] != width * store_hw[0]:
         raise ConfigError(
             f"a phase trains at {width}x{height}, the store holds {store_hw[1]}x{store_hw[0]}, "
-            f"another aspect ratio; choose sizes {store_hw[1] / store_hw[0]:g} times as wide "
-            "as high, such as --preset kitti360 for 4:1"
+            f"another aspect ratio; {_advice_of_shape(phase, store_hw, multiple)}"
         )
     if height % multiple or width % multiple:
         raise ConfigError(
@@ -181,6 +185,32 @@ def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
             f"a phase trains at {width}x{height}: model {model}{blocks} needs sides of at least "
             f"{least}"
         )
+
+
+def _advice_of_shape(phase: Phase, store_hw: tuple[int, int], multiple: int) -> str:
+    """Say what makes a store of another aspect ratio trainable."""
+    shapes = presets_by_shape()
+    for shape, names in shapes.items():
+        if rows_of_shape(store_hw, shape) == store_hw[0]:
+            return f"choose --preset {' or '.join(names)}"
+    crops = [shape for shape in (phase.size_hw, *shapes) if rows_of_shape(store_hw, shape)]
+    advice = crop_advice(store_hw, crops[0] if crops else phase.size_hw)
+    if crops and crops[0] in shapes:
+        advice += f", and train with --preset {' or '.join(shapes[crops[0]])}"
+    own = _size_of_shape(store_hw, multiple)
+    if own[0] <= store_hw[0]:
+        advice += (
+            f"; or choose sizes of its own shape, {own[1]}x{own[0]} times 1, 2, ..., in phases"
+        )
+    return advice
+
+
+def _size_of_shape(size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Return the smallest size of an aspect ratio whose sides are multiples."""
+    common = gcd(*size_hw)
+    height, width = size_hw[0] // common, size_hw[1] // common
+    factor = lcm(multiple // gcd(height, multiple), multiple // gcd(width, multiple))
+    return height * factor, width * factor
 
 
 def _tell_enlarged(config: TrainConfig, store_hw: tuple[int, int], progress: Progress) -> None:

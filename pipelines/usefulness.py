@@ -17,7 +17,7 @@ from svsdata.pipelines.configs.usefulness import UsefulnessConfig
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.usefulness_runs import TRAININGS, measured_run
 from svsdata.pipelines.usefulness_streets import Stores, make_street_stores
-from svsdata.progress import Progress
+from svsdata.progress import Progress, counted
 from svsdata.store.reader import StoreReader
 
 _REPORT, _PAGE = "usefulness.json", "usefulness.html"
@@ -83,7 +83,7 @@ def run_usefulness(
         iou=iou,
         gains=tuple(name for name in real if edited[name].exceeds(real[name])),
         losses=tuple(name for name in real if real[name].exceeds(edited[name])),
-        warnings=(_ONE_SEED,) if len(config.seeds) < 2 else (),
+        warnings=(*((_ONE_SEED,) if len(config.seeds) < 2 else ()), *_learnt_by_heart(readers)),
         unlearned=tuple(
             name
             for name in real
@@ -93,6 +93,24 @@ def run_usefulness(
     result.report.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_page(result.page, "usefulness.html", {"result": result})
     return result
+
+
+def _learnt_by_heart(readers: Mapping[str, StoreReader]) -> list[str]:
+    """Warn of training stores that hold sequences of the test store."""
+    contents = {
+        name: {reader.content_hash(one) for one in reader.sequence_ids}
+        for name, reader in readers.items()
+    }
+    counts = {
+        name: len(found & contents["test"]) for name, found in contents.items() if name != "test"
+    }
+    return [
+        f"{counted(count, 'sequences')} of the test store '{readers['test'].path}' "
+        f"{'is' if count == 1 else 'are'} in the {name} store too: the figures tell how well they "
+        "were learnt by heart; measure on recordings that nothing was made from"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _stores(config: UsefulnessConfig, progress: Progress) -> Stores:

@@ -50,7 +50,7 @@ def opened_store(
     require_apart(path, {video.labels.reader.path for video in videos})
     try:
         writer = StoreWriter(path, info)
-        _check_recipes(writer, videos)
+        require_same_recipes(writer, videos)
     except StoreError:
         if not overwrite or not path.is_dir():
             raise
@@ -59,8 +59,12 @@ def opened_store(
     return writer
 
 
-def _check_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
-    """Refuse sequences of the same names that were made otherwise."""
+def require_same_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
+    """Refuse sequences of the same names that were made, or begun, otherwise.
+
+    Raises:
+        StoreError: Naming the first, and what differs.
+    """
     written, committed = StoreReader(writer.path), writer.committed
     for video in videos:
         if video.sequence_id in committed:

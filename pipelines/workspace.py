@@ -8,6 +8,7 @@ from typing import Any
 
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import read_toml
+from svsdata.store.files import local_folder
 
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset", "plans", "edited")
@@ -62,10 +63,14 @@ class Workspace:
 
         Paths become absolute, so that a run is the same from wherever it is started: given ones
         start at the current folder, those of the workspace at its own.
+
+        Raises:
+            StoreError: For an address such as ``s3://bucket/store``.
         """
         value = self.values.get(key) if given is None else str(given)
         if value is None or key == "preset" or (key == "source" and value.startswith("street:")):
             return value
+        local_folder(value, key)
         base = Path() if given is not None or self.path is None else self.path.parent
         return os.path.abspath(base / value)  # noqa: PTH100 resolve() would follow links
 
@@ -84,6 +89,7 @@ class Workspace:
 
         Raises:
             ConfigError: If neither the command nor the workspace says it.
+            StoreError: As ``get`` does.
         """
         value = self.get(key, given)
         if value is None:

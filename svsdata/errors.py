@@ -7,6 +7,7 @@ SvsDataError
 ├── StoreError
 │   ├── StoreFormatError
 │   ├── SequenceNotFoundError
+│   ├── SequenceTakenError
 │   └── CorruptShardError
 ├── WeightsError
 ├── CheckpointError
@@ -56,6 +57,10 @@ class StoreFormatError(StoreError):
 
 class SequenceNotFoundError(StoreError):
     """The store has no such sequence, or the sequence has no such frame."""
+
+
+class SequenceTakenError(StoreError):
+    """Another process writes the sequence, or has just committed it."""
 
 
 class CorruptShardError(StoreError):

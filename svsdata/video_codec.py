@@ -1,6 +1,7 @@
 """Video files in and out through PyAV: any decodable file in, H.264 MP4 out."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,9 +9,13 @@ from types import TracebackType
 from typing import Literal
 
 import av
+import numpy as np
 
 from svsdata.errors import ExportError, SourceError
 from svsdata.records import Image
+
+_TELL_LENGTH = {"matroska", "mp4", "flv"}
+"""Containers with a length in their header; FFmpeg tells others' from what is there."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class VideoInfo:
     """What a video file says of itself."""
 
     size_hw: tuple[int, int]
+    """Height and width as shown, turned where the file says so."""
     fps: float
     num_frames: int | None
     """As its header says; None where it does not. Cut files hold fewer."""
@@ -26,22 +32,26 @@ class VideoInfo:
 
 
 def video_info(path: Path) -> VideoInfo:
-    """Read the header of a video file.
+    """Read the header and the first frame of a video file.
 
     Raises:
-        SourceError: If the file cannot be opened or has no video stream.
+        SourceError: If the file cannot be opened, has no video stream or no readable frame.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
         rate = _rate(stream)
         if not rate or not stream.width:
             raise SourceError(f"{path}: no video frames; the header names neither size nor rate")
-        size_hw = (stream.height, stream.width)
-        return VideoInfo(size_hw, rate, stream.frames or None, has_times=_has_times(stream))
+        num_frames, has_times = stream.frames or None, _has_times(stream)
+    with closing(read_video(path)) as frames:
+        for _, image in frames:
+            size_hw = (image.shape[0], image.shape[1])
+            return VideoInfo(size_hw, rate, num_frames, has_times=has_times)
+    raise SourceError(f"{path}: no video frames; the stream is empty")
 
 
-def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
-    """Decode a video's frames in the order they are shown.
+def read_video(path: Path, *, start: int = 0) -> Generator[tuple[int, Image]]:
+    """Decode a video's frames in the order they are shown, turned as players show them.
 
     Frames before ``start`` are decoded, which later ones depend on, but not converted.
 
@@ -49,13 +59,14 @@ def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
         Time since the first frame in microseconds, and the picture as (H, W, 3) uint8 RGB.
 
     Raises:
-        SourceError: If the file cannot be opened, breaks off or is damaged.
+        SourceError: If the file cannot be opened, is damaged, or is to be shown at a slant; behind
+            the last frame, if there should be more.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         first_s: float | None = None
-        frames = container.decode(stream)
+        frames = _decoded(container, stream)
         index = 0
         while True:
             try:
@@ -70,8 +81,67 @@ def read_video(path: Path, *, start: int = 0) -> Iterator[tuple[int, Image]]:
             seconds = frame.time if frame.time is not None else index / _rate(stream)
             first_s = seconds if first_s is None else first_s
             if index >= start:
-                yield round((seconds - first_s) * 1e6), frame.to_ndarray(format="rgb24")
+                yield round((seconds - first_s) * 1e6), _upright(frame, path)
             index += 1
+
+
+def _decoded(
+    container: "av.container.InputContainer", stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Yield a stream's frames.
+
+    Raises:
+        SourceError: Behind the last, if the file ends long before its header says.
+    """
+    end_s, shown_s, longest_s = 0.0, 0.0, 0.0
+    for packet in container.demux():  # sound may go on behind the pictures
+        if packet.pts is not None and packet.time_base is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream.index != stream.index:
+            continue
+        for frame in packet.decode():
+            if frame.time is not None:
+                longest_s, shown_s = max(longest_s, frame.time - shown_s), frame.time
+            yield frame
+    length_s = _length_s(container, stream)
+    end_s -= (container.start_time or 0) / av.time_base
+    # Some headers round to seconds, and at a changing rate the last frame may be shown the longest.
+    if length_s is not None and end_s < length_s - 0.5 - longest_s:
+        raise SourceError(
+            f"{container.name}: ends after {end_s:.1f} of {length_s:.1f} s; the file is cut, "
+            "fetch it again"
+        )
+
+
+def _length_s(container: "av.container.InputContainer", stream: av.VideoStream) -> float | None:
+    """Return the seconds that the header tells where it counts no frames, or None."""
+    tells = _TELL_LENGTH.intersection(container.format.name.split(","))
+    if stream.frames or not tells or container.duration is None:
+        return None
+    return container.duration / av.time_base
+
+
+def _upright(frame: av.VideoFrame, path: Path) -> Image:
+    """Return the picture as (H, W, 3) uint8 RGB, turned and mirrored as its display matrix says.
+
+    The matrix takes a point (x, y) of the coded picture, y down, to (ax + cy, bx + dy).
+
+    Raises:
+        SourceError: If the sides of the shown picture would not be those of the coded one.
+    """
+    image = frame.to_ndarray(format="rgb24")
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+    if (a or d) and (b or c):
+        raise SourceError(
+            f"{path}: says to show its frames turned by {frame.rotation} degrees; multiples of "
+            "90 are possible, turn the video with a video editor"
+        )
+    if b or c:
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _has_times(stream: av.VideoStream) -> bool:

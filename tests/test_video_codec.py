@@ -1,3 +1,6 @@
+import struct
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -119,3 +122,97 @@ def test_a_cut_video_gives_its_whole_frames_or_one_line(tmp_path: Path):
         error = str(broken)
     assert 0 < len(frames) < 40
     assert error is None or "cannot be decoded" in error
+
+
+def show_turned(path: Path, a: float, b: float, c: float, d: float) -> None:
+    """Rewrite the display matrix of an MP4: (x, y) is shown at (ax + cy, bx + dy), y down."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 44  # version, times, id, length, layer and volume come before
+    matrix = [round(it * 2**16) for it in (a, b, 0, c, d)]
+    data[start : start + 20] = struct.pack(">5i", *matrix)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda it: it),
+        ((0, 1, -1, 0), lambda it: np.rot90(it, -1)),  # clockwise: a phone held upright
+        ((-1, 0, 0, -1), lambda it: np.rot90(it, 2)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda it: it.swapaxes(0, 1)),
+    ],
+)
+def test_frames_are_turned_and_mirrored_as_players_show_them(tmp_path: Path, matrix, shown):
+    write(tmp_path / "a.mp4", 2)
+    coded = [picture for _, picture in read_video(tmp_path / "a.mp4")]
+    show_turned(tmp_path / "a.mp4", *matrix)
+    read = [picture for _, picture in read_video(tmp_path / "a.mp4")]
+    np.testing.assert_array_equal(read, [shown(picture) for picture in coded])
+    assert video_info(tmp_path / "a.mp4").size_hw == read[0].shape[:2]
+
+
+def test_frames_shown_at_a_slant_are_refused(tmp_path: Path):
+    write(tmp_path / "a.mp4", 2)
+    show_turned(tmp_path / "a.mp4", 0.6, 0.8, -0.8, 0.6)
+    for read in (video_info, lambda path: list(read_video(path))):
+        with pytest.raises(SourceError, match=r"a\.mp4: says to show its frames turned by -53 "):
+            read(tmp_path / "a.mp4")
+
+
+def write_mkv(path: Path, times: Iterable[int], sound_s: float = 0) -> None:
+    """Frames at given tenths of a second, with B-frames, and sound of so many seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"bf": "3"})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000) if sound_s else None
+        for index, time in enumerate(times):
+            noise = np.random.default_rng(index).integers(0, 256, (48, 64, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            for index in range(round(sound_s * 10)):
+                part = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+                part.sample_rate, part.pts = 8000, index * 800
+                container.mux(sound.encode(part))
+
+
+def tell_length(path: Path, length_ms: float) -> None:
+    """Rewrite the length in the header of a Matroska file."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\x44\x89\x88") + 3
+    data[start : start + 8] = struct.pack(">d", length_ms)
+    path.write_bytes(data)
+
+
+def test_a_file_that_counts_no_frames_is_cut_where_its_header_tells_more_seconds(tmp_path: Path):
+    write_mkv(tmp_path / "a.mkv", range(20))
+    assert video_info(tmp_path / "a.mkv").num_frames is None
+    data = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    frames: list[tuple[int, np.ndarray]] = []
+    with pytest.raises(SourceError, match=r"cut\.mkv: ends after [01]\.\d of 2\.0 s; the file"):
+        frames.extend(read_video(tmp_path / "cut.mkv"))
+    assert 5 <= len(frames) <= 10
+
+
+@pytest.mark.parametrize("length_ms", [1900, 2000, 2040, 2100, 2500, 0])
+def test_lengths_that_are_rounded_or_a_frame_off_cut_nothing(tmp_path: Path, length_ms: float):
+    write_mkv(tmp_path / "a.mkv", range(20))
+    tell_length(tmp_path / "a.mkv", length_ms)
+    assert len(list(read_video(tmp_path / "a.mkv"))) == 20
+    tell_length(tmp_path / "a.mkv", 2700)
+    with pytest.raises(SourceError, match=r"ends after 2\.0 of 2\.7 s"):
+        list(read_video(tmp_path / "a.mkv"))
+
+
+def test_a_last_frame_that_is_shown_for_long_and_longer_sound_cut_nothing(tmp_path: Path):
+    write_mkv(tmp_path / "a.mkv", [0, 1, 2, 30, 31])
+    tell_length(tmp_path / "a.mkv", 3200 + 2900)
+    assert len(list(read_video(tmp_path / "a.mkv"))) == 5
+    write_mkv(tmp_path / "b.mkv", range(20), sound_s=6)
+    assert len(list(read_video(tmp_path / "b.mkv"))) == 20

@@ -27,6 +27,9 @@ class SynthesizeConfig(EditChoices):
     (``reference_free`` above 0 in training); the store then needs no pictures."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
+    parallel_videos: int = Field(1, ge=1, le=64)
+    """Videos that are drawn at once, in one batch: on a GPU several are faster together than one
+    after the other. Each takes the memory of one; results depend on it by rounding."""
     flow: bool = True
     """Keep the flow of the labels, edits and all, where the base has flow; a frame of 512x256 then
     takes about 0.2 MB more."""
@@ -38,6 +41,10 @@ class SynthesizeConfig(EditChoices):
     """Width in pixels of the rim of objects, where a store's flow is followed. What comes out of
     one, at an object or behind it, takes its colour from farther inside its own region, and is
     drawn anew by half; else borders stay behind as lines. 0: off."""
+    entering_share: float = Field(0.05, ge=0, le=1)
+    """Where a store's flow is followed: an object that touches the left, right or lower border, and
+    of which more than this share was out of view one frame before, is drawn anew as a whole; else
+    it is put together of strips, one a frame. 1: off."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

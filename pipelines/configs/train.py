@@ -1,5 +1,6 @@
 """What ``svsdata train`` can be told."""
 
+from math import gcd
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,20 @@ class LossWeights(StageConfig):
     in the paper. Of no use to model A, whose discriminator does not segment."""
 
 
+class NetworkChanges(StageConfig):
+    """What a generator has otherwise than its model; A and B have nothing otherwise."""
+
+    fusion: Literal["proj", "blend", "gate", "cat"] | None = None
+    """How generated features x and carried-over ones s meet under the occlusion mask m. ``proj``: a
+    1x1 convolution of both, weighed; ``blend``: m x + (1 - m) s; ``gate``: x + (1 - m) s; ``cat``:
+    x beside (1 - m) s. None: the model's."""
+    image_sees_occlusion: bool = False
+    """The image encoder sees the occlusion mask beside the warped image; not for D."""
+    motion_sees_image: bool = False
+    """The motion network sees the previous image beside the labels, whose texture may tell motion
+    where labels do not. Then it cannot be learned first, nor be given."""
+
+
 _LENGTHS = (6, 12, 24, 30)
 
 
@@ -68,6 +83,8 @@ class TrainConfig(StageConfig):
     """Run directory: config, checkpoints, figures, previews."""
     model: str = "C"
     """Network: see ``svsdata model table``."""
+    network: NetworkChanges = NetworkChanges()
+    """What the generator has otherwise than its model."""
     width: float = Field(1.0, gt=0)
     """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
     start_from: Path | None = None
@@ -142,16 +159,32 @@ def train_preset(name: str) -> dict[str, object]:
     Raises:
         ConfigError: If there is no such preset; names those there are.
     """
-    presets: dict[str, dict[str, object]] = {
+    presets = _presets()
+    if name not in presets:
+        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
+    return presets[name]
+
+
+def presets_by_shape() -> dict[tuple[int, int], list[str]]:
+    """Return the presets by their frames' aspect ratio, height and width in lowest terms."""
+    shapes: dict[tuple[int, int], list[str]] = {}
+    for name in _presets():
+        height, width = (
+            TrainConfig(store=Path(), run=Path(), **train_preset(name)).phases[0].size_hw
+        )
+        common = gcd(height, width)
+        shapes.setdefault((height // common, width // common), []).append(name)
+    return shapes
+
+
+def _presets() -> dict[str, dict[str, object]]:
+    return {
         "demo": _demo(),
         "carry": _carry(),
         "cityscapes": _paper((256, 512)),
         "kitti360": _paper((128, 512)),
         "recommended": _paper((256, 512)) | {"loss_weights": LossWeights(labelmix=5.0)},
     }
-    if name not in presets:
-        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
-    return presets[name]
 
 
 def _paper(size_hw: tuple[int, int]) -> dict[str, object]:

@@ -31,6 +31,7 @@ from svsdata.checkpoints.named_weights import (
 )
 from svsdata.checkpoints.tensor_files import (
     load_tensors,
+    read_notes,
     read_state_dict,
     read_tensors,
     write_tensors,
@@ -48,7 +49,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | None = None) -> Path:
-    """Fetch, check, convert and cache named weights; nothing is done where they are cached.
+    """Fetch, check, convert and cache named weights; what is cached is only compared with a file.
 
     Args:
         name: One of ``WEIGHTS``.
@@ -65,6 +66,8 @@ def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | No
     weights, target = named_weights(name), cached_file(name, cache)
     with _keeping(name, target.parent):
         if target.exists():
+            if file is not None:
+                _require_source(file, target)
             return target
         if isinstance(weights.origin, ByHand) and file is None:
             raise WeightsError(
@@ -82,6 +85,20 @@ def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | No
         source = weights.origin.sha256 or _file_sha256(file or target)
         write_tensors(target, tensors, {"name": name, "source_sha256": source, "sha256": found})
     return target
+
+
+def _require_source(file: Path, target: Path) -> None:
+    """Refuse a file that is not the one whose weights are kept."""
+    try:
+        source = read_notes(target).get("source_sha256")
+    except CheckpointError as error:
+        raise WeightsError(f"{error} delete '{target}' to keep '{file}' instead") from error
+    found = _file_sha256(file)
+    if found != source:
+        raise WeightsError(
+            f"'{file}' has sha256 {found}, but '{target}' was kept from a file with {source}; "
+            "delete that to keep this one instead"
+        )
 
 
 def _downloaded(
@@ -194,11 +211,12 @@ def _advice(weights: NamedWeights, cache: Path) -> str:
 
 def _by_hand(weights: NamedWeights, cache: Path) -> str:
     """Return what helps where a machine cannot reach the origin."""
-    origin = weights.origin
-    what = f"download {origin.where}" if isinstance(origin, ByHand) else (
-        f"carry the file of {origin.to_download} here"
+    origin, size = weights.origin, f"{weights.num_bytes / 1e6:,.0f} MB"
+    what = f"download {origin.where} ({size})" if isinstance(origin, ByHand) else (
+        f"carry the file of {origin.to_download} ({size}) here"
     )  # fmt: skip
-    return f"{what} and run '{_command(weights.name, cache, '--file FILE')}'"
+    command = _command(weights.name, cache, "--file FILE")
+    return f"{what} and run '{command}', which keeps it as '{cached_file(weights.name, cache)}'"
 
 
 def _command(name: str, cache: Path, *words: str) -> str:

@@ -21,7 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from svsdata.checkpoints.tensor_files import load_tensors, read_tensors, write_tensors
+from svsdata.checkpoints.tensor_files import (
+    load_tensors,
+    read_notes,
+    read_tensors,
+    write_tensors,
+)
 from svsdata.errors import CheckpointError
 
 GENERATOR_FILE = "generator.safetensors"
@@ -108,8 +113,11 @@ def load_checkpoint(folder: Path, state: TrainingState) -> tuple[int, dict[str, 
     Raises:
         CheckpointError: If a file is damaged or was made for other networks.
     """
-    go_on = "delete the folder to go on from the checkpoint before it"
+    go_on = (
+        "delete the folder to go on from the checkpoint before it, or, where there is none, anew"
+    )
     try:
+        read_notes(folder / GENERATOR_FILE)  # what a finished run is kept for
         tensors, _ = read_tensors(folder / _TENSORS_FILE)
         record = json.loads((folder / _RECORD_FILE).read_text())
         step, settings = int(record["step"]), record["optimizers"]

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
 
 from svsdata.checkpoints.tensor_files import load_tensors, read_tensors, write_tensors
 from svsdata.checkpoints.training_state import GENERATOR_FILE, checkpoint_folders
+from svsdata.crops import crop_advice
 from svsdata.errors import CheckpointError
 from svsdata.labels import LabelSet
 from svsdata.nets.models import AnyConfig, build_generator
@@ -77,8 +78,8 @@ class CheckpointInfo:
         if size_hw[0] * self.size_hw[1] != size_hw[1] * self.size_hw[0]:
             raise CheckpointError(
                 f"{where} has frames of {_size_text(size_hw)}, the checkpoint was trained at "
-                f"{_size_text(self.size_hw)}; the aspect ratios differ: crop the recording or "
-                "train on this store"
+                f"{_size_text(self.size_hw)}; the aspect ratios differ: "
+                f"{crop_advice(size_hw, self.size_hw)}"
             )
 
 

@@ -1,9 +1,8 @@
 """What is measured of one store, clip after clip, in constant memory."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
-from math import isinf
+from math import isinf, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,16 @@ from svsdata.evaluation.fidelity import psnr, ssim
 from svsdata.evaluation.frechet import FeatureStatistics
 from svsdata.evaluation.identity import Identity
 from svsdata.evaluation.segmentation import Confusion
-from svsdata.evaluation.temporal import endpoint_error, visible_pixels, warping_error
+from svsdata.evaluation.temporal import (
+    endpoint_error,
+    outlier_share,
+    visible_pixels,
+    warping_error,
+)
 from svsdata.labels import LabelSet
 from svsdata.records import Flow, Frame, Image, Mask, SemanticMap
 
-MotionMeasure = Callable[[Image, Image, Flow, Mask], float]
-"""Previous and current image, backward flow and where it counts to one error."""
+_WITHOUT_A_JUDGE = frozenset({"psnr", "ssim", "warping_error", "drift", "identity"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Judges:
         if self.flow is not None:
             told["flow_epe"] = self.flow.description
         return told
+
+    def measures(self) -> list[str]:
+        """Return what is measured by them, as the config names it, in order."""
+        return sorted({*self.told(), *(self.wanted & _WITHOUT_A_JUDGE)})
 
     def only(self, metrics: Collection[str]) -> "Judges":
         """Return those who judge for some measures, by their names in the config."""
@@ -86,13 +93,11 @@ class ClipFigures:
 
 @dataclass
 class StoreFigures:
-    """Running figures of one store."""
+    """Running figures of one store; those of parts of it merge into those of the whole."""
 
     label_set: LabelSet
     judges: Judges
     bin_frames: int
-    usual_colors: ClassColors | None = None
-    """Colours to compare with; None collects them in ``colors``."""
 
     def __post_init__(self) -> None:
         self.features = {
@@ -100,7 +105,7 @@ class StoreFigures:
             for extractor in self.judges.extractors
         }
         self.confusion = Confusion.empty(self.label_set)
-        self.colors = ClassColors.empty(self.label_set.num_classes)
+        self.colors = ClassColors(self.label_set.num_classes)
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
         self.num_frames = 0
@@ -128,6 +133,32 @@ class StoreFigures:
             clip, {name: value for name, value in means.items() if value == value}, predictions
         )
 
+    def merge(self, other: "StoreFigures") -> None:
+        """Take in what another one has measured by the same judges, of other frames.
+
+        Parts may be cut between sequences, or between two clips of one where the later part begins
+        with the frame ``before``; objects then count from their first view in each part (see
+        ``Identity.merge``), all other figures are those of the whole.
+
+        Raises:
+            ValueError: If they differ in label set, networks or bins.
+        """
+        if other.label_set != self.label_set or other.features.keys() != self.features.keys():
+            raise ValueError("figures by other judges or of another label set do not add up")
+        for name, statistics in other.features.items():
+            self.features[name].merge(statistics)
+        for name, curve in other.curves.items():
+            self.curves.setdefault(name, Curve(self.bin_frames)).merge(curve)
+        self.confusion = self.confusion + other.confusion
+        self.colors.merge(other.colors)
+        self.identity.merge(other.identity)
+        self.num_frames += other.num_frames
+        self.num_equal += other.num_equal
+
+    def compare_colors(self, usual: NDArray[np.float64]) -> None:
+        """Measure how far frames are from (K, 3) usual colours of the classes."""
+        self.curves["color_distance"] = self.colors.distances(usual, self.bin_frames)
+
     def _judge_labels(
         self, clip: Clip, images: NDArray[np.uint8], figures: dict[str, list[float]]
     ) -> tuple[SemanticMap, ...]:
@@ -143,24 +174,14 @@ class StoreFigures:
         return tuple(predictions)
 
     def _judge_motion(self, clip: Clip, figures: dict[str, list[float]]) -> None:
-        measures: dict[str, MotionMeasure] = {}
-        if "warping_error" in self.judges.wanted:
-            measures["warping_error"] = warping_error
-        if self.judges.flow is not None:
-            measures["flow_epe"] = partial(_flow_error, self.judges.flow)
-        if not measures:
-            return
-        errors = np.full((len(measures), len(clip.frames)), np.nan)
         previous = clip.before
         for place, (frame, original) in enumerate(_with_originals(clip)):
             motion = None if previous is None else _motion(frame, original)
             if motion is not None:
                 pair = image_of(previous), image_of(frame)
-                errors[:, place] = [measure(*pair, *motion) for measure in measures.values()]
+                for name, error in _motion_errors(self.judges, pair, *motion).items():
+                    figures.setdefault(name, [nan] * len(clip.frames))[place] = error
             previous = frame
-        for name, values in zip(measures, errors, strict=True):
-            if not np.isnan(values).all():
-                figures[name] = values.tolist()
 
     def _judge_looks(self, clip: Clip) -> None:
         if self._sequence_id != clip.sequence_id:
@@ -168,11 +189,8 @@ class StoreFigures:
             self._sequence_id = clip.sequence_id
         for frame in clip.frames:
             image = image_of(frame)
-            if "drift" in self.judges.wanted and self.usual_colors is None:
-                self.colors.add(image, semantic_of(frame))
-            elif "drift" in self.judges.wanted and self.usual_colors is not None:
-                curve = self.curves.setdefault("color_distance", Curve(self.bin_frames))
-                curve.add(frame.frame_index, self.usual_colors.distance(image, semantic_of(frame)))
+            if "drift" in self.judges.wanted:
+                self.colors.add(frame.frame_index, image, semantic_of(frame))
             if "identity" in self.judges.wanted and frame.instance is not None:
                 self.identity.add(clip.sequence_id, frame.frame_index, image, frame.instance)
 
@@ -228,12 +246,18 @@ def _motion(frame: Frame, original: Frame | None) -> tuple[Flow, Mask] | None:
     return flowing.flow, visible
 
 
-def _flow_error(
-    estimator: FlowEstimator, previous: Image, current: Image, flow: Flow, visible: Mask
-) -> float:
-    if not visible.any():
-        return float("nan")
-    return endpoint_error(estimator.estimate(previous, current).flow, flow, visible)
+def _motion_errors(
+    judges: Judges, pair: tuple[Image, Image], flow: Flow, visible: Mask
+) -> dict[str, float]:
+    """Return the errors of a frame and its predecessor against a backward flow, where visible."""
+    errors = {}
+    if "warping_error" in judges.wanted:
+        errors["warping_error"] = warping_error(*pair, flow, visible)
+    if judges.flow is not None and visible.any():
+        estimated = judges.flow.estimate(*pair).flow
+        errors["flow_epe"] = endpoint_error(estimated, flow, visible)
+        errors["flow_outliers"] = outlier_share(estimated, flow, visible)
+    return {name: error for name, error in errors.items() if error == error}
 
 
 def _with_originals(clip: Clip) -> list[tuple[Frame, Frame | None]]:

@@ -45,6 +45,17 @@ class Identity:
             if total >= _MIN_PIXELS:
                 self._view((sequence_id, instance_id), index, np.sqrt(counts / total))
 
+    def merge(self, other: "Identity") -> None:
+        """Take in what another one has measured of other sequences.
+
+        Halves of one sequence are none: every view is compared with the object's first one, so the
+        later half cannot be measured without the earlier.
+        """
+        self.by_age.merge(other.by_age)
+        self.after_occlusion.merge(other.after_occlusion)
+        self._first |= other._first
+        self._seen |= other._seen
+
     def __len__(self) -> int:
         """Objects that are remembered."""
         return len(self._first)

@@ -15,13 +15,15 @@ from svsdata.evaluation.segmentation import Confusion
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 _CURVES = {
-    "miou": "label_agreement",
-    "warping_error": "warping_error",
-    "flow_epe": "flow_epe",
+    "miou": ("label_agreement",),
+    "lpips": ("lpips",),
+    "psnr": ("psnr",),
+    "ssim": ("ssim",),
+    "warping_error": ("warping_error",),
+    "flow_epe": ("flow_epe", "flow_outliers"),
 }
-"""The curve of a measure."""
+"""The curves of a measure."""
 _IDENTITY = ("by_age", "after_occlusion")
-_COLORS = "color_distance"
 
 
 def arrays_of(figures: StoreFigures, metric: str) -> Arrays:
@@ -29,8 +31,7 @@ def arrays_of(figures: StoreFigures, metric: str) -> Arrays:
 
     Args:
         figures: Of a store by itself.
-        metric: The measure's name in the config: ``fid``, ``fvd_i3d``, ``fvd_cd``, ``miou``,
-            ``warping_error``, ``flow_epe``, ``drift`` or ``identity``.
+        metric: The measure's name in the config, such as ``fid`` or ``drift``.
     """
     return {"num_frames": np.array([figures.num_frames]), **_arrays_of(figures, metric)}
 
@@ -39,18 +40,17 @@ def _arrays_of(figures: StoreFigures, metric: str) -> Arrays:
     if metric in figures.features:
         return figures.features[metric].to_arrays()
     if metric == "drift":
-        curve = figures.curves.get(_COLORS, Curve(figures.bin_frames)).to_arrays()
-        distances = {f"{_COLORS}.{key}": array for key, array in curve.items()}
-        return {"sums": figures.colors.sums, "counts": figures.colors.counts, **distances}
+        return figures.colors.to_arrays()
     if metric == "identity":
         curves = (figures.identity.by_age, figures.identity.after_occlusion)
-        return {
-            f"{name}.{key}": array
-            for name, curve in zip(_IDENTITY, curves, strict=True)
-            for key, array in curve.to_arrays().items()
-        }
-    arrays = figures.curves.get(_CURVES[metric], Curve(figures.bin_frames)).to_arrays()
-    return arrays | ({"confusion": figures.confusion.counts} if metric == "miou" else {})
+        return _named(dict(zip(_IDENTITY, curves, strict=True)))
+    arrays = _named({name: figures.curves[name] for name in _CURVES[metric]
+                     if name in figures.curves})  # fmt: skip
+    if metric == "miou":
+        arrays["confusion"] = figures.confusion.counts
+    if metric == "psnr":
+        arrays["num_equal"] = np.array([figures.num_equal])
+    return arrays
 
 
 def take_up(figures: StoreFigures, metric: str, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -59,24 +59,33 @@ def take_up(figures: StoreFigures, metric: str, arrays: Mapping[str, NDArray[Any
     Raises:
         KeyError: If the arrays are those of another measure.
     """
-    bin_frames = figures.bin_frames
     figures.num_frames = int(arrays["num_frames"][0])
     if metric == "drift":
-        figures.colors = ClassColors(arrays["sums"], arrays["counts"])
-        figures.curves[_COLORS] = Curve.from_arrays(bin_frames, _part(arrays, _COLORS))
+        figures.colors = ClassColors.from_arrays(figures.label_set.num_classes, arrays)
     elif metric == "identity":
-        by_age, after_occlusion = (
-            Curve.from_arrays(bin_frames, _part(arrays, name)) for name in _IDENTITY
-        )
+        by_age, after_occlusion = (_curve(arrays, name, figures) for name in _IDENTITY)
         figures.identity = Identity(by_age, after_occlusion)
     elif metric in _CURVES:
-        figures.curves[_CURVES[metric]] = Curve.from_arrays(bin_frames, arrays)
+        for name in _CURVES[metric]:
+            if f"{name}.places" in arrays:
+                figures.curves[name] = _curve(arrays, name, figures)
         if metric == "miou":
             figures.confusion = Confusion(figures.label_set, arrays["confusion"])
+        if metric == "psnr":
+            figures.num_equal = int(arrays["num_equal"][0])
     else:
         figures.features[metric] = FeatureStatistics.from_arrays(arrays)
 
 
-def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
-    """Return the arrays of one of several curves."""
-    return {key: arrays[f"{name}.{key}"] for key in ("places", "sums", "counts")}
+def _named(curves: Mapping[str, Curve]) -> Arrays:
+    return {
+        f"{name}.{key}": array
+        for name, curve in curves.items()
+        for key, array in curve.to_arrays().items()
+    }
+
+
+def _curve(arrays: Mapping[str, NDArray[Any]], name: str, figures: StoreFigures) -> Curve:
+    """Return one of several curves."""
+    part = {key: arrays[f"{name}.{key}"] for key in ("places", "sums", "counts")}
+    return Curve.from_arrays(figures.bin_frames, part)

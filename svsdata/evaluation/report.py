@@ -1,6 +1,6 @@
 """The report of an evaluation: a record for programs and one page for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from math import isfinite, isnan
@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from pydantic import PlainSerializer
 
-from svsdata.evaluation.exhibits import Exhibit
-from svsdata.evaluation.page import moving_picture
+from svsdata.evaluation.showcase import Showcase, Shown
+from svsdata.progress import counted
 
 _CHART_WIDTH, _CHART_HEIGHT = 640, 180
 _COLORS = ("#2563eb", "#d97706")
@@ -29,13 +29,15 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "ssim": ("SSIM", "higher is closer to the recording"),
     "warping_error": ("warping error", "compare with the real one"),
     "flow_epe": ("flow end-point error, px", "compare with the real one"),
+    "flow_outliers": ("flow outliers (Fl)", "compare with the real one"),
     "color_distance": ("colour distance by class", "lower is better"),
     "identity": ("identity, colour distance", "compare with the real one"),
     "identity_after_occlusion": ("identity after occlusion", "compare with the real one"),
 }
 """Names for people, and which way is better."""
 
-_SHARES = ("miou", "miou_shared", "label_agreement")
+_SHARES = ("miou", "miou_shared", "label_agreement", "flow_outliers")
+_UNITS = ("dB", "px")
 _HEADLINE = (
     "fid", "fvd_i3d", "fvd_cd", "miou", "label_agreement", "lpips", "warping_error", "flow_epe"
 )  # fmt: skip
@@ -92,26 +94,27 @@ class Report:
 def render_page(
     report: Report,
     *,
-    worst: list[Exhibit],
-    best: list[Exhibit],
-    edits: list[Exhibit],
-    fps: float,
+    showcase: Showcase,
     legend: Mapping[str, str],
 ) -> str:
     """Return the page: one HTML file with its style, charts and moving pictures inside.
 
     Args:
         report: What was found.
-        worst: Clips, worst first; with none in ``best`` they are all there are.
-        best: Clips, best first.
-        edits: Edits.
-        fps: Frames a second.
+        showcase: Clips and edits.
         legend: Colours of the labels, by class.
     """
     template = files("svsdata.evaluation").joinpath("templates/report.html").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["figure"] = told_figure
-    galleries = {"Edits": edits, "Worst clips" if best else "Clips": worst, "Best clips": best}
+    environment.filters["measured"] = told_measured
+    environment.filters["title"] = lambda name: _title_and_unit(name)[0]
+    best = showcase.best
+    galleries: dict[str, tuple[str, Sequence[Shown]]] = {
+        "Edits": (_told_edits(showcase), showcase.edits),
+        "Worst clips" if best else "Clips": (_told_clips(showcase), showcase.worst),
+        "Best clips": ("", best),
+    }
     return environment.from_string(template).render(
         report=report,
         title=f"{PurePath(report.synthetic).name} against {PurePath(report.real).name}",
@@ -119,11 +122,24 @@ def render_page(
         headline=[name for name in _HEADLINE if name in report.measures],
         charts=[chart(name, lines) for name, lines in report.curves.items() if _has_points(lines)],
         legend=legend,
-        galleries={
-            name: [(exhibit, moving_picture(exhibit.frames, fps)) for exhibit in exhibits]
-            for name, exhibits in galleries.items()
-        },
+        galleries=galleries,
     )
+
+
+def _told_edits(showcase: Showcase) -> str:
+    small = showcase.num_small_edits
+    return f"{len(showcase.edits)} of {counted(showcase.num_edits, 'edits')}, largest first" + (
+        f"; {small} more never {'fills' if small == 1 else 'fill'} a thousandth of a frame."
+        if small
+        else "."
+    )
+
+
+def _told_clips(showcase: Showcase) -> str:
+    if not showcase.ranked_by:
+        return ""
+    title = TITLES[showcase.ranked_by][0]
+    return f"Of {counted(showcase.num_clips, 'clips')}, ranked by {title}."
 
 
 def told_figure(value: float | None, name: str) -> str:
@@ -131,8 +147,18 @@ def told_figure(value: float | None, name: str) -> str:
     if value is None or isnan(value):
         return "-"
     if name in _SHARES:
-        return f"{100 * value:.1f} %"
+        return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
     return np.format_float_positional(float(f"{value:.4g}"), trim="-")
+
+
+def told_measured(value: float | None, name: str) -> str:
+    """Return a figure with its unit."""
+    return f"{told_figure(value, name)} {_title_and_unit(name)[1]}".rstrip()
+
+
+def _title_and_unit(name: str) -> tuple[str, str]:
+    title, _, unit = TITLES[name][0].partition(", ")
+    return (title, unit) if unit in _UNITS else (TITLES[name][0], "")
 
 
 def _has_points(lines: Mapping[str, list[tuple[int, float]]]) -> bool:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,15 +21,25 @@ TEMPORARY = ".tmp"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+_ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""Of two slashes a ``Path`` keeps one."""
 
-def local_folder(path: Path | str) -> Path:
-    """Return the store's folder.
+
+def local_folder(path: Path | str, what: str = "store") -> Path:
+    """Return the folder.
+
+    Args:
+        path: The folder.
+        what: What the message calls it.
 
     Raises:
         StoreError: For an address such as ``s3://bucket/store``.
     """
-    if "://" in str(path):
-        raise StoreError(f"store '{path}': only local folders are supported, got an address")
+    if _ADDRESS.match(str(path)):
+        raise StoreError(
+            f"{what} '{path}': only local folders and files are supported, got an address; copy "
+            "or mount it"
+        )
     return Path(path)
 
 

@@ -211,12 +211,15 @@ def parse_json(adapter: TypeAdapter[Record], path: Path, *, missing: str) -> Rec
     """Read a record's file.
 
     Raises:
-        StoreFormatError: If it is missing (told as ``missing``), damaged or of another version.
+        StoreFormatError: If it is missing (told as ``missing``), unreadable, damaged or of another
+            version.
     """
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreFormatError(f"{path.parent}: {missing} ({path.name} is missing)") from error
+    except OSError as error:
+        raise StoreFormatError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         version = _VERSION.validate_json(data).get("format_version")
         if version != FORMAT_VERSION:

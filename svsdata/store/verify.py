@@ -104,16 +104,21 @@ def _sequence_faults(
     first = 0
     for part in record.parts:
         place = store / FRAMES / sequence.sequence_id / part.name
-        size = place.stat().st_size if place.is_file() else None
+        frames = range(first, first + part.num_frames)
+        first = frames.stop
+        try:
+            size = place.stat().st_size if place.is_file() else None
+            is_other = not quick and size == part.num_bytes and sha256_of(place) != part.sha256
+        except OSError as error:
+            yield place, f"cannot be read: {error.strerror}"
+            continue
         if size != part.num_bytes:
             yield place, f"expected {part.num_bytes} bytes, got {size or 'no file'}"
-        elif not quick and sha256_of(place) != part.sha256:
+        if is_other:
             yield place, "its SHA-256 is not the record's"
         if size is not None:
-            frames = range(first, first + part.num_frames)
             for message in _row_faults(place, sequence.sequence_id, frames, info, quick):
                 yield place, message
-        first += part.num_frames
         progress.advance(part.num_frames)
 
 
@@ -179,7 +184,7 @@ def _strays(store: Path, records: list[SequenceRecord]) -> Iterator[Path]:
         record.sequence.sequence_id: {part.name for part in record.parts} for record in records
     }
     broken = set(committed_ids(store)) - set(known)
-    for folder in sorted((store / FRAMES).iterdir()):
+    for folder in sorted((store / FRAMES).glob("*")):  # empty folders do not survive every copy
         if folder.name in known and folder.is_dir():
             yield from (it for it in sorted(folder.iterdir()) if it.name not in known[folder.name])
         elif folder.name not in broken and folder.name not in staged_ids(store):

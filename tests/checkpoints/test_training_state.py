@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.optim import Adam
 
+from svsdata.checkpoints.tensor_files import write_tensors
 from svsdata.checkpoints.training_state import (
     TrainingState,
     checkpoint_folders,
@@ -29,7 +30,7 @@ def train(state, steps):
 
 def save(run, step, state, *, keep=2, carried=None):
     def write_generator(path):
-        path.write_bytes(b"generator")
+        write_tensors(path, {"weight": torch.zeros(3)}, {})
 
     return save_checkpoint(
         run, step, state, carried=carried or {}, write_generator=write_generator, keep=keep
@@ -84,7 +85,7 @@ def test_a_kill_between_the_files_leaves_the_checkpoint_before_and_no_rubbish(tm
     assert all(p.name.startswith("checkpoint-") for p in (tmp_path / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize("name", ["training.safetensors", "training.json"])
+@pytest.mark.parametrize("name", ["generator.safetensors", "training.safetensors", "training.json"])
 def test_a_damaged_checkpoint_is_told_with_its_file(tmp_path, name):
     folder = save(tmp_path, 1, make_state())
     data = (folder / name).read_bytes()

@@ -146,6 +146,8 @@ def test_data_of_another_label_set_is_refused_by_both_names():
 def test_data_of_another_aspect_ratio_is_refused_with_both_sizes():
     with pytest.raises(CheckpointError, match=r"256x64.*128x64"):
         INFO.require(CITYSCAPES, (64, 256), "store 'a'")
+    with pytest.raises(CheckpointError, match="crop_rows=320, which makes 640x320 of frames of 64"):
+        INFO.require(CITYSCAPES, (360, 640), "store 'a'")
 
 
 def test_foreign_weights_are_read_from_safetensors_and_plain_state_dicts(tmp_path):

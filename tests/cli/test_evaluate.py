@@ -41,3 +41,17 @@ def test_an_unknown_metric_is_told(tmp_path):
     assert str(error.value).endswith('got "psrn"')
     with pytest.raises(ConfigError, match=r"'metrics\.1': input should be 'fid'.*got \"fdi\""):
         invoke(tmp_path / "real", tmp_path / "made", "--metrics", "fid,fdi")
+
+
+def test_a_part_is_measured_and_joined(sliding_store, tmp_path):
+    stores = [sliding_store(tmp_path / name, lengths=(10, 9)) for name in ("real", "made")]
+    words = (*stores, "--metrics", "drift", "--set", "clip_frames=9", "--json")
+    words += ("--set", f"kept_figures={tmp_path / 'figures'}")
+    told = json.loads(invoke(*words, "--set", "part=2/2").stdout)
+    assert told["sequences"] == "1 of 2 synthetic and 1 of 2 real"
+    assert not (tmp_path / "made-report").exists()
+    whole = json.loads(invoke(*words).stdout)
+    assert whole["kept"] == ["drift (1 of 2 sequences)"]
+    assert whole["measures"]["color_distance"]["samples"] == "17 synthetic and 17 real frames"
+    with pytest.raises(ConfigError, match=r"'part'.*expected I/N.*3/2"):
+        invoke(*words, "--set", "part=3/2")

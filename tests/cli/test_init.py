@@ -16,6 +16,11 @@ def test_init_answers_in_json(tmp_path):
     assert json.loads(done.stdout) == {"workspace": str(tmp_path / "svsdata.toml")}
 
 
+def test_init_is_quiet_but_for_what_it_wrote(tmp_path):
+    done = CliRunner().invoke(app, ["init", str(tmp_path), "-q"])
+    assert done.stdout == f"{tmp_path / 'svsdata.toml'}\n"
+
+
 def test_init_leaves_a_workspace_as_it_is(tmp_path):
     (tmp_path / "svsdata.toml").write_text("# mine")
     done = CliRunner().invoke(app, ["init", str(tmp_path)])

@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, get_args, get_origin
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 
 from svsdata.cli import options
 from svsdata.cli.main import COMMANDS, load_command
-from svsdata.cli.options import print_result
+from svsdata.cli.options import console, print_result
 
 PRESENT = [name for name in COMMANDS if find_spec(f"svsdata.cli.{name.replace('-', '_')}")]
 DRAWS_ONLY = {"store show"}
@@ -83,3 +84,38 @@ def test_a_result_is_a_line_a_field_for_people(capsys):
         "  frames 1, ratio 0.5",
         "  frames 2, ratio 0.25",
     ]
+
+
+@dataclass(frozen=True)
+class Spread:
+    mean_px: float = 0.5
+
+
+class Sequences(BaseModel):
+    spread: dict[str, Spread] = {"a_b": Spread()}
+    num_frames: dict[str, int] = {"fr_cut": 3, "all_bytes": 4000}
+    skipped: dict[str, dict[int, str]] = {"fr_cut": {7: "it_is cut"}}
+    first: tuple[dict[str, int], ...] = ({"fr_cut": 1, "a": 2},)
+
+
+def test_keys_that_are_data_stay_as_they_are(capsys):
+    print_result(Sequences(), as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "spread",
+        "  a_b",
+        "    mean px  0.5",
+        "num frames",
+        "  fr_cut     3",
+        "  all_bytes  4000",
+        "skipped",
+        "  fr_cut",
+        "    7  it_is cut",
+        "first",
+        "  fr_cut 1, a 2",
+    ]
+
+
+def test_a_closed_output_is_no_reason_to_fail(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    console().print("into nothing")
+    print_result(Result(), as_json=False)

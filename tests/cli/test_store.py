@@ -44,7 +44,7 @@ def spoil(store: Path) -> None:
 
 def test_info_tells_what_a_store_holds(store):
     told = invoke("info", store).stdout
-    for expected in ("1 sequences, 5 frames", "40x20 at 10", "cityscapes", "drive", "noise: free"):
+    for expected in ("1 sequence, 5 frames", "40x20 at 10", "cityscapes", "drive", "noise: free"):
         assert expected in told
     facts = json.loads(invoke("info", store, "--json").stdout)
     assert (facts["frames"], facts["sequences"]) == (5, {"drive": 5})

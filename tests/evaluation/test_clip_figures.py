@@ -30,6 +30,9 @@ def frame(index: int, *, flow: bool) -> Frame:
     )  # fmt: skip
 
 
+OFF = {"flow_epe": pytest.approx(5), "flow_outliers": 1}
+
+
 def flow_error(frames: list[Frame], originals: list[Frame | None]) -> dict[str, float]:
     figures = StoreFigures(CITYSCAPES, Judges(flow=OffByFive()), bin_frames=10)
     return figures.add(Clip("a", frames, None, originals)).figures
@@ -37,9 +40,9 @@ def flow_error(frames: list[Frame], originals: list[Frame | None]) -> dict[str, 
 
 def test_flow_error_is_the_distance_to_the_flow_of_the_labels_video():
     own = [frame(index, flow=True) for index in range(3)]
-    assert flow_error(own, []) == {"flow_epe": pytest.approx(5)}
+    assert flow_error(own, []) == OFF
     without = [replace(one, flow=None) for one in own]
-    assert flow_error(without, own) == {"flow_epe": pytest.approx(5)}
+    assert flow_error(without, own) == OFF
     assert flow_error(without, []) == {}
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from svsdata.evaluation.clip_figures import Judges, StoreFigures
-from svsdata.evaluation.curves import ClassColors, Curve
+from svsdata.evaluation.curves import Curve
 from svsdata.evaluation.features import FeatureExtractor
 from svsdata.evaluation.frechet import FeatureStatistics, frechet_distance
 from svsdata.evaluation.identity import Identity
@@ -10,7 +10,9 @@ from svsdata.evaluation.kept_figures import arrays_of, take_up
 from svsdata.evaluation.segmentation import Confusion
 from svsdata.labels import CITYSCAPES
 
-METRICS = ("fid", "miou", "warping_error", "flow_epe", "drift", "identity")
+METRICS = (
+    "fid", "miou", "lpips", "psnr", "ssim", "warping_error", "flow_epe", "drift", "identity",
+)  # fmt: skip
 
 
 def empty() -> StoreFigures:
@@ -32,9 +34,14 @@ def figures() -> StoreFigures:
     made.num_frames = 11
     made.features["fid"].add(draws.random((5, 3)))
     made.confusion = Confusion(CITYSCAPES, draws.integers(0, 9, (35, 35)))
-    made.colors = ClassColors(draws.random((35, 3)), draws.integers(0, 9, 35))
+    for index in range(3):
+        image = draws.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+        made.colors.add(index, image, draws.integers(0, 35, (5, 7), dtype=np.uint8))
+    made.num_equal = 2
     made.identity = Identity(curve(draws), Curve(4))
-    names = ("label_agreement", "warping_error", "flow_epe", "color_distance")
+    names = (
+        "label_agreement", "lpips", "psnr", "ssim", "warping_error", "flow_epe", "flow_outliers",
+    )  # fmt: skip
     made.curves = {name: curve(draws) for name in names}
     return made
 
@@ -45,8 +52,10 @@ def test_what_is_kept_is_taken_up_to_the_bit(figures):
         take_up(again, metric, arrays_of(figures, metric))
     assert again.num_frames == 11
     np.testing.assert_array_equal(again.confusion.counts, figures.confusion.counts)
-    np.testing.assert_array_equal(again.colors.sums, figures.colors.sums)
-    np.testing.assert_array_equal(again.colors.counts, figures.colors.counts)
+    assert again.num_equal == 2
+    np.testing.assert_array_equal(again.colors.usual(), figures.colors.usual())
+    usual = figures.colors.usual()[::-1]
+    assert again.colors.distances(usual, 2) == figures.colors.distances(usual, 2)
     assert again.identity == figures.identity
     assert again.curves == figures.curves
     assert again.curves["flow_epe"].mean == figures.curves["flow_epe"].mean
@@ -65,7 +74,8 @@ def test_what_a_store_has_not_is_not_there_again():
         take_up(again, metric, arrays_of(empty(), metric))
     assert (again.features["fid"].count, again.features["fid"].dimensions) == (0, 3)
     assert again.identity == Identity(Curve(4), Curve(4))
-    assert all(one.count == 0 for one in again.curves.values())
+    assert again.curves == {}
+    assert again.colors.num_frames == 0
 
 
 def test_arrays_of_another_measure_are_refused(figures):

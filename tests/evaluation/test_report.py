@@ -5,6 +5,7 @@ import pytest
 
 from svsdata.evaluation.exhibits import Exhibit
 from svsdata.evaluation.report import Measure, Report, render_page, told_figure
+from svsdata.evaluation.showcase import Showcase, Shown, shown
 
 NAN, INF = float("nan"), float("inf")
 REPORT = Report(
@@ -15,13 +16,13 @@ REPORT = Report(
 
 
 def page(report: Report, *, worst=(), best=(), legend=()) -> str:
-    return render_page(
-        report, worst=list(worst), best=list(best), edits=[], fps=10.0, legend=dict(legend)
-    )
+    showcase = Showcase(1, tuple(worst), tuple(best), num_clips=9, ranked_by="ssim")
+    return render_page(report, showcase=showcase, legend=dict(legend))
 
 
-def clip(number: int) -> Exhibit:
-    return Exhibit(f"s{number}", 1, {}, ("generated",), 1, (np.zeros((8, 8, 3), np.uint8),))
+def clip(number: int) -> Shown:
+    exhibit = Exhibit(f"s{number}", 1, {}, ("generated",), 1, (np.zeros((8, 8, 3), np.uint8),))
+    return shown(exhibit, 0.0, fps=10.0)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +36,22 @@ def test_figures_have_one_notation(value, told):
 
 def test_shares_are_percent():
     assert told_figure(0.4481, "miou_shared") == "44.8 %"
+    assert told_figure(0.0004, "flow_outliers") == "<0.1 %"
+    assert told_figure(0.0, "flow_outliers") == "0.0 %"
+
+
+def test_figures_of_clips_carry_their_units():
+    figures = {"psnr": 23.99, "flow_epe": 1.21, "ssim": 0.78}
+    told = page(REPORT, worst=[replace(clip(0), figures=figures)])
+    for words in ("PSNR 23.99 dB", "flow end-point error 1.21 px", "SSIM 0.78<"):
+        assert words in told
 
 
 def test_a_chart_without_a_finite_value_is_left_out():
     curves = {"psnr": {"synthetic": [(0, INF)]}, "ssim": {"synthetic": [(0, 0.5), (10, NAN)]}}
-    shown = page(replace(REPORT, curves=curves))
-    assert 'aria-label="SSIM"' in shown
-    assert 'aria-label="PSNR' not in shown
+    charts = page(replace(REPORT, curves=curves))
+    assert 'aria-label="SSIM"' in charts
+    assert 'aria-label="PSNR' not in charts
     assert "Over time" not in page(replace(REPORT, curves={"psnr": curves["psnr"]}))
 
 
@@ -64,6 +74,17 @@ def test_all_clips_there_are_are_not_the_worst_ones():
     assert "<h2>Worst clips</h2>" in many
     assert "<h2>Best clips</h2>" in many
     assert "<h2>Clips</h2>" not in many
+    assert "Of 9 clips, ranked by SSIM." in many
+
+
+@pytest.mark.parametrize(
+    ("small", "told"),
+    [(0, "1 of 1 edit, largest first."),
+     (1, "1 of 1 edit, largest first; 1 more never fills a thousandth of a frame.")],
+)  # fmt: skip
+def test_edits_too_small_to_be_shown_are_counted(small, told):
+    showcase = Showcase(1, edits=(clip(0),), num_edits=1, num_small_edits=small)
+    assert told in render_page(REPORT, showcase=showcase, legend={})
 
 
 def test_what_was_kept_is_told_of_one_measure_as_of_many():

@@ -11,11 +11,11 @@ import torch
 from svsdata.errors import ConfigError, StoreError, WeightsError
 from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
 from svsdata.evaluation.features import FeatureExtractor
+from svsdata.evaluation.showcase import Showcase
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.nets.features.lpips import Lpips
 from svsdata.pipelines.configs.evaluate import ALL_METRICS, EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
-from svsdata.pipelines.evaluation_gallery import Gallery
 from svsdata.pipelines.evaluation_judges import dtype_of
 from svsdata.pipelines.evaluation_report import make_report
 from svsdata.progress import Silent
@@ -195,8 +195,7 @@ def test_clips_are_spoken_of_where_clips_are_measured(stores, tmp_path):
     figures = StoreFigures(CITYSCAPES, judges, 10)
     figures.add(Clip("a", [recorded(0, 0)], None))
     config = config_for(stores, tmp_path, metrics=("fid", "fvd_i3d"))
-    gallery = Gallery(0, CITYSCAPES, {})
-    measures = make_report(config, judges, figures, figures, {}, gallery).measures
+    measures = make_report(config, judges, figures, figures, {}, Showcase(0)).measures
     assert measures["fid"].protocol == "fid"
     assert measures["fvd_i3d"].protocol == "fvd_i3d; clips without overlap from frame 1 on"
 
@@ -339,6 +338,15 @@ def test_no_clip_is_shown_twice(stores, tmp_path):
     config = config_for(stores, tmp_path, metrics=("psnr",), gallery_clips=2)
     report = json.loads(run_evaluate(config, Silent()).report.read_text())
     assert [clip[:2] for clip in report["clips"]] == [["a", 1], ["a", 17]]
+
+
+@pytest.mark.parametrize("side", ["real", "synthetic"])
+def test_stores_without_pictures_or_labels_are_refused(stores, sliding_store, tmp_path, side):
+    for held, missing in (("semantic", "image"), ("image", "semantic")):
+        odd = sliding_store(tmp_path / held, lengths=(9,), size_hw=SIZE, modalities=(held,))
+        config = config_for(stores, tmp_path, metrics=("psnr", "drift"))
+        with pytest.raises(StoreError, match=rf"'{odd}' has no {missing}; it has {held}"):
+            run_evaluate(config.model_copy(update={side: odd}), Silent())
 
 
 def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_path):

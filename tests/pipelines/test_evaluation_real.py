@@ -11,11 +11,13 @@ from svsdata.evaluation.features import FeatureExtractor
 from svsdata.pipelines import evaluate as evaluate_pipeline
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
-from svsdata.pipelines.evaluation_real import code_files, measure_real
+from svsdata.pipelines.evaluation_kept import code_files
+from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 
 SIZE_HW = (64, 128)
+IDS = ["s0", "s1"]
 METRICS = ("warping_error", "flow_epe", "drift", "identity")
 
 
@@ -57,7 +59,7 @@ def test_the_next_evaluation_beside_a_store_does_not_measure_it_again(store, tmp
     config = config_for(store, tmp_path)
     first, heard = evaluate(config, "first")
     assert first.kept == ()
-    assert heard.started == ["evaluate real", "evaluate real", "evaluate real"]
+    assert heard.started == ["evaluate real", "evaluate real"]
     again, heard = evaluate(config, "again")
     assert set(again.kept) == set(METRICS)
     assert heard.started == ["evaluate real"]
@@ -101,16 +103,18 @@ def test_another_judge_or_store_is_measured_anew(sliding_store, store, tmp_path)
 
     config = config_for(store, tmp_path, metrics=("fid",))
     of_store = StoreReader(store)
-    first, kept = measure_real(of_store, Judges((brightness("a"),)), SIZE_HW, config, Heard())
+    first, kept = measure_real(of_store, IDS, Judges((brightness("a"),)), SIZE_HW, config, Heard())
     assert (kept, first.features["fid"].count) == ((), 20)
-    same, kept = measure_real(of_store, Judges((brightness("a"),)), SIZE_HW, config, Heard())
+    same, kept = measure_real(of_store, IDS, Judges((brightness("a"),)), SIZE_HW, config, Heard())
     assert kept == ("fid",)
     np.testing.assert_array_equal(
         same.features["fid"].covariance(1), first.features["fid"].covariance(1)
     )
-    assert measure_real(of_store, Judges((brightness("b"),)), SIZE_HW, config, Heard())[1] == ()
+    assert (
+        measure_real(of_store, IDS, Judges((brightness("b"),)), SIZE_HW, config, Heard())[1] == ()
+    )
     other = StoreReader(sliding_store(tmp_path / "other", lengths=(12, 11)))
-    found, kept = measure_real(other, Judges((brightness("a"),)), SIZE_HW, config, Heard())
+    found, kept = measure_real(other, IDS, Judges((brightness("a"),)), SIZE_HW, config, Heard())
     assert (kept, found.features["fid"].count) == ((), 21)
 
 
@@ -118,12 +122,12 @@ def test_another_size_is_measured_anew_and_colours_beside_their_own(store, tmp_p
     config = config_for(store, tmp_path, metrics=("drift",))
     reader = StoreReader(store)
     judges = Judges(wanted=frozenset({"drift"}))
-    found, _ = measure_real(reader, judges, SIZE_HW, config, Heard())
+    found, _ = measure_real(reader, IDS, judges, SIZE_HW, config, Heard())
     assert found.curves["color_distance"].count == 20
     assert 0 < found.curves["color_distance"].mean < 255
-    again, kept = measure_real(reader, judges, SIZE_HW, config, Heard())
+    again, kept = measure_real(reader, IDS, judges, SIZE_HW, config, Heard())
     assert (kept, again.curves) == (("drift",), found.curves)
-    assert measure_real(reader, judges, (32, 64), config, Heard())[1] == ()
+    assert measure_real(reader, IDS, judges, (32, 64), config, Heard())[1] == ()
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: data[:-1] + b"?"])

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -184,6 +185,35 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
+class Beside(Silent):
+    """Runs another command to its end once the first frame is there."""
+
+    def __init__(self, other):
+        self.others = [other]
+
+    def advance(self, count=1, **figures):  # noqa: ARG002
+        while self.others:
+            assert run_label(self.others.pop(), Silent()).sequences == 1
+
+
+def test_a_run_beside_another_leaves_it_its_sequence(tmp_path, recorded):
+    both = precomputed(recorded, tmp_path / "store", flow="none")
+    other = both.model_copy(update={"sequences": ("ulm_000001",)})
+
+    here = run_label(both, Beside(other))
+    assert (here.sequences, here.sequences_before, here.sequences_elsewhere) == (1, 0, 1)
+    assert here.frames == 7
+    assert StoreReader(tmp_path / "store").sequence_ids == ["ulm_000000", "ulm_000001"]
+
+
+def test_what_another_run_labelled_otherwise_meanwhile_is_refused(tmp_path, recorded):
+    both = precomputed(recorded, tmp_path / "store", flow="none")
+    other = both.model_copy(update={"sequences": ("ulm_000001",), "part_frames": 5})
+
+    with pytest.raises(StoreError, match=r"'ulm_000001' labelled with recipe .*parts of 5"):
+        run_label(both, Beside(other))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -263,6 +293,36 @@ def test_resized_frames_are_stored_as_pictures_of_the_new_size(tmp_path, recorde
         assert frame.image.shape == (16, 32, 3)
         assert frame.encoded_image.data.startswith(b"\x89PNG")
         assert frame.camera.size_hw == (16, 32)
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "fields", "advice"),
+    [
+        ((36, 64), {}, "64x36 fit no .*train', which are 2:1 or 4:1; --set crop_rows=32 .* 2:1$"),
+        ((36, 64), {"size": (32, 18)}, "32x18 fit no .* crop_rows=32 .* 2:1, at --size 32x16$"),
+        ((20, 64), {}, "64x20 fit no .*; --set crop_rows=16 keeps the lower 16 rows, 4:1$"),
+        ((19, 63), {}, "63x19 fit no .*; crop the recording first$"),
+        ((36, 64), {"crop_rows": 20}, "64x20 fit no .*; --set crop_rows=32 .* 2:1$"),
+        ((36, 64), {"crop_rows": 32}, None),
+        ((32, 64), {}, None),
+        ((16, 64), {}, None),
+    ],
+)
+def test_frames_that_fit_no_preset_of_training_are_noted_with_the_crop(
+    tmp_path, size_hw, fields, advice
+):
+    for folder, data in (
+        ("frames", encode_png(np.zeros((*size_hw, 3), np.uint8))),
+        ("maps", encode_png(np.zeros(size_hw, np.uint8))),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").write_bytes(data)
+    progress = Noting()
+    asked = config(tmp_path / "frames", tmp_path / "store", flow="none", **fields)
+    run_label(asked.model_copy(update={"semantic": str(tmp_path / "maps")}), progress)
+    noted = [note for note in progress.notes if "fit no preset" in note]
+    assert len(noted) == (advice is not None)
+    assert all(re.search(advice, note) for note in noted)
 
 
 def test_cropped_frames_and_maps_are_the_lower_rows_of_the_recording(tmp_path, recorded):

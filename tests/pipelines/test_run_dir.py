@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, StoreError
 from svsdata.pipelines.configs.base import StageConfig
-from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.run_dir import open_run_dir, require_apart, set_aside
 
 
 class Rates(StageConfig):
@@ -65,6 +65,14 @@ def test_another_config_stops_and_names_what_differs_and_the_ways_out(tmp_path):
     assert (tmp_path / "work").read_text() == "done"
 
 
+def test_a_run_of_a_version_without_a_field_goes_on_at_the_fields_default(tmp_path):
+    older = {"store": "store", "rates": {"image": 1.0}, "phases": [{"epochs": 1}] * 2}
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    assert open_run_dir(tmp_path, RunConfig()) is True
+    with pytest.raises(ConfigError, match=r"\(rates\.video 2\.0 → 3\.0, steps 10 → 20\)"):
+        open_run_dir(tmp_path, RunConfig(steps=20, rates=Rates(video=3.0)))
+
+
 def test_many_differences_are_counted(tmp_path):
     open_run_dir(tmp_path, RunConfig())
     other = RunConfig(store=Path("b"), steps=1, rates=Rates(image=0.0, video=0.0))
@@ -87,6 +95,21 @@ def test_overwriting_sets_aside_and_deletes_nothing(tmp_path):
         (run / "work").write_text(str(steps))
     kept = {path.name: (path / "work").read_text() for path in tmp_path.iterdir()}
     assert kept == {"run.old-1": "1", "run.old-2": "2", "run": "3"}
+
+
+def test_the_current_folder_can_be_set_aside(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    set_aside(Path())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.old-1"]
+
+
+def test_what_cannot_be_set_aside_is_told_in_one_line(tmp_path):
+    run = tmp_path / ("x" * 255)  # no file system has names as long as this one's would be
+    open_run_dir(run, RunConfig())
+    with pytest.raises(ConfigError, match=r"cannot set '.*x' aside: File name too long; name anot"):
+        open_run_dir(run, RunConfig(steps=20), overwrite=True)
+    assert (run / "config.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -142,3 +165,14 @@ def test_an_output_apart_from_what_is_read_may_be_written(tmp_path):
     require_apart(frames / "store", [frames], may_lie_inside=True)
     with pytest.raises(ConfigError, match="which is read"):
         require_apart(frames, [frames / "drive.mp4"], may_lie_inside=True)
+
+
+def test_an_address_is_no_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for write in (
+        lambda path: require_apart(path, []),
+        lambda path: open_run_dir(path, RunConfig()),
+    ):
+        with pytest.raises(StoreError, match="output 's3:/bucket/x': only local folders"):
+            write(Path("s3://bucket/x"))
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
 from svsdata.images import decode_image
+from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.train import estimate_train, run_train
@@ -19,6 +21,9 @@ from svsdata.pipelines.training_estimate import Trial, estimate_training
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
+from svsdata.records import Frame
+from svsdata.store.format import StoreInfo
+from svsdata.store.writer import StoreWriter
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
 
@@ -192,6 +197,31 @@ def test_sizes_that_fit_neither_store_nor_network_are_refused(store, tmp_path, s
     with pytest.raises(ConfigError, match=message):
         run_train(told, Silent())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "advice"),
+    [
+        ((45, 80), "crop_rows=40, which makes 80x40 of frames of 80x45$"),
+        ((48, 64), "crop_rows=32, which makes 64x32 of frames of 64x48$"),
+        ((96, 128), "crop_rows=64, .*$"),
+        ((192, 256), "crop_rows=128, .*; or choose sizes of its own shape, 256x192 times 1, 2, "),
+        ((47, 176), "crop_rows=44, .* of frames of 176x47, and train with --preset kitti360$"),
+        ((32, 128), "choose --preset kitti360$"),
+        ((37, 125), "crop the recording to 2 times as wide as high and label that$"),
+    ],
+)
+def test_a_store_of_another_shape_is_told_what_makes_it_fit(tmp_path, size_hw, advice):
+    store = tmp_path / "store"
+    black, void = np.zeros((*size_hw, 3), np.uint8), np.zeros(size_hw, np.uint8)
+    writer = StoreWriter(store, StoreInfo(CITYSCAPES, size_hw, 10.0, ("image", "semantic")))
+    with writer.sequence("s0", source="test", fps=10.0) as sequence:
+        for t in range(4):
+            sequence.append(Frame(t, 100_000 * t, image=black, semantic=void))
+        sequence.commit()
+    told = config(store, tmp_path / "run", phases=[Phase(1, 4, (64, 128), 1e-4)])
+    with pytest.raises(ConfigError, match=f"another aspect ratio; .*{advice}"):
+        run_train(told, Silent())
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,12 @@ def test_every_training_is_measured_on_every_seed_and_told(store, tmp_path):
     assert json.loads(result.report.read_text())["iou"]["real"]["road"]["seeds"] == 2
     page = result.page.read_text()
     assert "real + edited synthetic" in page
+    assert [warning.partition(" too:")[0] for warning in result.warnings] == [
+        f"1 sequence of the test store '{store}' is in the {name} store"
+        for name in ("real", "synthetic", "edited")
+    ]
+    assert page.count("were learnt by heart") == 3
+    assert "a hint, not a proof" in page
     # two steps teach hardly anything
     assert not set(result.gains) & set(result.losses)
     assert 0 < len(result.unlearned) < len(result.iou["real"]) - 1

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, StoreError
 from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.configs.gate import GateConfig
@@ -42,6 +42,19 @@ def test_what_is_given_wins_and_starts_at_the_current_folder(workspace):
     assert found.get("store", Path("/data/store")) == "/data/store"
     assert found.get("source", "street:seed=1,frames=9") == "street:seed=1,frames=9"
     assert found.get("preset", "kitti360") == "kitti360"
+
+
+@pytest.mark.parametrize("key", ["source", "store", "run", "out"])
+def test_an_address_is_no_folder(workspace, key):
+    found = find_workspace(Path.cwd())
+    with pytest.raises(
+        StoreError, match=f"{key} 's3://bucket/x': only local folders and files are"
+    ):
+        found.require(key, "s3://bucket/x")
+    (workspace / "svsdata.toml").write_text(f'{key} = "S3://bucket/x"')
+    with pytest.raises(StoreError, match="only local folders"):
+        find_workspace(Path.cwd()).require(key)
+    assert found.get(key, "a:b") == str(Path.cwd() / "a:b")
 
 
 def test_a_run_is_the_same_from_wherever_it_is_named(workspace, monkeypatch):

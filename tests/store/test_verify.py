@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 
@@ -6,9 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from svsdata.errors import StoreFormatError
 from svsdata.images import encode_png
 from svsdata.store.columns import SCHEMA
 from svsdata.store.files import sha256_of
+from svsdata.store.reader import StoreReader
+from svsdata.store.repair import repair_store
 from svsdata.store.verify import verify_store
 from svsdata.store.writer import StoreWriter
 
@@ -153,6 +157,39 @@ def test_what_belongs_to_nothing_is_named(store):
     found = verify_store(store).faults
     assert {fault.path.name for fault in found} == {"orphan", "part-00007.parquet"}
     assert all("belongs to no committed sequence" in fault.message for fault in found)
+
+
+def test_empty_folders_may_be_lost_as_in_a_copy_through_git(tmp_path, store, info):
+    (store / "staging").rmdir()
+    assert messages(store) == []
+    for folder in ("frames", "sequences", "staging"):
+        StoreWriter(tmp_path / folder, info)
+        (tmp_path / folder / folder).rmdir()
+        assert messages(tmp_path / folder) == []
+        assert repair_store(tmp_path / folder).quarantined == ()
+    shutil.rmtree(store / "frames")
+    assert len(messages(store)) == 3
+    assert all(it.endswith("got no file") for it in messages(store))
+
+
+def test_a_record_that_is_a_folder_is_a_fault_and_put_right(store):
+    (store / "sequences" / "x.json").mkdir()
+    (fault,) = verify_store(store).faults
+    assert fault.message == f"{store / 'sequences' / 'x.json'}: cannot be read: Is a directory"
+    with pytest.raises(StoreFormatError, match=r"x\.json: cannot be read: Is a directory"):
+        StoreReader(store).sequence("x")
+    repair_store(store)
+    assert messages(store) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_a_fault_each(store):
+    record = store / "sequences" / "b-1.c_2.json"
+    for path in (record, part(store)):
+        path.chmod(0)
+    assert sorted(messages(store)) == [
+        f"{path}: cannot be read: Permission denied" for path in (part(store), record)
+    ]
 
 
 def test_an_unfinished_sequence_is_listed_and_is_no_fault(store, info, frame):

@@ -12,6 +12,7 @@ import pytest
 from svsdata.errors import (
     CorruptShardError,
     LabelSetError,
+    SequenceTakenError,
     SourceError,
     StoreError,
     StoreFormatError,
@@ -266,8 +267,9 @@ def test_a_committed_sequence_is_not_written_again(writer, frame):
     with begin(writer) as sequence:
         sequence.append(frame(0))
         sequence.commit()
-    with pytest.raises(StoreError, match="already holds sequence 's'"), begin(writer):
+    with pytest.raises(SequenceTakenError, match="already holds sequence 's'"), begin(writer):
         pass
+    assert list((writer.path / "staging").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,25 @@ def test_a_video_that_is_cut_ends_with_a_bad_frame(tmp_path):
     assert [frame.source_frame for frame in whole_recording.frames(38)] == [38, 39]
 
 
+def test_a_cut_video_that_counts_no_frames_ends_with_a_bad_frame(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuv420p"
+        for index in range(20):
+            noise = np.random.default_rng(index).integers(0, 255, (32, 64, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    whole = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    (recording,) = open_source(str(tmp_path / "cut.mkv")).recordings
+    *frames, last = recording.frames(0)
+    assert [frame.source_frame for frame in frames] == list(range(last.source_frame))
+    assert 5 <= len(frames) <= 10
+    assert "cut.mkv: ends after" in last.reason
+    (whole_recording,) = open_source(str(tmp_path / "a.mkv")).recordings
+    assert len(list(whole_recording.frames(0))) == 20
+
+
 def test_a_rate_that_is_known_better_wins_and_a_street_world_has_its_own(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", fps=10, size_hw=(32, 64)) as writer:
         for _ in range(3):
