@@ -1,10 +1,12 @@
 """Measure synthesis: frames a second, peak memory, and where the time of a frame goes.
 
     python benchmarks/synthesis.py STORE CHECKPOINT [--frames 200] [--edit add_truck] [--threads 2]
+    python benchmarks/synthesis.py --rows 1 2 4 [--model C --width 0.25]
 
 The base sequence is the store's first; each length runs in a process of its own, so that its peak
 memory is its own. Without STORE and CHECKPOINT a street of 40 frames and an untrained ``demo``
-generator are made: its pictures mean nothing, its cost is that of a trained one.
+generator are made: its pictures mean nothing, its cost is that of a trained one. ``--rows`` tells
+the processor time of the network alone, with so many videos in a batch, the best of three rounds.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +27,8 @@ import torch
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
 from svsdata.images import encode_png
 from svsdata.labels import CITYSCAPES
-from svsdata.nets.svsgan.config import generator_config
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.presets import generator_config
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.synthesis_plan import prepare
 from svsdata.pipelines.synthesize import run_synthesize
@@ -39,7 +41,7 @@ from svsdata.street_world.scene import StreetWorld
 SIZE_HW = (256, 512)
 
 
-def make_inputs(folder: Path) -> tuple[Path, Path]:
+def make_inputs(folder: Path, model: str, width: float) -> tuple[Path, Path]:
     """Make a street store and an untrained checkpoint."""
     info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", "semantic", "instance"))
     world = StreetWorld(7, size_hw=SIZE_HW, fps=10.0)
@@ -49,9 +51,10 @@ def make_inputs(folder: Path) -> tuple[Path, Path]:
             rows.append(replace(world.frame(index), flow=None, occlusion=None))
         rows.commit(instance_scope="sequence")
     torch.manual_seed(1)
-    generator = Generator(generator_config("demo", CITYSCAPES.num_classes, edges=True))
+    config = generator_config(model, CITYSCAPES.num_classes, edges=True, width=width)
+    generator = Generator(config)
     checkpoint = CheckpointInfo(
-        model="demo",
+        model=model,
         label_set=CITYSCAPES,
         size_hw=SIZE_HW,
         fps=10.0,
@@ -109,6 +112,22 @@ def measure_parts(config: SynthesizeConfig, frames: int = 48) -> dict[str, float
     return parts
 
 
+def measure_rows(config: SynthesizeConfig, rows: Sequence[int], frames: int = 9) -> None:
+    """Print the milliseconds a frame and video of batches of several videos."""
+    synthesis = prepare(config)
+    labelled = list(synthesis.videos[0].labels.frames(0, frames))
+    maker = synthesis.video_maker
+    best = dict.fromkeys(rows, float("inf"))
+    for _ in range(4):  # the first warms up
+        for count in rows:
+            started = time.process_time()
+            list(maker.render_together([(labelled, None)] * count, rows=count))
+            took = (time.process_time() - started) * 1000
+            best[count] = min(best[count], took / count / (frames - 1))
+    for count, took in best.items():
+        print(f"{count} in a batch: {took:.1f} ms a frame, {best[rows[0]] / took:.2f} times")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", nargs="?", type=Path)
@@ -118,12 +137,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--chunk-length", type=int, default=8)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--rows", type=int, nargs="+", default=[], help="videos in a batch")
+    parser.add_argument("--model", default="demo", help="of the untrained generator")
+    parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--one-run", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         if options.store is None:
-            options.store, options.checkpoint = make_inputs(Path(folder))
+            options.store, options.checkpoint = make_inputs(
+                Path(folder), options.model, options.width
+            )
         config = SynthesizeConfig(
             store=options.store,
             checkpoint=options.checkpoint,
@@ -134,6 +158,9 @@ def main() -> None:
             chunk_length=options.chunk_length,
             precision=options.precision,
         )
+        if options.rows:
+            measure_rows(config, options.rows)
+            return
         if options.one_run:
             print(json.dumps(run_whole(config)))
             return

@@ -61,7 +61,9 @@ def list_edits(as_json: AsJson = False) -> None:
 @app.command()
 def plan(
     store: BaseStore = None,
-    out: Annotated[Path, typer.Argument(help="Folder of the plans.")] = Path("plans"),
+    out: Annotated[
+        str | None, typer.Argument(help="Folder of the plans; the workspace's, or plans.")
+    ] = None,
     edit: EditNames = None,
     edit_file: EditFiles = None,
     sequence: Sequences = None,
@@ -81,7 +83,8 @@ def plan(
     from svsdata.pipelines.edit_words import explained_plans
 
     chosen = {"presets": edit, "edit_files": edit_file, "sequences": sequence}
-    config = _config(store, out, chosen | {"variants": variants, "seed": seed}, settings)
+    where = ("plans", out, "plans")
+    config = _config(store, where, chosen | {"variants": variants, "seed": seed}, settings)
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_edit_plan(config, progress)
     if as_json:
@@ -95,7 +98,9 @@ def plan(
 @app.command()
 def preview(
     store: BaseStore = None,
-    out: Annotated[Path, typer.Argument(help="A .png or .mp4 file.")] = Path("preview.png"),
+    out: Annotated[
+        str | None, typer.Argument(help="A .png or .mp4 file; preview.png if left out.")
+    ] = None,
     edit: EditNames = None,
     edit_file: EditFiles = None,
     sequence: Sequences = None,
@@ -116,7 +121,8 @@ def preview(
     from svsdata.pipelines.edit_preview import run_edit_preview
 
     chosen = {"presets": edit, "edit_files": edit_file, "sequences": sequence}
-    config = _config(store, out, chosen | {"variants": variants, "seed": seed}, settings)
+    where = ("preview", out, "preview.png")
+    config = _config(store, where, chosen | {"variants": variants, "seed": seed}, settings)
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_edit_preview(config, progress)
     print_result(result, as_json=as_json)
@@ -124,7 +130,10 @@ def preview(
 
 @app.command()
 def explain(
-    plan: Annotated[Path, typer.Argument(help="A plan, a folder of plans, or a store.")],
+    plan: Annotated[
+        str | None,
+        typer.Argument(help="A plan, a folder of plans, or a store; the workspace's plans."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell a plan in words: every object, its numbers, its frames, and why it was rejected.
@@ -135,7 +144,7 @@ def explain(
 
     from svsdata.pipelines.edit_words import explained_plans
 
-    told = explained_plans(plan)
+    told = explained_plans(Path(workspace().get_or_beside("plans", plan, "plans")))
     if as_json:
         typer.echo(json.dumps({"plans": told}))
         return
@@ -145,8 +154,13 @@ def explain(
 @app.command()
 def apply(
     store: BaseStore = None,
-    plan: Annotated[Path, typer.Argument(help="A plan, or a folder of plans.")] = Path("plans"),
-    out: Annotated[Path, typer.Argument(help="Store of edited labels to write.")] = Path("edited"),
+    plan: Annotated[
+        str | None, typer.Argument(help="A plan, or a folder of them; the workspace's, or plans.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Argument(help="Store of edited labels to write; the workspace's, or edited."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -161,9 +175,12 @@ def apply(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.edit_apply import run_edit_apply
 
-    base = Path(workspace().require("store", store))
+    place = workspace()
+    base = Path(place.require("store", store))
+    plans = Path(place.get_or_beside("plans", plan, "plans"))
+    edited = Path(place.get_or_beside("edited", out, "edited"))
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_edit_apply(base, plan, out, progress, overwrite=overwrite)
+        result = run_edit_apply(base, plans, edited, progress, overwrite=overwrite)
     print_result(result, as_json=as_json)
 
 
@@ -265,11 +282,15 @@ def _tell_plans(told: list[dict[str, Any]]) -> None:
 
 
 def _config(
-    store: str | None, out: Path, fields: dict[str, Any], settings: list[str] | None
+    store: str | None,
+    out: tuple[str, str | None, str],
+    fields: dict[str, Any],
+    settings: list[str] | None,
 ) -> "EditConfig":
+    """Make the config; ``out`` is what ``Workspace.get_or_beside`` takes."""
     from svsdata.pipelines.configs.base import make_config
     from svsdata.pipelines.configs.edit import EditConfig
 
     place = workspace()
-    base = place.require("store", store)
-    return make_config(EditConfig, {"store": base, "out": out, **fields}, settings=settings)
+    said = {"store": place.require("store", store), "out": place.get_or_beside(*out), **fields}
+    return make_config(EditConfig, place.fields("edit"), said, settings=settings)

@@ -84,16 +84,15 @@ def evaluate(
         settings=settings,
     )
     require_stores(chosen.real, chosen.synthetic)
-    from svsdata.pipelines.evaluate import run_evaluate, run_evaluate_part
+    from svsdata.pipelines.evaluate import PartResult, run_evaluate, run_evaluate_part
 
-    if chosen.part is not None:
-        with shown_progress(quiet=quiet, verbose=verbose) as progress:
-            part = run_evaluate_part(chosen, progress)
-        print_result(part, as_json=as_json)
-        return
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
-        result = run_evaluate(chosen, progress, overwrite=overwrite)
-    if not as_json:
+        result = (
+            run_evaluate_part(chosen, progress)
+            if chosen.part is not None
+            else run_evaluate(chosen, progress, overwrite=overwrite)
+        )
+    if not as_json and not isinstance(result, PartResult):
         _print_measures(result)
         result = result.model_copy(update={"measures": {}})
     print_result(result, as_json=as_json)

@@ -1,6 +1,6 @@
 """``svsdata gate``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from svsdata.cli.options import (
     require_stores,
     workspace,
 )
+
+if TYPE_CHECKING:
+    from svsdata.pipelines.gate import GateResult
 
 
 def gate(
@@ -52,4 +55,18 @@ def gate(
 
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = run_gate(chosen, progress, overwrite=overwrite)
+    if not as_json:
+        _print_classes(result)
+        result = result.model_copy(update={"classes": ()})
     print_result(result, as_json=as_json)
+
+
+def _print_classes(result: "GateResult") -> None:
+    """Print a row a class; shares in percent."""
+    rows = [("class", "of pixels", "agreement", "mean loss", "rejected")]
+    for it in result.classes:
+        shares = (f"{100 * share:.1f} %" for share in (it.share, it.agreement, it.rejected))
+        share, agreement, rejected = shares
+        rows.append((it.name, share, agreement, f"{it.mean_loss:.2f}", rejected))
+    for name, *figures in rows:
+        print(f"{name:<16}" + "".join(f"{figure:>11}" for figure in figures))

@@ -35,9 +35,9 @@ def table(
         print(counted.model_dump_json())
         return
     sizes = [f"{512 * factor}x{256 * factor}" for factor in (1, 2, 4)]
-    print(f"{'model':6}{'parameters':>12}" + "".join(f"{f'GMAC {s}':>17}" for s in sizes))
+    print(f"{'model':8}{'parameters':>12}" + "".join(f"{f'GMAC {s}':>17}" for s in sizes))
     for line in counted.models:
         costs = "".join(
             f"{f'{line.gmac[size]:,.1f}' if size in line.gmac else '-':>17}" for size in sizes
         )
-        print(f"{line.model:6}{f'{line.parameters_m:.3f} M':>12}{costs}")
+        print(f"{line.model:8}{f'{line.parameters_m:.3f} M':>12}{costs}")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.editing.duplicates import reject_duplicate
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
-from svsdata.editing.trial import plan_on_frames, reject_duplicate
+from svsdata.editing.trial import plan_on_frames
 from svsdata.errors import StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.overlap import in_background

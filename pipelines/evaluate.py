@@ -63,6 +63,7 @@ class PartResult(BaseModel):
     not_measured: dict[str, str]
     kept_in: Path
     """Where the evaluation of all takes the figures up."""
+    then: str = "the same command without 'part' joins all parts and writes the report"
 
 
 def run_evaluate(
@@ -75,7 +76,7 @@ def run_evaluate(
 
     Raises:
         StoreError: If the stores differ in label set or in the shape of their frames, one has no
-            sequence, or nothing could be measured.
+            pictures, labels or sequence, or nothing could be measured.
         WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
             be measured.
         ConfigError: If the folder holds another evaluation, no frame counts, or a part is named.
@@ -112,13 +113,8 @@ def run_evaluate(
     if not report.measures:
         reasons = [f"{TITLES[name][0]}: {why}" for name, why in report.not_measured.items()]
         raise StoreError(f"nothing could be measured; {'; '.join(reasons)}")
-    page = render_page(
-        report,
-        worst=showcase.worst,
-        best=showcase.best,
-        edits=showcase.edits,
-        legend=showcase.legend(synthetic.info.label_set),
-    )
+    legend = showcase.legend(synthetic.info.label_set)
+    page = render_page(report, showcase=showcase, legend=legend)
     _write(config.out / _PAGE, page.encode())
     _write(config.out / _REPORT, _REPORTS.dump_json(report, indent=1) + b"\n")
     return _result(config, report)
@@ -199,6 +195,7 @@ def _check_stores(real: StoreReader, synthetic: StoreReader) -> None:
             f"{width}x{height}, another shape; evaluate against the store that it was made from"
         )
     for reader in (real, synthetic):
+        reader.require_layers("image", "semantic")
         if not reader.sequence_ids:
             raise StoreError(f"store '{reader.path}' has no sequence yet")
 

@@ -8,14 +8,16 @@ import pyarrow.parquet as pq
 
 from svsdata.editing.tables import EDITS_FILE
 from svsdata.evaluation.clip_figures import ClipFigures, semantic_of
-from svsdata.evaluation.exhibits import Exhibit, clip_exhibit, edit_exhibit, edit_pixels
+from svsdata.evaluation.exhibits import Exhibit, clip_exhibit, edit_exhibit, edit_pixels, edits_of
 from svsdata.evaluation.showcase import Showcase, shown
 from svsdata.labels import LabelSet
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_ids, sidecar_path
 
-_RANKED_BY = (("label_agreement", -1.0), ("lpips", 1.0), ("warping_error", 1.0), ("psnr", -1.0))
-"""What makes a clip bad: the first of these that was measured, and its sign."""
+_BADNESS = {"label_agreement": -1.0, "lpips": 1.0, "warping_error": 1.0, "psnr": -1.0}
+"""What makes a clip bad, and its sign: the first of these that was measured of the first clip."""
+_OF_ANY_CLIP = ("label_agreement", "warping_error")
+"""Those that edited clips have too, which have no recorded frames to be compared with."""
 
 
 class Gallery:
@@ -35,6 +37,10 @@ class Gallery:
         self._worst, self._best = _Best(size), _Best(2 * size)
         self._edits = _Best(2 * size)
         self._classes = np.zeros(label_set.num_classes, np.bool_)
+        self._ranked_by = ""
+        self._num_clips = 0
+        self._seen_edits: set[tuple[str, int]] = set()
+        self._large_edits: set[tuple[str, int]] = set()
 
     def add(self, found: ClipFigures) -> None:
         """Keep a clip, or an edit in it, if it is worth it."""
@@ -49,14 +55,16 @@ class Gallery:
         def drawn() -> Exhibit:
             return clip_exhibit(found, self._label_set)
 
-        for name, sign in _RANKED_BY:
-            if name in found.figures:
-                badness = sign * found.figures[name]
-                for kept, merit in ((self._worst, badness), (self._best, -badness)):
-                    kept.offer(place, merit, drawn)
-                break
+        self._num_clips += 1
+        self._ranked_by = self._ranked_by or self._rank(found)
+        if self._ranked_by in found.figures:
+            badness = _BADNESS[self._ranked_by] * found.figures[self._ranked_by]
+            for kept, merit in ((self._worst, badness), (self._best, -badness)):
+                kept.offer(place, merit, drawn)
         names = self._edit_names.get(clip.sequence_id, {})
+        self._seen_edits |= {(clip.sequence_id, edit) for edit in edits_of(clip)}
         for edit, pixels in edit_pixels(clip).items():
+            self._large_edits.add((clip.sequence_id, edit))
 
             def show(edit: int = edit) -> Exhibit:
                 return edit_exhibit(found, edit, names.get(edit, f"edit {edit}"), self._label_set)
@@ -69,8 +77,24 @@ class Gallery:
             tuple(shown(exhibit, merit, fps) for merit, exhibit in kept.in_order())
             for kept in (self._worst, self._best, self._edits)
         )
-        class_ids = tuple(np.flatnonzero(self._classes).tolist())
-        return Showcase(self._worst.size, worst, ranked, edits, class_ids)
+        return Showcase(
+            self._worst.size,
+            worst,
+            ranked,
+            edits,
+            class_ids=tuple(np.flatnonzero(self._classes).tolist()),
+            ranked_by=self._ranked_by,
+            num_clips=self._num_clips,
+            num_edits=len(self._large_edits),
+            num_small_edits=len(self._seen_edits - self._large_edits),
+        )
+
+    def _rank(self, found: ClipFigures) -> str:
+        """Return the measure that clips are ranked by; empty if this clip has none."""
+        names: tuple[str, ...] = tuple(_BADNESS)
+        if self._edit_names:
+            names = (*_OF_ANY_CLIP, *(name for name in names if name not in _OF_ANY_CLIP))
+        return next((name for name in names if name in found.figures), "")
 
 
 class _Best:

@@ -132,16 +132,28 @@ def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
 
 def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(I3d(), config.weights.i3d, config.weights_folder)
-    dtype = dtype_of("fvd_i3d", config)
-    return fvd_i3d_extractor(_placed(network, device), weights, device=device, dtype=dtype)
+    return fvd_i3d_extractor(
+        _placed(network, device),
+        weights,
+        device=device,
+        dtype=dtype_of("fvd_i3d", config),
+        framing=config.fvd_framing,
+        ddof=config.fvd_ddof,
+    )
 
 
 def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
     with torch.device("meta"):  # a thousand million random numbers would only be overwritten
         network = VideoMae(VideoMaeConfig())
     network, weights = load_weights(network, config.weights.videomae, config.weights_folder)
-    dtype = dtype_of("fvd_cd", config)
-    return fvd_cd_extractor(_placed(network, device), weights, device=device, dtype=dtype)
+    return fvd_cd_extractor(
+        _placed(network, device),
+        weights,
+        device=device,
+        dtype=dtype_of("fvd_cd", config),
+        framing=config.fvd_framing,
+        ddof=config.fvd_ddof,
+    )
 
 
 _EXTRACTORS: dict[Metric, Callable[[EvaluateConfig, str], FeatureExtractor]] = {

@@ -103,7 +103,7 @@ def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False)
         overwrite: Set findings of another judge aside, as ``gate.old-N``, instead of stopping.
 
     Raises:
-        StoreError: If the store cannot be read or has no sequence.
+        StoreError: If the store cannot be read, or has no sequence, pictures or labels.
         WeightsError: If the segmenter's weights are missing or do not fit.
         LabelSetError: If its classes are not those of the store's label set.
         ConfigError: If no judge is named, no frame counts, or the store holds findings of another
@@ -113,6 +113,7 @@ def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False)
     ids = reader.sequence_ids
     if not ids:
         raise StoreError(f"store '{reader.path}' has no sequence yet")
+    reader.require_layers("image", "semantic")
     if config.judge is None:
         raise ConfigError(NO_JUDGE)
     lengths = {name: reader.sequence(name).num_frames for name in ids}

@@ -21,7 +21,7 @@ from svsdata.pipelines.label_choices import LabelRun, estimate_camera, prepare
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
-from svsdata.store.sharing import share
+from svsdata.store.sharing import SharedWork
 from svsdata.store.standing import AWAY_FROM_OTHERS
 from svsdata.store.writer import SequenceWriter, StoreWriter
 
@@ -68,34 +68,35 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     """
     run = prepare(config, progress)
     store = _opened(Path(config.store), run, overwrite=overwrite)
-    done = [it for it in run.recordings if it.sequence_id in store.committed]
-    left = [it for it in run.recordings if it not in done]
+    committed = store.committed
+    done = [it for it in run.recordings if it.sequence_id in committed]
+    left = [it for it in run.recordings if it.sequence_id not in committed]
     if left:
         run = estimate_camera(run, config, progress)
     progress.start("label", total_frames(run.recordings), done=total_frames(done) or 0)
     began, skipped = time.monotonic(), dict[str, dict[int, str]]()
     by_id = {recording.sequence_id: recording for recording in left}
 
-    def label_one(sequence_id: str) -> int:
-        bad = BadFrames(skip=config.skip_bad)
-        frames = label_sequence(by_id[sequence_id], run, store, bad, progress)
-        if bad.reasons:
-            skipped[sequence_id] = dict(sorted(bad.reasons.items()))
-            progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
-        return frames
-
-    labelled = share(store, by_id, label_one, progress)
+    work, frames = SharedWork(store, by_id, progress), dict[str, int]()
+    for free in work.rounds():
+        for sequence_id in free:
+            bad = BadFrames(skip=config.skip_bad)
+            with work.unless_taken(sequence_id):
+                frames[sequence_id] = label_sequence(by_id[sequence_id], run, store, bad, progress)
+            if bad.reasons:
+                skipped[sequence_id] = dict(sorted(bad.reasons.items()))
+                progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
     check_same_labels(store.path, run)  # of those that other processes wrote meanwhile
     seconds = time.monotonic() - began
     return LabelResult(
         store=config.store,
         source_kind=run.source.kind,
-        sequences=len(labelled),
+        sequences=len(frames),
         sequences_before=len(done),
-        sequences_elsewhere=len(left) - len(labelled),
-        frames=sum(labelled.values()),
+        sequences_elsewhere=len(work.elsewhere),
+        frames=sum(frames.values()),
         seconds=round(seconds, 2),
-        frames_per_s=round(sum(labelled.values()) / max(seconds, 1e-9), 2),
+        frames_per_s=round(sum(frames.values()) / max(seconds, 1e-9), 2),
         skipped=skipped,
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig, short
 from svsdata.store.files import local_folder
@@ -78,10 +80,23 @@ def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) ->
         earlier = json.loads(config_path.read_text(encoding="utf-8"))
     except ValueError:
         return f"has a damaged {CONFIG_NAME}"
-    before = {key: value for key, value in earlier.items() if key not in may_differ}
+    known = _with_defaults(earlier, config)
+    before = {key: value for key, value in known.items() if key not in may_differ}
     now = {key: value for key, value in config.resolved().items() if key not in may_differ}
     differing = differences(before, now)
     return f"was made with another config ({differing})" if differing else None
+
+
+def _with_defaults(written: Mapping[str, Any], config: StageConfig) -> dict[str, Any]:
+    """Fill in the fields that the version that wrote a config did not have: it did the default."""
+    filled = dict(written)
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name not in filled and not field.is_required():
+            filled[name] = to_jsonable_python(field.get_default(call_default_factory=True))
+        elif isinstance(value, StageConfig) and isinstance(filled.get(name), dict):
+            filled[name] = _with_defaults(filled[name], value)
+    return filled
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

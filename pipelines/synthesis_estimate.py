@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Sequence
 from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
@@ -37,7 +38,7 @@ class SynthesizeEstimate(BaseModel):
 
 
 def estimate_synthesize(config: SynthesizeConfig, *, overwrite: bool = False) -> SynthesizeEstimate:
-    """Draw the first frames of the first video that is left, and tell what all of those will take.
+    """Draw the first frames of the first videos left, and tell what all that are left will take.
 
     Args:
         config: What to make.
@@ -51,7 +52,7 @@ def estimate_synthesize(config: SynthesizeConfig, *, overwrite: bool = False) ->
     there = videos_there(config.out, synthesis.info, videos, overwrite=overwrite)
     left = [one for one in videos if one.sequence_id not in there.committed]
     num_frames = sum(one.num_frames for one in left) - sum(there.begun_frames.values())
-    seconds_per_frame, bytes_per_frame = _probed(synthesis, left[0]) if left else (0.0, 0)
+    seconds_per_frame, bytes_per_frame = _probed(synthesis, left) if left else (0.0, 0)
     return SynthesizeEstimate(
         sequences=tuple(one.sequence_id for one in left),
         already_done=tuple(one.sequence_id for one in videos if one not in left),
@@ -64,17 +65,24 @@ def estimate_synthesize(config: SynthesizeConfig, *, overwrite: bool = False) ->
     )
 
 
-def _probed(synthesis: Synthesis, video: Video) -> tuple[float, int]:
-    """Draw the first frames of a video; returns seconds and bytes a frame."""
-    probed = min(PROBED_CHUNKS * synthesis.video_maker.chunk_length, video.num_frames)
-    drawn = synthesis.video_maker.render(video.labels.frames(0, probed), None)
-    warm_up = min(synthesis.video_maker.chunk_length, probed - 1)
+def _probed(synthesis: Synthesis, left: Sequence[Video]) -> tuple[float, int]:
+    """Draw the first frames of the first videos; returns seconds and bytes a frame."""
+    probed = left[: synthesis.parallel_videos]
+    lengths = [
+        min(PROBED_CHUNKS * synthesis.video_maker.chunk_length, one.num_frames) for one in probed
+    ]
+    streams = [
+        (video.labels.frames(0, length), None)
+        for video, length in zip(probed, lengths, strict=True)
+    ]
+    drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
+    warm_up = len(probed) * min(synthesis.video_maker.chunk_length, min(lengths) - 1)
     sizes = [0]
-    for rendered in islice(drawn, warm_up):
-        encode_row(rendered.frame, video.sequence_id, synthesis.info)
+    for number, rendered in islice(drawn, warm_up):
+        encode_row(rendered.frame, probed[number].sequence_id, synthesis.info)
     started = time.monotonic()
-    for rendered in drawn:
-        row = encode_row(rendered.frame, video.sequence_id, synthesis.info)
+    for number, rendered in drawn:
+        row = encode_row(rendered.frame, probed[number].sequence_id, synthesis.info)
         pictures = (row.get(layer) for layer in FRAME_LAYERS)
         sizes.append(sum(len(picture["bytes"]) for picture in pictures if picture))
     timed = max(len(sizes) - 1, 1)

@@ -32,6 +32,8 @@ class Synthesis:
     """Of the store to write."""
     part_frames: int
     """Frames after which a stopped run can go on."""
+    parallel_videos: int
+    """Videos drawn in one batch; no more than there are."""
 
 
 def prepare(config: SynthesizeConfig) -> Synthesis:
@@ -55,7 +57,8 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
-    facts = _facts(config, video_maker)
+    at_once = min(config.parallel_videos, _num_videos(config, reader, len(plans)))
+    facts = _facts(config, video_maker, at_once)
     if plans:
         _check_sizes(plans, checkpoint.size_hw)
         videos = [
@@ -66,7 +69,11 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
         size_hw = checkpoint.size_hw
         videos = list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers, facts=facts))
     info = _store_info(reader, checkpoint, motion, edited=bool(edits or plans))
-    return Synthesis(tuple(videos), video_maker, info, config.part_frames)
+    return Synthesis(tuple(videos), video_maker, info, config.part_frames, at_once)
+
+
+def _num_videos(config: SynthesizeConfig, reader: StoreReader, num_plans: int) -> int:
+    return num_plans or config.variants * len(config.sequences or reader.sequence_ids)
 
 
 def check_classes_seen(
@@ -175,7 +182,9 @@ def _check_motion(checkpoint: CheckpointInfo, where: str, *, has_flow: bool) -> 
         )
 
 
-def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object]:
+def _facts(
+    config: SynthesizeConfig, video_maker: LongVideo, parallel_videos: int
+) -> dict[str, object]:
     """Return what the frames depend on beside labels and edits."""
     generator = video_maker.generator
     device = next(generator.parameters()).device
@@ -192,6 +201,7 @@ def _facts(config: SynthesizeConfig, video_maker: LongVideo) -> dict[str, object
         "entering_share": video_maker.entering_share,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
+        **({"parallel_videos": parallel_videos} if parallel_videos > 1 else {}),
     }
 
 

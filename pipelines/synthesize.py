@@ -1,7 +1,8 @@
 """Synthesize videos: label maps from a store, edited if asked, drawn frame after frame."""
 
 import time
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from svsdata.pipelines.synthesis_plan import Synthesis, prepare
 from svsdata.pipelines.video_store import VideoRows, opened_store, require_same_recipes
 from svsdata.progress import Progress
 from svsdata.records import Frame
-from svsdata.store.sharing import share
+from svsdata.store.sharing import SharedWork
 from svsdata.store.writer import StoreWriter
-from svsdata.synthesis.long_video import Rendered, VideoState
+from svsdata.synthesis.long_video import Rendered
+from svsdata.synthesis.video_state import VideoState
 
 
 class SynthesizeResult(BaseModel):
@@ -68,66 +70,119 @@ def run_synthesize(
             f"drawn at {width}x{height}, the checkpoint's size; the frames of '{config.store}' "
             f"are {old_hw[1]}x{old_hw[0]}"
         )
-    unfinished = {
-        video.sequence_id: video for video in videos if video.sequence_id not in writer.committed
-    }
+    committed = writer.committed
+    unfinished = {one.sequence_id: one for one in videos if one.sequence_id not in committed}
     total, left = (sum(one.num_frames for one in group) for group in (videos, unfinished.values()))
     progress.start("synthesize", total, done=total - left)
     started, planner = time.monotonic(), Planner(videos)
+    work, made = SharedWork(writer, unfinished, progress), list[str]()
     outcomes: dict[str, list[EditOutcome]] = {}
 
-    def make(sequence_id: str) -> int | None:
-        video = unfinished[sequence_id]
-        plan = planner.plan(video)
-        own = outcomes[sequence_id] = outcomes_of(sequence_id, plan, progress) if plan else []
-        if own and all(one.status == "rejected" for one in own):
-            return None
-        return _make(video, plan, synthesis, writer, progress)
+    def begun(free: Iterable[str]) -> Iterator[_Making]:
+        for sequence_id in free:
+            video = unfinished[sequence_id]
+            plan = planner.plan(video)
+            own = outcomes_of(sequence_id, plan, progress) if plan else []
+            if own and all(one.status == "rejected" for one in own):
+                outcomes[sequence_id] = own
+                progress.advance(video.num_frames)
+                continue
+            with work.unless_taken(sequence_id):
+                making = _Making(video, plan, synthesis, writer)
+                outcomes[sequence_id] = own
+                made.append(sequence_id)
+                yield making
 
-    drawn = share(writer, unfinished, make, progress)
+    drawn = 0
+    for free in work.rounds():
+        drawn += _make(begun(free), synthesis, progress)
     require_same_recipes(writer, videos)  # of those that other processes made meanwhile
-    made = {one: frames for one, frames in drawn.items() if frames is not None}
-    told = tuple(outcome for one in drawn for outcome in outcomes[one])
-    if unfinished and len(drawn) == len(unfinished) and not made:
+    told = tuple(outcome for own in outcomes.values() for outcome in own)
+    if not made and len(outcomes) == len(videos):
         raise EditPlanError(f"no edit can be applied to any sequence; {told[0].in_words()}")
     return SynthesizeResult(
         out=config.out,
         sequences=tuple(made),
         already_done=tuple(one.sequence_id for one in videos if one.sequence_id not in unfinished),
-        elsewhere=tuple(one for one in unfinished if one not in drawn),
-        num_frames=sum(made.values()),
-        frames_per_second=sum(made.values()) / (time.monotonic() - started) if made else 0.0,
+        elsewhere=tuple(work.elsewhere),
+        num_frames=drawn,
+        frames_per_second=drawn / (time.monotonic() - started) if drawn else 0.0,
         edits=told,
     )
 
 
-def _make(
-    video: Video,
-    plan: EditPlan | None,
-    synthesis: Synthesis,
-    writer: StoreWriter,
-    progress: Progress,
-) -> int:
-    """Draw and write one video from where an earlier run stopped; returns the frames drawn."""
-    base, video_maker = video.labels.sequence, synthesis.video_maker
-    with writer.sequence(
-        video.sequence_id,
-        source=f"synthesized:{base.sequence_id}",
-        fps=base.fps,
-        stateful=True,
-        recipe=video.recipe,
-    ) as rows:
-        made = VideoRows(video, plan, store=writer, rows=rows, part_frames=synthesis.part_frames)
-        state = VideoState.from_arrays(rows.state) if rows.state else None
-        progress.advance(made.first_frame)
-        labels = in_background(made.edited_labels(), capacity=2 * video_maker.chunk_length)
-        with closing(labels):  # type: ignore[type-var]
-            for rendered in video_maker.render(labels, state):
-                after = rendered.state.arrays() if rendered.state else None
-                made.append(_row(rendered, video), after)
-                progress.advance()
-        made.commit({"generator": video_maker.name}, model=video_maker.name)
-    return video.num_frames - made.first_frame
+def _make(begun: Iterable["_Making"], synthesis: Synthesis, progress: Progress) -> int:
+    """Draw and write videos, each from where an earlier run stopped; returns the frames drawn."""
+    making: dict[int, _Making] = {}
+    number = drawn = 0
+
+    def streams() -> Iterator[tuple[Iterator[Frame], VideoState | None]]:
+        nonlocal number
+        for one in begun:
+            progress.advance(one.num_written)
+            if one.num_written == one.num_frames:
+                one.finish()
+                continue
+            making[number] = one
+            number += 1
+            yield one.labels, one.state
+
+    together = synthesis.video_maker.render_together(streams(), rows=synthesis.parallel_videos)
+    try:
+        for which, rendered in together:
+            making[which].append(rendered)
+            progress.advance()
+            drawn += 1
+            if making[which].num_written == making[which].num_frames:
+                making.pop(which).finish()
+    finally:
+        for one in making.values():
+            one.close()
+    return drawn
+
+
+class _Making:
+    """A video on its way into the store."""
+
+    def __init__(
+        self, video: Video, plan: EditPlan | None, synthesis: Synthesis, writer: StoreWriter
+    ) -> None:
+        self._video, self._model = video, synthesis.video_maker.name
+        self.num_frames = video.num_frames
+        base = video.labels.sequence
+        with ExitStack() as opened:
+            rows = opened.enter_context(
+                writer.sequence(
+                    video.sequence_id,
+                    source=f"synthesized:{base.sequence_id}",
+                    fps=base.fps,
+                    stateful=True,
+                    recipe=video.recipe,
+                )
+            )
+            part_frames = synthesis.part_frames
+            self._rows = VideoRows(video, plan, store=writer, rows=rows, part_frames=part_frames)
+            self.num_written = self._rows.first_frame
+            self.state = VideoState.from_arrays(rows.state) if rows.state else None
+            ahead = 2 * synthesis.video_maker.chunk_length
+            self.labels = in_background(self._rows.edited_labels(), capacity=ahead)
+            opened.enter_context(closing(self.labels))  # type: ignore[type-var]
+            self._opened = opened.pop_all()
+
+    def append(self, rendered: Rendered) -> None:
+        """Write the next frame."""
+        after = rendered.state.arrays() if rendered.state else None
+        self._rows.append(_row(rendered, self._video), after)
+        self.num_written += 1
+
+    def finish(self) -> None:
+        """Make the video visible."""
+        with self._opened:
+            self._rows.commit({"generator": self._model}, model=self._model)
+
+    def close(self) -> None:
+        """Keep what was closed of the video for the next run."""
+        self._opened.close()
 
 
 def _row(rendered: Rendered, video: Video) -> Frame:

@@ -12,10 +12,11 @@ from svsdata.nets.features.vgg import vgg_from_state_dict
 from svsdata.nets.models import (
     build_generator,
     build_image_discriminator,
+    changed_config,
     model_config,
 )
-from svsdata.nets.svsgan.config import video_discriminator_configs
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
+from svsdata.nets.svsgan.presets import video_discriminator_configs
 from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.pipelines.configs.train import TrainConfig
@@ -77,16 +78,15 @@ def grown_generator(
 
 def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> VideoGenerator[Any]:
     label_set = plan.reader.info.label_set
-    return build_generator(
-        model_config(
-            config.model,
-            label_set.num_classes,
-            edges=plan.uses_edges,
-            extra_blocks=extra_blocks,
-            width=config.width,
-            foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
-        )
+    model = model_config(
+        config.model,
+        label_set.num_classes,
+        edges=plan.uses_edges,
+        extra_blocks=extra_blocks,
+        width=config.width,
+        foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
     )
+    return build_generator(changed_config(model, **config.network.model_dump()))
 
 
 def place(network: nn.Module, device: torch.device) -> None:

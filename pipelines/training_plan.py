@@ -7,7 +7,7 @@ from math import gcd, lcm
 from svsdata.checkpoints.weights import CheckpointInfo
 from svsdata.crops import crop_advice, rows_of_shape
 from svsdata.errors import ConfigError, StoreError
-from svsdata.nets.models import image_size_multiple, model_config
+from svsdata.nets.models import changed_config, image_size_multiple, model_config
 from svsdata.pipelines.configs.train import TrainConfig, presets_by_shape
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
@@ -133,6 +133,14 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             "LabelMix needs a discriminator that segments, model A has one of patches; "
             "set loss_weights.labelmix=0 or train model B"
         )
+    shape = changed_config(model_config(config.model, 1), **config.network.model_dump())
+    reader = f"model {config.model}"
+    reader += " with network.motion_sees_image" if config.network.motion_sees_image else ""
+    if config.given_motion and not shape.labels_tell_motion:
+        raise ConfigError(
+            f"given_motion is {config.given_motion:g}, and {reader} draws its flow together with "
+            "the frame; leave it at 0, or train another model"
+        )
     most = 0
     for phase in config.phases:
         _check_size(config.model, phase, store_hw)
@@ -147,14 +155,9 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
             )
         if phase.learns == "new_blocks" and not phase.extra_blocks:
             raise ConfigError("a phase learns new_blocks and has no extra_blocks to train")
-        if config.given_motion and config.model in ("A", "B"):
+        if phase.learns == "motion" and not shape.labels_tell_motion:
             raise ConfigError(
-                f"given_motion is {config.given_motion:g}, and model {config.model} draws its flow "
-                "together with the frame; leave it at 0, or train another model"
-            )
-        if phase.learns == "motion" and config.model in ("A", "B"):
-            raise ConfigError(
-                f"a phase learns motion, which model {config.model} reads off pictures too; "
+                f"a phase learns motion, which {reader} reads off pictures too; "
                 "leave that phase out, or train another model"
             )
         most = phase.extra_blocks

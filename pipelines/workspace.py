@@ -11,8 +11,8 @@ from svsdata.pipelines.configs.base import read_toml
 from svsdata.store.files import local_folder
 
 FILE_NAME = "svsdata.toml"
-KEYS = ("source", "store", "run", "out", "preset")
-STAGES = ("label", "train", "synthesize", "evaluate", "gate", "export")
+KEYS = ("source", "store", "run", "out", "preset", "plans", "edited")
+STAGES = ("label", "train", "edit", "synthesize", "evaluate", "gate", "export")
 PATH_FIELDS = {
     *("semantic", "instance", "confidence", "start_from", "edit_files", "plans", "shapes"),
     *("weights_folder", "kept_figures"),
@@ -35,6 +35,11 @@ run = "run"
 
 # The store that `svsdata synthesize` writes.
 out = "synthetic"
+
+# Where `svsdata edit plan` writes plans, and the store of labels that `svsdata edit apply` makes of
+# them.
+plans = "plans"
+edited = "edited"
 
 # What `svsdata train` starts from: carry or demo (small networks), cityscapes, kitti360 or
 # recommended.
@@ -68,6 +73,16 @@ class Workspace:
         local_folder(value, key)
         base = Path() if given is not None or self.path is None else self.path.parent
         return os.path.abspath(base / value)  # noqa: PTH100 resolve() would follow links
+
+    def get_or_beside(self, key: str, given: str | Path | None, default: str) -> str:
+        """Return as ``get`` does; what nobody says lies beside the workspace file, if there is one.
+
+        Args:
+            key: Of the workspace; one that it does not know is never said there.
+            given: On the command line.
+            default: Name of a file or folder.
+        """
+        return self.get(key, given) or str(self._placed(default))
 
     def require(self, key: str, given: str | Path | None = None) -> str:
         """Return as ``get`` does.

@@ -15,18 +15,26 @@ from svsdata.records import Flow, Mask
 Pixel = TypeVar("Pixel", np.uint8, np.uint16, np.float32)
 
 
-def warp(previous: NDArray[Pixel], flow: Flow, *, nearest: bool = False) -> NDArray[Pixel]:
+def warp(
+    previous: NDArray[Pixel],
+    flow: Flow,
+    *,
+    nearest: bool = False,
+    window: tuple[slice, slice] = (slice(None), slice(None)),
+) -> NDArray[Pixel]:
     """Gather the previous frame onto the current grid: result(x) = previous(x + flow(x)).
 
     Args:
         previous: (H, W) or (H, W, C), uint8, uint16 or float32.
         flow: (H, W, 2) backward flow.
         nearest: Take the nearest sample, as maps of ids need; else bilinear.
+        window: Rows and columns of the result that are wanted.
 
     Returns:
-        Same shape and dtype; samples beyond the border repeat it.
+        Same dtype and, but for the window, shape; samples beyond the border repeat it.
     """
-    return _sampled(previous, _sample_points(flow), nearest=nearest)
+    points = flow[window] + _pixel_places(*flow.shape[:2])[window]
+    return _sampled(previous, points, nearest=nearest)
 
 
 def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:

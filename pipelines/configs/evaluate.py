@@ -1,5 +1,6 @@
 """What ``svsdata evaluate`` can be told."""
 
+import re
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -53,6 +54,11 @@ class EvaluateConfig(StageConfig):
     """Count the first so many clips of each sequence alone; None counts all frames."""
     fid_variant: Literal["pytorch-fid", "clean-fid"] = "pytorch-fid"
     """Whose resizing comes before Inception."""
+    fvd_framing: Literal["squash", "crop"] = "squash"
+    """What FVD sees of a frame: all of it, squashed to a square, as cd-fvd takes arrays, or the
+    square in its middle, as cd-fvd's loaders of videos cut it."""
+    fvd_ddof: Literal[0, 1] = 0
+    """Of FVD's covariances; 0 as cd-fvd, 1 as most others."""
     lpips_trunk: Literal["alex", "vgg"] = "alex"
     """Network of LPIPS."""
     judge: str | None = None
@@ -68,7 +74,7 @@ class EvaluateConfig(StageConfig):
     """Folder of what was measured of real stores, so that the next evaluation beside the same
     recordings takes it up instead of measuring it again. None, ``none`` in words, keeps nothing
     and takes nothing up."""
-    part: str | None = Field(None, pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")
+    part: str | None = None
     """Measure a part of the sequences alone, ``2/4`` the second of every four, and keep its figures
     in ``kept_figures`` instead of writing a report. The same evaluation without it joins them."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -84,6 +90,9 @@ class EvaluateConfig(StageConfig):
     @field_validator("part")
     @classmethod
     def _is_one_of(cls, part: str | None) -> str | None:
-        if part is not None and int(part.partition("/")[0]) > int(part.partition("/")[2]):
-            raise ValueError(f"there is no part {part}; the last one is N/N")
+        if part is None:
+            return None
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", part)
+        if not found or int(found[1]) > int(found[2]):
+            raise ValueError("expected I/N, one of N parts: 1/4, 2/4, 3/4 or 4/4")
         return part

@@ -27,6 +27,9 @@ class SynthesizeConfig(EditChoices):
     (``reference_free`` above 0 in training); the store then needs no pictures."""
     chunk_length: int = Field(4, ge=1, le=64)
     """Frames whose label features are computed in one batch; results depend on it by rounding."""
+    parallel_videos: int = Field(1, ge=1, le=64)
+    """Videos that are drawn at once, in one batch: on a GPU several are faster together than one
+    after the other. Each takes the memory of one; results depend on it by rounding."""
     flow: bool = True
     """Keep the flow of the labels, edits and all, where the base has flow; a frame of 512x256 then
     takes about 0.2 MB more."""

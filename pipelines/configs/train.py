@@ -39,6 +39,20 @@ class LossWeights(StageConfig):
     in the paper. Of no use to model A, whose discriminator does not segment."""
 
 
+class NetworkChanges(StageConfig):
+    """What a generator has otherwise than its model; A and B have nothing otherwise."""
+
+    fusion: Literal["proj", "blend", "gate", "cat"] | None = None
+    """How generated features x and carried-over ones s meet under the occlusion mask m. ``proj``: a
+    1x1 convolution of both, weighed; ``blend``: m x + (1 - m) s; ``gate``: x + (1 - m) s; ``cat``:
+    x beside (1 - m) s. None: the model's."""
+    image_sees_occlusion: bool = False
+    """The image encoder sees the occlusion mask beside the warped image; not for D."""
+    motion_sees_image: bool = False
+    """The motion network sees the previous image beside the labels, whose texture may tell motion
+    where labels do not. Then it cannot be learned first, nor be given."""
+
+
 _LENGTHS = (6, 12, 24, 30)
 
 
@@ -69,6 +83,8 @@ class TrainConfig(StageConfig):
     """Run directory: config, checkpoints, figures, previews."""
     model: str = "C"
     """Network: see ``svsdata model table``."""
+    network: NetworkChanges = NetworkChanges()
+    """What the generator has otherwise than its model."""
     width: float = Field(1.0, gt=0)
     """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
     start_from: Path | None = None

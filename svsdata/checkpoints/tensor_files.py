@@ -78,7 +78,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """Write a safetensors file under a temporary name, flush it, and rename it."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
+        partial.touch()
+        usual_mode = partial.stat().st_mode
         save_file(contiguous, partial, metadata)
+        partial.chmod(usual_mode)  # safetensors makes a file that its owner alone may read
         with partial.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -93,7 +96,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
-    except (FileNotFoundError, SafetensorError) as error:
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read '{path}': {error}; is it complete?") from error
 
 
@@ -106,7 +109,7 @@ def read_notes(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
-    except (FileNotFoundError, SafetensorError) as error:
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read '{path}': {error}; is it complete?") from error
 
 

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
-from svsdata.editing.checks import Candidate, Fault, first_fault, ground_note, never_right
+from svsdata.editing.checks import (
+    NOTHING_LEFT,
+    Candidate,
+    Fault,
+    first_fault,
+    ground_note,
+    never_right,
+)
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.placement import RoadPath
@@ -109,7 +116,7 @@ def plan_additions(
                 nearest_miss = rank, row
         start += stride
     if not rows:
-        barred_row = replace(blank, reason="HIDDEN", note="no moment is left to try")
+        barred_row = replace(blank, reason="HIDDEN", note=NOTHING_LEFT)
         rows.append(replace(nearest_miss[1], occurrence=0) if nearest_miss else barred_row)
     return rows
 

@@ -8,7 +8,7 @@ import numpy as np
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shape_library import ShapeLibrary
-from svsdata.editing.shape_matching import best_match, stand_of, views_of
+from svsdata.editing.shape_matching import Match, best_match, stand_of, views_of
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
 
@@ -28,7 +28,7 @@ def borrow_shapes(plan: EditPlan, edits: Sequence[Edit], library: ShapeLibrary |
     Raises:
         EditPlanError: If an edit asks for a library and there is none.
     """
-    asking = {edit.id for edit in edits if edit.shape.source == "library"}
+    asking = {edit.id for edit in edits if edit.outline == "library"}
     if asking and library is None:
         raise EditPlanError(
             f"edit '{min(asking)}' takes its shape from a library and none is named; add "
@@ -44,18 +44,21 @@ def borrow_shapes(plan: EditPlan, edits: Sequence[Edit], library: ShapeLibrary |
 
 
 def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> PlannedEdit:
+    match = match_of(row, plan, library)
+    return row.noted(NO_DONOR) if match is None else replace(row, shape=match.borrowed())
+
+
+def match_of(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Match | None:
+    """Find the donor for a row of a plan that draws; None where none fits."""
     kind = OBJECT_KINDS[row.class_name]
     parts = kind.build(*row.size_m, 0.0)
     stands = [stand_of(plan.camera, parts, pose) for pose in row.poses]
     is_known = np.array([stand is not None for stand in stands])
     if kind.class_names != (kind.name,) or not is_known.any():
-        return row.noted(NO_DONOR)
+        return None
     known_depths = [stand.depth_m for stand in stands if stand is not None]
     frames = np.arange(len(stands))
     # Beside the camera the solid is drawn: any moment will do there.
     depths = np.interp(frames, frames[is_known], known_depths)
     views = views_of(plan.camera, row.poses)
-    match = best_match(library, row.class_name, views, depths, row.size_m[2])
-    if match is None:
-        return row.noted(NO_DONOR)
-    return replace(row, shape=match.borrowed())
+    return best_match(library, row.class_name, views, depths, row.size_m[2])

@@ -7,7 +7,7 @@ import numpy as np
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
 from svsdata.editing.changed_ways import new_way, nudged
-from svsdata.editing.checks import Candidate, Fault, first_fault, ground_note
+from svsdata.editing.checks import NOTHING_LEFT, Candidate, Fault, first_fault, ground_note
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import PlannedEdit
@@ -161,7 +161,7 @@ def _one(
         note = f"object {instance_id} is never seen near enough to tell where it stands"
         return _rejected(row, Fault("NO_PLACE", note))
     crowd = crowd.without(row.erased_ids)
-    best = _rejected(row, Fault("HIDDEN", f"object {instance_id}: nothing is left to try"))
+    best = _rejected(row, Fault("HIDDEN", f"object {instance_id}: {NOTHING_LEFT}"))
     for attempt in range(_MAX_TRIES if edit.checks.on_fail == "shift" else 1):
         seed = derived_seed(setting.seed, edit.id, instance_id, attempt)
         if seed not in barred:

@@ -27,11 +27,14 @@ _SPEED_TOLERANCE = 1.02
 _FAST_EGO_MPS = 15.0
 # Hard braking and steering of a vehicle; more is a jump.
 _MAX_ACCELERATION_MPS2 = 12.0
+NOTHING_LEFT = "nothing is left to try"
+"""Note of what trials took every try from; what they found wrong takes its place."""
+GROUND_UNKNOWN = "OFFSURF not judged: the ground under it is never seen"
 # Places on a footprint where the ground is looked up, as shares of its length and width.
-_SPOTS = np.array([(x, y) for x in (-0.45, 0.0, 0.45) for y in (-0.45, 0.0, 0.45)])
+FOOTPRINT_SPOTS = np.array([(x, y) for x in (-0.45, 0.0, 0.45) for y in (-0.45, 0.0, 0.45)])
 _GROUND_EVERY = 3
 # Labels near a kerb are off by a pixel and the vehicle's way by decimetres.
-_ON_SURFACE_SHARE = 0.9
+ON_SURFACE_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -212,7 +215,7 @@ def ground_note(candidate: Candidate, setting: Setting, checks: Checks) -> str:
     _, _, is_known = _ground_under(candidate, setting)
     if checks.off_surface == "ignore" or is_known.any():
         return ""
-    return "OFFSURF not judged: the ground under it is never seen"
+    return GROUND_UNKNOWN
 
 
 def _ground_under(
@@ -221,7 +224,7 @@ def _ground_under(
     """Look up the ground at some steps: which (T,), its labels (T, S), whether known there (T,)."""
     steps = np.flatnonzero(candidate.shown)[::_GROUND_EVERY]
     poses = candidate.poses[steps]
-    spots = _SPOTS * candidate.size_m[:2]
+    spots = FOOTPRINT_SPOTS * candidate.size_m[:2]
     each = np.repeat(poses, len(spots), axis=0)
     points = turned(np.tile(spots, (len(poses), 1)), each[:, 2]) + each[:, :2]
     frames = np.repeat(candidate.first_frame + steps, len(spots))
@@ -244,7 +247,7 @@ def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Faul
     if not is_known.any():
         return None
     share = stands.sum(axis=1)[is_known] / known.sum(axis=1)[is_known]
-    if (share >= checks.surface_share).mean() >= _ON_SURFACE_SHARE:
+    if (share >= checks.surface_share).mean() >= ON_SURFACE_SHARE:
         return None
     foreign = labels[known & ~stands]
     name = scene.label_set.labels[int(np.bincount(foreign).argmax())].name

@@ -48,8 +48,8 @@ _ALLOWED = {
     "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
     "remove": ("fill", "enter"),
     "replace": ("size_m", "shape", "anchor", "fill", "enter"),
-    "shift": ("fill", "enter"),
-    "retime": ("fill", "enter"),
+    "shift": ("shape", "fill", "enter"),
+    "retime": ("shape", "fill", "enter"),
     "relabel": (),
 }
 
@@ -195,6 +195,8 @@ def _check_wording(edit: Edit, where: str) -> None:
             raise EditPlanError(f"{where} with op '{edit.op}' needs '{word}'")
     for word in sorted(said - {*_COMMON, *_NEEDED[edit.op], *_ALLOWED[edit.op]}):
         raise EditPlanError(f"{where}: '{word}' means nothing to op '{edit.op}'")
+    if edit.shape.source == "own" and edit.op not in ("shift", "retime"):
+        raise EditPlanError(f"{where}: what op '{edit.op}' draws has no outline of its own")
     if edit.op == "add":
         _check_motion(edit, where)
     if edit.region is not None:

@@ -30,6 +30,8 @@ _GROUND_WITHIN_M = 300.0
 _LATTICE_WIDTH = 512
 # How far across ground that nobody saw may be taken from.
 _BESIDE_M = 6.0
+_NOWHERE = 1 << 20
+"""Pixels away from all."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,13 @@ def fill_hole(
         memory: Of the plan whose camera and vehicle poses relate the frames.
         columns_only: Continue the columns and look nowhere else.
     """
-    around = semantic.copy()
-    hole.write(np.full_like(hole.mask, NO_LABEL), around)
-    columns = continued_columns(around, hole.rect, memory.label_set)
+    hole.write(np.full_like(hole.mask, NO_LABEL), semantic)
+    columns = continued_columns(semantic, hole.rect, memory.label_set)
     if not columns_only:
         roadside = memory.around((*window.before, window.frame, *window.after))
         sight = memory.viewpoint(window.frame.frame_index).sight
         lattice = _Lattice.of(hole, semantic.shape[1], sight)
-        scene = _Scene(around, columns, window, memory, roadside)
+        scene = _Scene(semantic, columns, window, memory, roadside)
         lattice.write(_looked_up(lattice, scene), columns.labels)
     hole.write(columns.labels, semantic)
 
@@ -131,7 +132,8 @@ class _Lattice:
         """Write what was found at these pixels around them into (h, w) labels of the rectangle."""
         grid = np.full(self.shape, NO_LABEL, np.uint8)
         grid.ravel()[self.cells] = found
-        fine = grid.repeat(self.step, axis=1).repeat(self.step, axis=0)
+        size_wh = (self.step * grid.shape[1], self.step * grid.shape[0])
+        fine = np.asarray(cv2.resize(grid, size_wh, interpolation=cv2.INTER_NEAREST), np.uint8)
         fine = fine[: labels.shape[0], : labels.shape[1]]
         is_found = (fine != NO_LABEL).view(np.uint8)
         cv2.copyTo(fine, is_found, labels[: fine.shape[0], : fine.shape[1]])
@@ -207,19 +209,21 @@ def _beside(
     Returns:
         (N,) labels of the pixels ``lost`` of a lattice, ``NO_LABEL`` where none is within metres.
     """
-    columns = lattice.columns.take(lost)
-    rows = lattice.rows.take(lost)
-    is_first = np.append(True, rows[1:] != rows[:-1])[: len(rows)]
-    inverse = np.cumsum(is_first) - 1
+    if not len(lost):
+        return np.zeros(0, np.uint8)
+    columns, rows = lattice.columns.take(lost), lattice.rows.take(lost)
+    is_first = np.append(True, rows[1:] != rows[:-1])
     labels = around[rows[is_first]]
     width = labels.shape[1]
-    known = is_flat[labels]
-    numbers = np.arange(width)
-    left = np.maximum.accumulate(np.where(known, numbers, -width), axis=1)
-    right = np.minimum.accumulate(np.where(known, numbers, 2 * width)[:, ::-1], axis=1)[:, ::-1]
-    place = (inverse, columns)
-    before, after = columns - left[place], right[place] - columns
-    source = np.where(before <= after, left[place], right[place])
+    start = (np.cumsum(is_first) - 1) * width
+    # Ends that are far from all.
+    known = np.flatnonzero(cv2.LUT(labels, is_flat.view(np.uint8)))
+    known = np.concatenate([[-_NOWHERE], known, [labels.size + _NOWHERE]])
+    rank = np.searchsorted(known, start + columns)
+    left, right = known.take(rank - 1) - start, known.take(rank) - start
+    before = np.where(left >= 0, columns - left, _NOWHERE)
+    after = np.where(right < width, right - columns, _NOWHERE)
     metres = np.minimum(before, after) * lattice.depth.take(lost) / lattice.sight.focal_px
-    found = labels[inverse, np.clip(source, 0, width - 1)]
-    return np.where(metres < _BESIDE_M, found, NO_LABEL).astype(np.uint8)
+    is_near = metres < _BESIDE_M
+    source = np.where(is_near, start + np.where(before <= after, left, right), 0)
+    return np.where(is_near, labels.ravel().take(source, mode="clip"), np.uint8(NO_LABEL))

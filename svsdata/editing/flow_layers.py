@@ -61,8 +61,20 @@ class FlowLayers:
         )
 
     def hide(self, covered: Mask) -> None:
-        """Occlude what comes out from behind what covered the frame before."""
-        np.maximum(self.occlusion, warp(covered, self.flow, nearest=True), out=self.occlusion)
+        """Occlude what comes out from behind what covered the frame before: not nothing."""
+        box = Rect.around(covered)
+        assert box is not None
+        # Only what is no farther from it than the flow is long can come from there.
+        height, width = covered.shape
+        near = slice(0, height), slice(0, width)
+        for _ in range(2):
+            reach = min(int(cv2.norm(self.flow[near], cv2.NORM_INF)) + 2, height + width)
+            near = (
+                slice(max(0, box.y0 - reach), box.y1 + reach),
+                slice(max(0, box.x0 - reach), box.x1 + reach),
+            )
+        hidden = warp(covered, self.flow, nearest=True, window=near)
+        np.maximum(self.occlusion[near], hidden, out=self.occlusion[near])
 
     def forget(self, mask: Mask, rect: Rect) -> None:
         """Make the flow of a mask inside a rectangle unknown."""

@@ -195,8 +195,10 @@ class Checks(Record):
 class Shape(Record):
     """What the outline of an object is."""
 
-    source: Literal["solid", "library"] = Field(default="solid", alias="from")
-    """``solid``: a solid of its class; ``library``: borrowed from a real object, where one fits."""
+    source: Literal["solid", "library", "own"] | None = Field(default=None, alias="from")
+    """``solid``: a solid of its class; ``library``: borrowed from a real object, where one fits;
+    ``own``: that of the object itself where it was seen whole, for what is moved. None: ``own`` for
+    what is moved, else ``solid``."""
 
 
 class Edit(Record):
@@ -232,6 +234,11 @@ class Edit(Record):
     from_class: str | None = Field(default=None, alias="from")
     to_class: str | None = Field(default=None, alias="to")
     checks: Checks = Checks()
+
+    @property
+    def outline(self) -> Literal["solid", "library", "own"]:
+        """What objects are drawn with."""
+        return self.shape.source or ("own" if self.op in ("shift", "retime") else "solid")
 
 
 class EditFile(Record):

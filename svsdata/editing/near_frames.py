@@ -14,7 +14,7 @@ from svsdata.records import SemanticMap
 Number = TypeVar("Number", np.uint8, np.uint16)
 
 _NEAR_M = 0.3
-# Columns that OpenCV takes; see ``nearest_at``.
+# Columns that OpenCV takes: less than 2 ** 15.
 _AT_ONCE = 1 << 14
 
 
@@ -40,16 +40,35 @@ def labels_at(
     Returns:
         (P,) labels, ``NO_LABEL`` where the frame does not show the place.
     """
+    u, v = _pixels_of(projected, near_m)
+    return _read(semantic, u, v)
+
+
+def _pixels_of(projected: NDArray[np.float64], near_m: float) -> NDArray[np.float32]:
+    """(2, ...) nearest columns and rows of (3, ...) z-depth times (u, v, 1), which is overwritten.
+
+    Before the map begins where nothing is seen.
+    """
     pixels, depth = projected[:2], projected[2]
-    is_near = np.flatnonzero(depth <= near_m)
-    pixels[0, is_near], depth[is_near] = -1.0, 1.0
+    is_near = depth <= near_m
+    if is_near.any():
+        pixels[0][is_near], depth[is_near] = -1.0, 1.0
     pixels /= depth
-    places = pixels[:, None]
+    # Rounded here: as float32 a place could fall to the neighbour of its pixel.
+    return np.rint(pixels, out=pixels).astype(np.float32)
+
+
+def _read(semantic: SemanticMap, u: NDArray[np.float32], v: NDArray[np.float32]) -> SemanticMap:
+    """(P,) labels at whole columns and rows, ``NO_LABEL`` beyond the map."""
     parts = [
-        nearest_at(semantic, places[..., start : start + _AT_ONCE], NO_LABEL)[0]
-        for start in range(0, len(depth), _AT_ONCE)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
+        cv2.remap(
+            semantic, u[None, at : at + _AT_ONCE], v[None, at : at + _AT_ONCE], cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=NO_LABEL,
+        )[0]
+        for at in range(0, len(u), _AT_ONCE)
+    ]  # fmt: skip
+    whole = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
+    return np.asarray(whole, np.uint8)
 
 
 def nearest_at(
@@ -90,10 +109,10 @@ def first_seen(
     if not len(frames) or not found.size:
         return found[0]
     # One product of all matrices is several times as fast as one of each.
-    projected = np.concatenate([it.projection for it in frames]) @ places
-    for frame, own in zip(
-        reversed(frames), projected.reshape(-1, 3, found.size)[::-1], strict=True
-    ):
-        shown = labels_at(frame.semantic, own)[None]
-        cv2.copyTo(shown, cv2.LUT(shown, counts), found)
+    projections = np.stack([it.projection for it in frames], axis=1).reshape(-1, 4)
+    pixels = _pixels_of((projections @ places).reshape(3, len(frames), -1), _NEAR_M)
+    shown = np.stack([_read(it.semantic, *own) for it, *own in zip(frames, *pixels, strict=True)])
+    is_shown = cv2.LUT(shown, counts)
+    for number in reversed(range(len(frames))):
+        cv2.copyTo(shown[number : number + 1], is_shown[number : number + 1], found)
     return found[0]

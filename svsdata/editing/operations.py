@@ -171,11 +171,7 @@ def _hole(rows: Sequence[PlannedEdit], maps: Maps, label_set: LabelSet) -> Hole 
             index_of_class[label_set.label(row.erased_class).id] = row.index
         index_of_id[list(row.erased_ids)] = row.index
         touched |= {one // INSTANCE_BASE for one in row.erased_ids}
-    whole = [
-        (maps.semantic == label_id) * index_of_class[label_id]
-        for label_id in np.flatnonzero(index_of_class).tolist()
-    ]
-    gone = sum(whole[1:], whole[0]) if whole else np.zeros_like(maps.semantic)
+    gone = np.asarray(cv2.LUT(maps.semantic, index_of_class), np.uint8)
     for label_id in touched:
         is_touched = maps.semantic == label_id
         box = Rect.around(is_touched)

@@ -187,10 +187,16 @@ def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
     shape = facts.pop("shape") or BorrowedShape.none()
-    return facts | {
-        "checks": row.checks.model_dump(mode="json"),
-        "donor": shape.donor,
-        "donor_licence": shape.licence,
-        "masks": [base64.b64encode(mask).decode() for mask in shape.masks],
-        "mask_of_frame": shape.mask_of_frame,
-    }
+    # Plans from before masks were fitted keep their hash.
+    fits = {} if shape.fits_its_solid else {"mask_fits": shape.fits}
+    return (
+        facts
+        | fits
+        | {
+            "checks": row.checks.model_dump(mode="json"),
+            "donor": shape.donor,
+            "donor_licence": shape.licence,
+            "masks": [base64.b64encode(mask).decode() for mask in shape.masks],
+            "mask_of_frame": shape.mask_of_frame,
+        }
+    )

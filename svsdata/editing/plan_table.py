@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from svsdata.editing.language import Checks
 from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts
-from svsdata.editing.shape_matching import BorrowedShape
+from svsdata.editing.shape_matching import AS_THE_SOLID, BorrowedShape
 from svsdata.errors import EditPlanError
 from svsdata.records import Camera
 from svsdata.whole_files import whole_file
@@ -60,6 +60,9 @@ _SCHEMA = pa.schema(
         ("donor_licence", pa.string()),
         ("masks", pa.list_(pa.string())),
         ("mask_of_frame", pa.list_(pa.int32())),
+        ("mask_height", _NUMBERS),
+        ("mask_right", _NUMBERS),
+        ("mask_below", _NUMBERS),
     ]
 )
 # Fields of a row that are kept as several columns, in their order.
@@ -68,6 +71,7 @@ _SPLIT = {
     "size_m": ("length_m", "width_m", "height_m"),
     "poses": ("ahead_m", "left_m", "heading_rad"),
 }
+_FITS = ("mask_height", "mask_right", "mask_below")
 
 
 def write_plan(path: Path, plan: EditPlan) -> None:
@@ -128,6 +132,8 @@ def read_plan(path: Path) -> EditPlan:
 def _columns(row: PlannedEdit) -> dict[str, Any]:
     """Lay a row out in the table's columns."""
     facts = row_facts(row)
+    fits = facts.pop("mask_fits", np.zeros((0, 3)))
+    facts |= {name: fits[:, k].tolist() for k, name in enumerate(_FITS)}
     for name, columns in _SPLIT.items():
         values = np.asarray(facts.pop(name), np.float64)
         facts |= {c: values[..., k].tolist() for k, c in enumerate(columns)}
@@ -162,11 +168,14 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
         facts[name] = np.stack([np.array(facts.pop(part), np.float64) for part in parts], axis=-1)
     facts["size_m"] = tuple(facts["size_m"].tolist())
     masks = tuple(base64.b64decode(mask) for mask in facts.pop("masks"))
+    mask_of_frame = np.array(facts.pop("mask_of_frame"), np.int64)
+    fits = np.array([facts.pop(name, None) or [] for name in _FITS], np.float64).T
     shape = BorrowedShape(
         facts.pop("donor"),
         facts.pop("donor_licence"),
         masks,
-        np.array(facts.pop("mask_of_frame"), np.int64),
+        mask_of_frame,
+        fits if len(fits) else np.tile(AS_THE_SOLID, (len(mask_of_frame), 1)),
     )
     for name in ("instance_ids", "erased_ids", "from_classes"):
         facts[name] = tuple(facts[name])

@@ -51,7 +51,8 @@ def preview_row(
     cells = []
     if before.image is not None:
         cells.append(_overlay(_in_cell(before.image, cell_hw), new, provenance, rim))
-    shown = cv2.copyTo(new, is_changed, cv2.LUT(new, _DIM)) if is_changed.any() else new
+    shown = np.asarray(cv2.LUT(new, _DIM), np.uint8) if is_changed.any() else new.copy()
+    cv2.copyTo(new, is_changed, shown)
     _draw_rim(shown, rim)
     row = np.ascontiguousarray(np.concatenate([*cells, old, shown], axis=1))
     write_text(row, str(before.frame_index), (6, 18))
@@ -65,7 +66,7 @@ def preview_row(
 
 
 def _in_cell(picture: Image, cell_hw: tuple[int, int]) -> Image:
-    """Resample by halves and then bilinearly: seen like means over areas, in a fifth of the time."""
+    """Resample by halves, then bilinearly: looks as means do, in a fifth of the time."""
     height, width = cell_hw
     while len(picture) >= 2 * height and picture.shape[1] >= 2 * width:
         picture = resize_image(picture, (len(picture) // 2, picture.shape[1] // 2))

@@ -203,7 +203,7 @@ class RoadsideMemory:
     def _contacts(self, semantic: SemanticMap, viewpoint: Viewpoint) -> tuple[Floats, Floats]:
         """Find where columns meet something that stands, to the right and to the left."""
         step = max(1, semantic.shape[1] // _COLUMNS)
-        labels = np.asarray(cv2.transpose(semantic))[::step]
+        labels = np.asarray(cv2.transpose(np.ascontiguousarray(semantic[:, ::step])))
         # Where the ground begins; patches further down are specks of a labeller.
         top = np.asarray(cv2.LUT(labels, self.is_flat.view(np.uint8))).view(bool).argmax(axis=1)
         columns = np.flatnonzero(top > 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from svsdata.editing.placement import Poses
 from svsdata.editing.shape_library import DonorTrack
@@ -30,6 +31,10 @@ _MIN_SPEED_MPS = {"person": 0.6}
 _MIN_VEHICLE_SPEED_MPS = 2.0
 _SMOOTHED_S = 1.0
 _PIECE_SHARE, _ON_GROUND_SHARE, _COVERED_SHARE = 0.95, 0.6, 0.02
+# A larger hole in a vehicle is something before it; smaller ones are specks of a labeller.
+_HOLE_SHARE = 0.02
+# Of the area usual at the moments around; what lacks more of a vehicle is hidden by something.
+_AREA_SHARE, _AROUND_MOMENTS = 0.93, 5
 _FOOT_SHARE = 0.12
 _RING_PX = 2
 _IN_FRONT = ("pole", "polegroup", "traffic sign", "traffic light", "fence", "guard rail")
@@ -45,13 +50,19 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class _Moment:
+class Moment:
+    """An object seen whole."""
+
     frame_index: int
     foot_m: NDArray[np.float64]
     """(2,) nearest contact with the ground, vehicle frame."""
     depth_m: float
     mask: bytes
-    height_px: int
+    """A PNG file of 0 and 255, cut to the object."""
+    box: tuple[int, int, int, int]
+    """Left column, top row, width and height."""
+    num_px: int
+    """Of the object."""
 
 
 class Harvest:
@@ -67,7 +78,7 @@ class Harvest:
         """
         self._camera = camera
         self._class_of = {label_set.label(name).id: name for name in classes}
-        self._moments: dict[int, list[_Moment]] = defaultdict(list)
+        self._moments: dict[int, list[Moment]] = defaultdict(list)
         flat = [x.id for x in label_set.labels if x.category == "flat" or x.name == "terrain"]
         self._is_ground = np.zeros(256, bool)
         self._is_ground[flat] = True
@@ -83,7 +94,7 @@ class Harvest:
         for instance_id in map(int, np.unique(frame.instance[frame.instance >= INSTANCE_BASE])):
             if instance_id // INSTANCE_BASE not in self._class_of:
                 continue
-            moment = self._moment(frame.frame_index, frame.semantic, frame.instance, instance_id)
+            moment = self.moment(frame, instance_id)
             if moment is not None:
                 self._moments[instance_id].append(moment)
 
@@ -103,6 +114,8 @@ class Harvest:
             heights = self._heights(moments)
             usual = float(np.median(heights))
             is_whole = np.abs(heights / usual - 1) <= _HEIGHT_TOLERANCE
+            if class_name != "person":
+                is_whole &= _lacks_nothing(moments)
             kept = np.flatnonzero((speeds >= least_mps) & is_whole)
             if len(kept) < _MIN_MOMENTS:
                 continue
@@ -128,16 +141,17 @@ class Harvest:
             )
         return found
 
-    def _heights(self, moments: list[_Moment]) -> NDArray[np.float64]:
+    def _heights(self, moments: list[Moment]) -> NDArray[np.float64]:
         """(m,) metres that the object seems high at each moment."""
         depths = np.array([moment.depth_m for moment in moments])
-        pixels = np.array([moment.height_px for moment in moments])
+        pixels = np.array([moment.box[3] for moment in moments])
         return pixels * depths / self._camera.intrinsics[1, 1]
 
-    def _moment(
-        self, frame_index: int, semantic: SemanticMap, instance: InstanceMap, instance_id: int
-    ) -> _Moment | None:
-        """Return what a frame shows of an object; None where it is not seen whole and near."""
+    def moment(self, frame: Frame, instance_id: int) -> Moment | None:
+        """Return what a frame with both maps shows of an object, None if not all of it and near."""
+        assert frame.semantic is not None
+        assert frame.instance is not None
+        semantic, instance = frame.semantic, frame.instance
         height, width = instance.shape
         mask = np.asarray(instance == instance_id, np.uint8)
         x, y, wide, high = cv2.boundingRect(mask)
@@ -156,6 +170,12 @@ class Harvest:
         if self._is_covered(inside, semantic[around], instance[around], instance):
             return None
         cut = mask[y : y + high, x : x + wide]
+        if self._class_of[instance_id // INSTANCE_BASE] != "person":
+            # Between arms and legs of people there are gaps.
+            num_px = int(cut.sum())
+            cut = _without_holes(cut)
+            if cut.sum() - num_px > _HOLE_SHARE * num_px:
+                return None
         lowest = high - 1 - cut[::-1].argmax(axis=0)
         columns = np.flatnonzero(lowest >= high - 1 - _FOOT_SHARE * high)
         below = np.minimum(y + lowest[columns] + 1, height - 1)
@@ -166,7 +186,9 @@ class Harvest:
         if not _NEAREST_M <= depth <= _FARTHEST_M:
             return None
         png = encode_png(cut * np.uint8(255))
-        return _Moment(frame_index, np.array([ahead, left]), float(depth), png, high)
+        foot_m = np.array([ahead, left])
+        box = (x, y, wide, high)
+        return Moment(frame.frame_index, foot_m, float(depth), png, box, int(cut.sum()))
 
     def _is_covered(
         self,
@@ -185,8 +207,21 @@ class Harvest:
         return bool(touching.sum() > _COVERED_SHARE * max(1, int(ring.sum())))
 
 
+def _without_holes(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fill what a (h, w) mask of 0 and 1 surrounds."""
+    outside = cv2.copyMakeBorder(1 - mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[1])
+    cv2.floodFill(outside, None, (0, 0), (2,))
+    return np.asarray(outside[1:-1, 1:-1] != 2, np.uint8)
+
+
+def _lacks_nothing(moments: list[Moment]) -> NDArray[np.bool_]:
+    """(m,) whether a vehicle is about as large, for its height, as at the moments around."""
+    area = np.array([moment.num_px / moment.box[3] ** 2 for moment in moments])
+    return area >= _AREA_SHARE * ndimage.median_filter(area, _AROUND_MOMENTS, mode="nearest")
+
+
 def _motion(
-    moments: list[_Moment], ego: Poses, fps: float
+    moments: list[Moment], ego: Poses, fps: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Heading and speed (m,) of an object in the plan frame, over a second around each moment."""
     frames = np.array([moment.frame_index for moment in moments])

@@ -39,10 +39,16 @@ class Match:
     cost: float
     """Mean over the frames; 1 is a side 15 degrees off."""
 
-    def borrowed(self) -> "BorrowedShape":
-        """Return what an object draws."""
+    def borrowed(self, fits: NDArray[np.float64] | None = None) -> "BorrowedShape":
+        """Return what an object draws.
+
+        Args:
+            fits: (n, 3) as of ``BorrowedShape``, before a track is mirrored; None: each as high as
+                the solid, in its place.
+        """
         used, mask_of_frame = np.unique(self.moments, return_inverse=True)
         masks = [self.track.mask(int(moment)) for moment in used]
+        own = np.tile(AS_THE_SOLID, (len(self.moments), 1)) if fits is None else fits
         return BorrowedShape(
             donor=self.track.name,
             licence=self.track.licence,
@@ -51,7 +57,12 @@ class Match:
                 for mask in masks
             ),
             mask_of_frame=mask_of_frame.astype(np.int64),
+            fits=np.round(own * (1, -1, 1) if self.mirrored else own, 6),
         )
+
+
+AS_THE_SOLID = (1.0, 0.0, 0.0)
+"""How a donor's silhouette fits: as high as the solid, where that stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +76,24 @@ class BorrowedShape:
     """k PNG files of 0 and 255, cut to the object."""
     mask_of_frame: NDArray[np.int64]
     """(n,) which mask each frame draws."""
+    fits: NDArray[np.float64]
+    """(n, 3) how high each frame's mask is drawn, how far right of the solid's middle its own lies,
+    and how far below the solid's lowest row, as shares of the solid's height on the screen."""
 
     @classmethod
     def none(cls) -> "BorrowedShape":
         """Return the shape of what borrows none."""
-        return cls("", "", (), np.zeros(0, np.int64))
+        return cls("", "", (), np.zeros(0, np.int64), np.zeros((0, 3)))
+
+    @property
+    def fits_its_solid(self) -> bool:
+        """Whether all masks are drawn as high as the solid and where that stands."""
+        return bool((self.fits == AS_THE_SOLID).all())
 
     def drawn(
         self, step: int, camera: Camera, parts: tuple[Part, ...], pose: Points
     ) -> Silhouette | None:
-        """Draw the silhouette of a frame where a solid stands, as high as the solid is.
+        """Draw the silhouette of a frame where a solid stands, as it fits to the solid.
 
         Beside the camera, where nobody knows what a donor would show, the solid itself is drawn.
 
@@ -91,6 +110,7 @@ class BorrowedShape:
         if stand is None:
             return silhouette(camera, parts, (parts[0].class_name,), pose)
         index = int(self.mask_of_frame[step])
+        stand = stand.fitted(self.fits[step])
         mask = np.asarray(decode_map(self.masks[index], f"silhouette of {self.donor}"), np.uint8)
         return borrowed_silhouette(mask, stand, camera.size_hw)
 
@@ -183,6 +203,19 @@ class Stand:
     height_px: float
     depth_m: float
     """z-depth of that contact."""
+
+    def fitted(self, fit: NDArray[np.float64]) -> "Stand":
+        """Return where a mask goes that fits like that, (3,) as of ``BorrowedShape``, to it."""
+        height, right, below = (fit * self.height_px).tolist()
+        return Stand(self.middle_column + right, self.lowest_row + below, height, self.depth_m)
+
+    def fit_of(self, box: tuple[int, int, int, int]) -> NDArray[np.float64]:
+        """Return how a mask fits, (3,), that a box (x, y, width, height) of pixels holds."""
+        x, y, wide, high = box
+        # Edges of pixels lie half a pixel before their centres.
+        middle, lowest = x + wide / 2 - 0.5, y + high - 0.5
+        off = (high, middle - self.middle_column, lowest - self.lowest_row)
+        return np.array(off) / self.height_px
 
 
 def stand_of(camera: Camera, parts: tuple[Part, ...], pose: Points) -> Stand | None:

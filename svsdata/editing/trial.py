@@ -7,10 +7,12 @@ import numpy as np
 from scipy import ndimage
 
 from svsdata.editing.borrowing import borrow_shapes
-from svsdata.editing.checks import Fault
+from svsdata.editing.checks import NOTHING_LEFT, Fault
 from svsdata.editing.fill import LOOK_AROUND
+from svsdata.editing.footing import Footing
 from svsdata.editing.language import Edit
 from svsdata.editing.operations import apply_plan
+from svsdata.editing.own_outlines import OwnOutlines
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.planning import Planner
@@ -25,7 +27,6 @@ _EVERY = 4
 _ROUNDS = 3
 # An object that steps out from behind another may show this much of itself at once.
 _FIRST_SHARE = 0.25
-_SIZE_TOLERANCE_M, _POSE_TOLERANCE_M = 0.1, 0.5
 
 
 def plan_on_frames(
@@ -47,21 +48,32 @@ def plan_on_frames(
     Raises:
         EditPlanError: As ``plan_edits`` and ``borrow_shapes``.
     """
-    planner = Planner(edits, scene, seed)
+    planner, outlines = Planner(edits, scene, seed), OwnOutlines(scene, edits, frames_at)
     barred: set[int] = set()
     verdicts = _Verdicts()
+    wrong: dict[tuple[str, int], Fault] = {}
     for attempt in range(_ROUNDS):
-        plan = borrow_shapes(planner.plan(barred), edits, library)
+        plan = outlines.given_to(borrow_shapes(planner.plan(barred), edits, library))
         faults = verdicts.faults(plan, frames_at)
-        again = {
-            plan.rows[number].seed
+        again = [
+            number
             for number in faults
             if plan.rows[number].checks.on_fail == "shift" and plan.rows[number].draws
-        }
+        ]
         if not again or attempt == _ROUNDS - 1:
             break
-        barred |= again
-    return rejected(plan, faults)
+        barred |= {plan.rows[number].seed for number in again}
+        wrong |= {_named(plan.rows[number]): faults[number] for number in again}
+    exhausted = {
+        number: wrong[_named(row)]
+        for number, row in enumerate(plan.rows)
+        if row.note.endswith(NOTHING_LEFT) and _named(row) in wrong
+    }
+    return rejected(verdicts.noted(plan), faults | exhausted)
+
+
+def _named(row: PlannedEdit) -> tuple[str, int]:
+    return row.edit_id, row.occurrence
 
 
 class _Verdicts:
@@ -70,6 +82,12 @@ class _Verdicts:
     def __init__(self) -> None:
         self._ground: tuple[object, ...] = ()
         self._of_row: dict[object, Fault | None] = {}
+        self._notes: dict[object, str] = {}
+
+    def noted(self, plan: EditPlan) -> EditPlan:
+        """Correct the notes of rows by what trials saw."""
+        rows = (replace(row, note=self._notes.get(_key(row), row.note)) for row in plan.rows)
+        return replace(plan, rows=tuple(rows))
 
     def faults(self, plan: EditPlan, frames_at: FramesAt) -> dict[int, Fault]:
         """Return what is wrong with a plan, by the row's number."""
@@ -81,8 +99,11 @@ class _Verdicts:
         new = {number: row for number, row in live.items() if _key(row) not in self._of_row}
         kept = [n for n, row in live.items() if n in new or (new and _changes_ground(row))]
         part = replace(plan, rows=tuple(plan.rows[number] for number in kept))
-        found = faults_on_frames(part, frames_at, list(new.values()))
+        footing = Footing(part, _EVERY)
+        found = faults_on_frames(part, frames_at, list(new.values()), footing)
         faults = {kept[number]: fault for number, fault in found.items()}
+        tried = [(k, row) for k, row in enumerate(part.rows) if kept[k] in new]
+        self._notes |= {_key(row): footing.noted(k, row).note for k, row in tried}
         self._of_row |= {_key(row): faults.get(number) for number, row in new.items()}
         verdicts = {number: self._of_row[_key(row)] for number, row in live.items()}
         return {number: fault for number, fault in verdicts.items() if fault is not None}
@@ -140,7 +161,10 @@ class _Seen:
 
 
 def faults_on_frames(
-    plan: EditPlan, frames_at: FramesAt, tried: Sequence[PlannedEdit] | None = None
+    plan: EditPlan,
+    frames_at: FramesAt,
+    tried: Sequence[PlannedEdit] | None = None,
+    footing: Footing | None = None,
 ) -> dict[int, Fault]:
     """Try a plan and return what is wrong, by the row's number.
 
@@ -148,7 +172,9 @@ def faults_on_frames(
         plan: To try.
         frames_at: Reads the base.
         tried: Rows whose frames are looked at; None: all.
+        footing: Of the plan; it has seen the frames afterwards.
     """
+    footing = footing or Footing(plan, _EVERY)
     number_of = {(row.index, row.occurrence): k for k, row in enumerate(plan.rows) if row.draws}
     seen = {number: _Seen() for number in number_of.values()}
     changed: dict[int, tuple[float, int]] = {}
@@ -171,24 +197,16 @@ def faults_on_frames(
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
     tried = plan.rows if tried is None else tried
-    applied = plan
-    if not any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
-        # Nothing looks at what fills the holes.
-        quick = tuple(replace(row, fills_temporally=False) for row in plan.rows)
-        applied = replace(plan, rows=quick)
+    applied = _quickly_filled(plan)
     wanted = tried_frames(applied, tried)
-    frames = (
-        frame
-        for frame in frames_at(wanted)
-        if frame.semantic is not None and frame.instance is not None
-    )
+    frames = footing.watch(frames_at(wanted))
     for _ in apply_plan(applied, frames, record=record):
         pass
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}
     for number, row in enumerate(plan.rows):
-        fault = None
-        if number in seen and seen[number].whole_px:
+        fault = footing.fault(number)
+        if fault is None and number in seen and seen[number].whole_px:
             fault = _drawn_fault(row, seen[number], low_camera, plan.size_hw)
         share, frame = changed.get(number, (0.0, 0))
         if fault is None and share > row.checks.max_visible_change:
@@ -197,6 +215,13 @@ def faults_on_frames(
             faults[number] = fault
     untouched = {k: row for k, row in enumerate(plan.rows) if row in tried and k not in touched}
     return faults | untouched_faults(plan, untouched, frames_at)
+
+
+def _quickly_filled(plan: EditPlan) -> EditPlan:
+    """Fill holes in the quickest way where nothing is put into them, and so nothing looks at it."""
+    if any(row.is_live and (row.draws or row.op == "relabel") for row in plan.rows):
+        return plan
+    return replace(plan, rows=tuple(replace(row, fills_temporally=False) for row in plan.rows))
 
 
 def _first_shown(row: PlannedEdit) -> int:
@@ -246,48 +271,3 @@ def _drawn_fault(
     if row.size_m[2] < camera_height_m and rows > checks.horizon_px:
         return Fault("HORIZON", f"reaches {rows:.1f} rows above the horizon at frame {frame}")
     return None
-
-
-def reject_duplicate(plan: EditPlan, earlier: Iterable[EditPlan]) -> EditPlan:
-    """Reject what another variant does already.
-
-    Args:
-        plan: Of one variant.
-        earlier: Plans of others on the same sequence.
-
-    Returns:
-        The plan as it is, or with every live row rejected as ``NEARDUP``.
-    """
-    if not any(_is_alike(plan, other) for other in earlier):
-        return plan
-    fault = Fault(
-        "NEARDUP", "another variant does the same; widen a span or ask for fewer variants"
-    )
-    alike = {
-        number: fault
-        for number, row in enumerate(plan.rows)
-        if row.is_live and row.checks.near_duplicate == "reject"
-    }
-    return rejected(plan, alike)
-
-
-def _is_alike(plan: EditPlan, other: EditPlan) -> bool:
-    ours, theirs = ([row for row in one.rows if row.is_live] for one in (plan, other))
-    return len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
-
-
-def _is_same(row: PlannedEdit, other: PlannedEdit) -> bool:
-    """Whether two rows do the same up to what nobody would notice."""
-    facts = (
-        *("edit_id", "op", "class_name", "erased_ids", "erased_class", "from_classes"),
-        *("first_frame", "last_frame"),
-    )
-    if any(getattr(row, name) != getattr(other, name) for name in facts):
-        return False
-    if row.region.shape != other.region.shape or row.poses.shape != other.poses.shape:
-        return False
-    return (
-        np.allclose(row.size_m, other.size_m, rtol=0, atol=_SIZE_TOLERANCE_M)
-        and np.allclose(row.poses[:, :2], other.poses[:, :2], rtol=0, atol=_POSE_TOLERANCE_M)
-        and np.allclose(row.region, other.region, rtol=0, atol=_POSE_TOLERANCE_M)
-    )

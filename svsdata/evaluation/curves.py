@@ -75,7 +75,7 @@ class ClassColors:
     """Colours of each class, frame by frame and over all frames.
 
     How far a frame is from the usual colours can be told only when those are known, after all
-    frames were seen; so what a frame says of its classes is kept, some 400 bytes of a street's.
+    frames were seen; so what a frame says of its classes is kept, half a kilobyte of a street's.
     """
 
     def __init__(self, num_classes: int) -> None:

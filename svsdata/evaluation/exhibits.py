@@ -111,13 +111,18 @@ def edit_pixels(clip: Clip) -> dict[int, int]:
 
     Edits that never fill a thousandth of the frame show nothing and are left out.
     """
+    height, width = image_of(clip.frames[0]).shape[:2]
+    return {edit: most for edit, most in edits_of(clip).items() if most >= height * width / 1000}
+
+
+def edits_of(clip: Clip) -> dict[int, int]:
+    """Return by edit index the pixels of every edit, however small, where it is largest."""
     most = np.zeros(_LAST_EDIT + 1, np.int64)
     for frame in clip.frames:
         if frame.provenance is not None:
             counts = np.bincount(frame.provenance.ravel(), minlength=256)[: _LAST_EDIT + 1]
             most = np.maximum(most, counts)
-    fewest = image_of(clip.frames[0]).shape[0] * image_of(clip.frames[0]).shape[1] / 1000
-    return {int(edit): int(most[edit]) for edit in np.flatnonzero(most >= fewest) if edit}
+    return {int(edit): int(most[edit]) for edit in np.flatnonzero(most) if edit}
 
 
 def edit_mask(frame: Frame, edit: int) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -14,8 +15,12 @@ from svsdata.nets.features.lpips import Lpips
 from svsdata.nets.features.videomae import NUM_FRAMES, VideoMae, videomae_input
 from svsdata.tensors import image_to_tensor
 
+_FRAMINGS = {"squash": "squashed", "crop": "the square in the middle resized"}
 _AT_ONCE = 4
 """Images, or pairs, that a network takes: what passes between its layers stays in the caches."""
+
+Framing: TypeAlias = Literal["squash", "crop"]
+"""How a frame becomes FVD's square: all of it, out of shape, or the square in its middle."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +76,27 @@ def fid_extractor(
 
 
 def fvd_i3d_extractor(
-    network: i3d.I3d, weights: str, *, device: str, dtype: torch.dtype
+    network: i3d.I3d,
+    weights: str,
+    *,
+    device: str,
+    dtype: torch.dtype,
+    framing: Framing = "squash",
+    ddof: int = 0,
 ) -> FeatureExtractor:
     """Return FVD's with I3D: 400 logits of every clip."""
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return _run(network, i3d.i3d_input(_placed(frames[None], device)), dtype=dtype)
+        return _run(network, i3d.i3d_input(_placed(_framed(frames, framing), device)), dtype=dtype)
 
     return FeatureExtractor(
         name="fvd_i3d",
         dimensions=i3d.NUM_FEATURES,
         of_clips=True,
-        ddof=0,
+        ddof=ddof,
         protocol=(
-            f"FVD as cd-fvd defines it, I3D logits ({weights}), squashed to 224x224, ddof 0"
-            f"{told_precision(dtype)}"
+            f"FVD as cd-fvd defines it, I3D logits ({weights}), {_FRAMINGS[framing]} to 224x224, "
+            f"ddof {ddof}{told_precision(dtype)}"
         ),
         extract=extract,
         small_sample=2048,
@@ -93,23 +104,29 @@ def fvd_i3d_extractor(
 
 
 def fvd_cd_extractor(
-    network: VideoMae, weights: str, *, device: str, dtype: torch.dtype
+    network: VideoMae,
+    weights: str,
+    *,
+    device: str,
+    dtype: torch.dtype,
+    framing: Framing = "squash",
+    ddof: int = 0,
 ) -> FeatureExtractor:
     """Return content-debiased FVD's: features of VideoMAE v2, of clips of 16 frames."""
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         if len(frames) != NUM_FRAMES:
             raise ValueError(f"VideoMAE takes clips of {NUM_FRAMES} frames, got {len(frames)}")
-        return _run(network, videomae_input(_placed(frames[None], device)), dtype=dtype)
+        return _run(network, videomae_input(_placed(_framed(frames, framing), device)), dtype=dtype)
 
     return FeatureExtractor(
         name="fvd_cd",
         dimensions=network.fc_norm.normalized_shape[0],
         of_clips=True,
-        ddof=0,
+        ddof=ddof,
         protocol=(
-            f"FVD as cd-fvd defines it, VideoMAE v2 ({weights}), squashed to 224x224, ddof 0"
-            f"{told_precision(dtype)}"
+            f"FVD as cd-fvd defines it, VideoMAE v2 ({weights}), {_FRAMINGS[framing]} to 224x224, "
+            f"ddof {ddof}{told_precision(dtype)}"
         ),
         extract=extract,
         small_sample=2048,
@@ -134,6 +151,16 @@ def lpips_distance(
 def told_precision(dtype: torch.dtype) -> str:
     """Return what a protocol says of the precision; float32 goes without saying."""
     return "" if dtype == torch.float32 else ", network in bf16"
+
+
+def _framed(frames: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
+    """Return (1, T, H, W, 3) clips of what counts of (T, H, W, 3) frames."""
+    if framing == "crop":
+        height, width = frames.shape[1:3]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        frames = np.ascontiguousarray(frames[:, top : top + side, left : left + side])
+    return frames[None]
 
 
 def _parts(count: int) -> list[slice]:

@@ -11,7 +11,8 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from pydantic import PlainSerializer
 
-from svsdata.evaluation.showcase import Shown
+from svsdata.evaluation.showcase import Showcase, Shown
+from svsdata.progress import counted
 
 _CHART_WIDTH, _CHART_HEIGHT = 640, 180
 _COLORS = ("#2563eb", "#d97706")
@@ -93,18 +94,14 @@ class Report:
 def render_page(
     report: Report,
     *,
-    worst: Sequence[Shown],
-    best: Sequence[Shown],
-    edits: Sequence[Shown],
+    showcase: Showcase,
     legend: Mapping[str, str],
 ) -> str:
     """Return the page: one HTML file with its style, charts and moving pictures inside.
 
     Args:
         report: What was found.
-        worst: Clips, worst first; with none in ``best`` they are all there are.
-        best: Clips, best first.
-        edits: Edits.
+        showcase: Clips and edits.
         legend: Colours of the labels, by class.
     """
     template = files("svsdata.evaluation").joinpath("templates/report.html").read_text("utf-8")
@@ -112,7 +109,12 @@ def render_page(
     environment.filters["figure"] = told_figure
     environment.filters["measured"] = told_measured
     environment.filters["title"] = lambda name: _title_and_unit(name)[0]
-    galleries = {"Edits": edits, "Worst clips" if best else "Clips": worst, "Best clips": best}
+    best = showcase.best
+    galleries: dict[str, tuple[str, Sequence[Shown]]] = {
+        "Edits": (_told_edits(showcase), showcase.edits),
+        "Worst clips" if best else "Clips": (_told_clips(showcase), showcase.worst),
+        "Best clips": ("", best),
+    }
     return environment.from_string(template).render(
         report=report,
         title=f"{PurePath(report.synthetic).name} against {PurePath(report.real).name}",
@@ -122,6 +124,22 @@ def render_page(
         legend=legend,
         galleries=galleries,
     )
+
+
+def _told_edits(showcase: Showcase) -> str:
+    small = showcase.num_small_edits
+    return f"{len(showcase.edits)} of {counted(showcase.num_edits, 'edits')}, largest first" + (
+        f"; {small} more never {'fills' if small == 1 else 'fill'} a thousandth of a frame."
+        if small
+        else "."
+    )
+
+
+def _told_clips(showcase: Showcase) -> str:
+    if not showcase.ranked_by:
+        return ""
+    title = TITLES[showcase.ranked_by][0]
+    return f"Of {counted(showcase.num_clips, 'clips')}, ranked by {title}."
 
 
 def told_figure(value: float | None, name: str) -> str:

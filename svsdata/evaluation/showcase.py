@@ -43,15 +43,32 @@ class Showcase:
     edits: tuple[Shown, ...] = ()
     class_ids: tuple[int, ...] = ()
     """Of the labels that occur, ascending."""
+    ranked_by: str = ""
+    """Measure that clips are ranked by; empty where none was taken of any."""
+    num_clips: int = 0
+    """Of which they were chosen."""
+    num_edits: int = 0
+    """Of which those shown were chosen."""
+    num_small_edits: int = 0
+    """Edits besides, that are too small everywhere to be shown."""
 
     def joined(self, other: "Showcase") -> "Showcase":
-        """Return what the whole shows of which both are parts; of equals the first."""
+        """Return what the whole shows of which both are parts; of equals the first.
+
+        Clips of the other that are ranked by another measure cannot be compared and are left out.
+        """
+        comparable = other.ranked_by in ("", self.ranked_by) or not self.ranked_by
+        worst, ranked = (other.worst, other.ranked) if comparable else ((), ())
         return Showcase(
             self.size,
-            _foremost((*self.worst, *other.worst), self.size),
-            _foremost((*self.ranked, *other.ranked), 2 * self.size),
+            _foremost((*self.worst, *worst), self.size),
+            _foremost((*self.ranked, *ranked), 2 * self.size),
             _foremost((*self.edits, *other.edits), 2 * self.size),
-            tuple(sorted({*self.class_ids, *other.class_ids})),
+            class_ids=tuple(sorted({*self.class_ids, *other.class_ids})),
+            ranked_by=self.ranked_by or other.ranked_by,
+            num_clips=self.num_clips + other.num_clips,
+            num_edits=self.num_edits + other.num_edits,
+            num_small_edits=self.num_small_edits + other.num_small_edits,
         )
 
     @property

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from svsdata.errors import ConfigError
-from svsdata.nets.svsgan import config as svsgan
+from svsdata.nets.svsgan import presets as svsgan
+from svsdata.nets.svsgan.config import Fusion, GeneratorConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
 from svsdata.nets.vid2vid import config as vid2vid
@@ -15,7 +16,7 @@ from svsdata.nets.video_generator import VideoGenerator
 MODELS = ("A", "B", *svsgan.MODELS)
 """A: vid2vid. B: vid2vid's generator with OASIS' discriminator. The others are SVS-GAN's."""
 
-AnyConfig: TypeAlias = svsgan.GeneratorConfig | vid2vid.Vid2VidConfig
+AnyConfig: TypeAlias = GeneratorConfig | vid2vid.Vid2VidConfig
 
 
 def model_config(
@@ -53,6 +54,32 @@ def model_config(
         foreground_width=svsgan.scaled(64, width),
         foreground=foreground,
         extra_blocks=extra_blocks,
+    )
+
+
+def changed_config(
+    config: AnyConfig, *, fusion: Fusion | None, image_sees_occlusion: bool, motion_sees_image: bool
+) -> AnyConfig:
+    """Return the config of a variant of a model.
+
+    Args:
+        config: Of the model.
+        fusion: Another fusion of generated and carried-over features; None: the model's own.
+        image_sees_occlusion: The image encoder sees the occlusion mask too.
+        motion_sees_image: The motion network sees the previous image too.
+
+    Raises:
+        ConfigError: If the model has no such variant.
+    """
+    if fusion is None and not image_sees_occlusion and not motion_sees_image:
+        return config
+    if not isinstance(config, GeneratorConfig):
+        raise ConfigError("models A and B have no variants: leave the fields of 'network' out")
+    return replace(
+        config,
+        fusion=fusion or config.fusion,
+        image_sees_occlusion=image_sees_occlusion,
+        motion=replace(config.motion, sees_image=motion_sees_image),
     )
 
 

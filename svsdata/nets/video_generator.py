@@ -7,6 +7,7 @@ batch: ``label_features`` needs labels alone, ``render`` the frames before.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -64,6 +65,25 @@ class Motion:
         known = None if validity is None or bool(validity.all()) else validity.float()
         return cls(flow, hidden_mask(flow, occlusion), known)
 
+    @classmethod
+    def joined(cls, motions: Sequence["Motion"]) -> "Motion":
+        """Return the motion of several batches as one batch."""
+        known = None
+        if any(motion.known is not None for motion in motions):
+            everywhere = [torch.ones_like(motion.occlusion_mask) for motion in motions]
+            pairs = zip(motions, everywhere, strict=True)
+            known = torch.cat([whole if it.known is None else it.known for it, whole in pairs])
+        return cls(
+            torch.cat([motion.backward_flow for motion in motions]),
+            torch.cat([motion.occlusion_mask for motion in motions]),
+            known,
+        )
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Motion":
+        """Apply a function to every tensor."""
+        known = None if self.known is None else change(self.known)
+        return Motion(change(self.backward_flow), change(self.occlusion_mask), known)
+
     def resized(self, size_hw: tuple[int, int]) -> "Motion":
         """Return it on another grid."""
         return Motion(
@@ -110,6 +130,10 @@ class GeneratorShape(Protocol):
     @property
     def context_frames(self) -> int:
         """Past frames that it sees, with their labels: P."""
+
+    @property
+    def labels_tell_motion(self) -> bool:
+        """Flow and occlusion mask need no image."""
 
     @property
     def size_multiple(self) -> int:

@@ -155,14 +155,23 @@ class StoreReader:
         self._check_layers(layers, size_hw)
         return self._frames(record, wanted, layers, size_hw)
 
+    def require_layers(self, *layers: str) -> None:
+        """Refuse a store that lacks some of the layers.
+
+        Raises:
+            StoreError: If it does; names what it has.
+        """
+        for layer in layers:
+            if layer not in self.info.modalities:
+                raise StoreError(
+                    f"store '{self.path}' has no {layer}; it has {', '.join(self.info.modalities)}"
+                )
+
     def _check_layers(self, layers: tuple[str, ...], size_hw: tuple[int, int] | None) -> None:
         for layer in layers:
             if layer not in (*FRAME_LAYERS, ENCODED_IMAGE):
                 raise ValueError(f"no layer '{layer}'; layers are {', '.join(FRAME_LAYERS)}")
-            if layer.removeprefix("encoded_") not in self.info.modalities:
-                raise StoreError(
-                    f"store '{self.path}' has no {layer}; it has {', '.join(self.info.modalities)}"
-                )
+        self.require_layers(*(layer.removeprefix("encoded_") for layer in layers))
         (height, width), wanted = self.info.size_hw, size_hw or self.info.size_hw
         if wanted[0] * width != wanted[1] * height or min(wanted) < 1:
             raise StoreError(

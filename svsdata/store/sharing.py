@@ -1,8 +1,8 @@
 """Several processes, one store: each sequence is written by whichever comes to it first."""
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from svsdata.errors import SequenceTakenError
 from svsdata.progress import Progress, counted
@@ -11,60 +11,62 @@ from svsdata.store.format import read_record, record_path
 from svsdata.store.staging import StagedSequence
 from svsdata.store.writer import StoreWriter
 
-Written = TypeVar("Written")
-
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def share(
-    store: StoreWriter,
-    sequence_ids: Iterable[str],
-    write: Callable[[str], Written],
-    progress: Progress,
-) -> dict[str, Written]:
-    """Write sequences, leaving to other processes what these write; returns when all are done.
+class SharedWork:
+    """Sequences to write, of which others may be writing some.
 
-    A sequence that another process is writing is passed over, and waited for at the end: where
-    that process stops without a commit, this one goes on with it. So the same command, started any
-    number of times on a store that all can lock, divides its sequences.
-
-    Args:
-        store: That all write to.
-        sequence_ids: What is to be written, in order.
-        write: Called for each; may decide not to write it.
-        progress: Advanced by the frames of what others commit meanwhile.
-
-    Returns:
-        What ``write`` returned for each sequence that this process wrote or decided upon.
-
-    Raises:
-        What ``write`` raises, except ``SequenceTakenError``.
+    What another process writes is passed over, and looked at again at the end: where that process
+    stopped without a commit, this one goes on with it. So the same command, started any number of
+    times on a store that all can lock, divides its sequences, and each returns when all are done.
     """
-    left, done, told = list(sequence_ids), dict[str, Written](), False
-    while left:
-        before = len(done)
-        for sequence_id in tuple(left):
-            if record_path(store.path, sequence_id).exists():
-                left.remove(sequence_id)
-                record = read_record(record_path(store.path, sequence_id), sequence_id)
-                progress.advance(record.sequence.num_frames)
-            elif not _is_taken(store, sequence_id):
-                try:
-                    done[sequence_id] = write(sequence_id)
-                except SequenceTakenError:
-                    continue
-                left.remove(sequence_id)
-        if left and len(done) == before:
-            if not told:
-                progress.note(f"waiting for {counted(len(left), 'sequences')} that others write")
-                told = True
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-    return done
 
+    def __init__(self, store: StoreWriter, sequence_ids: Iterable[str], progress: Progress) -> None:
+        """Take what is to be written, in order; ``progress`` hears of frames that others add."""
+        self._store, self._left, self._progress = store, list(sequence_ids), progress
+        self.elsewhere: list[str] = []
+        """What others have committed meanwhile."""
 
-def _is_taken(store: StoreWriter, sequence_id: str) -> bool:
-    folder = StagedSequence(store.path, sequence_id).folder
-    if not folder.exists():
-        return False
-    with only_writer(folder) as alone:
-        return not alone
+    def rounds(self) -> Iterator[Iterator[str]]:
+        """Yield, until nothing is left, an iterator over the ids that nobody writes now.
+
+        Whoever takes an id from it writes it or leaves it, as far as this process is concerned;
+        between rounds none may be half written, since others may be waiting for it.
+        """
+        is_told = False
+        while self._left:
+            before = len(self._left)
+            yield self._free()
+            if len(self._left) == before:
+                if not is_told:
+                    left = counted(before, "sequences")
+                    self._progress.note(f"waiting for {left} that others write")
+                    is_told = True
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    @contextmanager
+    def unless_taken(self, sequence_id: str) -> Iterator[None]:
+        """Leave the block, and the sequence for a later round, where another was faster."""
+        try:
+            yield
+        except SequenceTakenError:
+            self._left.append(sequence_id)
+
+    def _free(self) -> Iterator[str]:
+        for sequence_id in tuple(self._left):
+            record = record_path(self._store.path, sequence_id)
+            if record.exists():
+                self._left.remove(sequence_id)
+                self.elsewhere.append(sequence_id)
+                self._progress.advance(read_record(record, sequence_id).sequence.num_frames)
+            elif not self._is_taken(sequence_id):
+                self._left.remove(sequence_id)
+                yield sequence_id
+
+    def _is_taken(self, sequence_id: str) -> bool:
+        folder = StagedSequence(self._store.path, sequence_id).folder
+        if not folder.exists():
+            return False
+        with only_writer(folder) as alone:
+            return not alone

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from svsdata.errors import CorruptShardError, StoreError
-from svsdata.store.card import write_card
+from svsdata.store.card import CardEntry, write_card
 from svsdata.store.files import (
     TEMPORARY,
     put_if_absent,
@@ -64,8 +64,11 @@ _BEGUN, _RECEIPT = TypeAdapter(Begun), TypeAdapter(Receipt)
 class StagedSequence:
     """The folder of one sequence in staging; its lock is held by whoever writes."""
 
-    def __init__(self, store: Path, sequence_id: str) -> None:
+    def __init__(
+        self, store: Path, sequence_id: str, card_entries: dict[str, CardEntry] | None = None
+    ) -> None:
         self._store = store
+        self._card_entries = card_entries
         self.sequence_id = check_sequence_id(sequence_id, str(store))
         self.folder = store / STAGING / sequence_id
 
@@ -177,7 +180,7 @@ class StagedSequence:
         data, path = self.record_path.read_bytes(), record_path(self._store, self.sequence_id)
         if not put_if_absent(path, data) and path.read_bytes() != data:
             raise StoreError(f"{path}: another writer has committed a sequence of this id")
-        write_card(self._store, info)
+        write_card(self._store, info, self._card_entries)
         remove_folder(self.folder)
 
     def part_path(self, index: int) -> Path:

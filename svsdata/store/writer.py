@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from svsdata.errors import SequenceTakenError, StoreError
 from svsdata.records import Frame, Sequence, Track
+from svsdata.store.card import CardEntry
 from svsdata.store.columns import check_frame, encode_row
 from svsdata.store.files import (
     local_folder,
@@ -30,11 +31,11 @@ from svsdata.store.format import (
     STORE_FILE,
     SequenceRecord,
     StoreInfo,
-    check_sequence_id,
     check_tracks,
     committed_ids,
     info_to_json,
     read_info,
+    record_path,
     record_to_json,
 )
 from svsdata.store.parts import PartWriter, open_part
@@ -61,12 +62,12 @@ class StoreWriter:
             StoreError: If the store was made with another info, naming the field.
         """
         self.path, self.info = local_folder(path), info
+        self._card_entries: dict[str, CardEntry] = {}
         with writing(self.path):
             self._create()
             if read_info(self.path) != info:
                 self._forget_stopped_beginnings()
-        check_info(self.path, self.info)
-        with writing(self.path):
+            check_info(self.path, self.info)
             self._finish_interrupted_commits()
 
     @property
@@ -100,13 +101,12 @@ class StoreWriter:
             SequenceTakenError: If it is committed, or another process is writing it.
             StoreError: If it was begun as something else.
         """
-        check_sequence_id(sequence_id, str(self.path))
-        staged = StagedSequence(self.path, sequence_id)
+        staged = StagedSequence(self.path, sequence_id, self._card_entries)
         folder = staged.folder
         with writing(folder):
             folder.mkdir(exist_ok=True)
         with only_writer(folder) as alone:
-            if sequence_id in self.committed:
+            if record_path(self.path, sequence_id).exists():
                 if alone:  # committed between this writer's look and its lock
                     remove_folder(folder)
                 raise SequenceTakenError(f"{self.path} already holds sequence '{sequence_id}'")

@@ -1,82 +1,31 @@
 """Label maps in, frames out, at any length: the generator run chunk by chunk in flat memory.
 
 Chunks end at multiples of their length, so that a run stopped at a border goes on with the same
-bytes. The state between chunks is a value and holds all that the next frame depends on.
+bytes. The state between chunks is a value and holds all that the next frame depends on. Several
+videos advance together, chunk by chunk, each by its own state.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from svsdata.errors import StoreError
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
 from svsdata.nets.video_generator import Motion, VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
-from svsdata.synthesis.drift import ClassColours, class_colours, pulled_to
+from svsdata.synthesis.drift import class_colours, pulled_to
 from svsdata.synthesis.entering import entering
 from svsdata.synthesis.repair import repaired
 from svsdata.synthesis.rims import Regions, look_past_rims
+from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import edges, image_to_tensor, tensor_to_image
 
 _RIM_DRAWN_ANEW = 0.5
-
-
-@dataclass(frozen=True)
-class VideoState:
-    """Where a video stands."""
-
-    image: NDArray[np.float32]
-    """(3, H, W) in [-1, 1]: the last frame as the network left it, never the 8-bit picture."""
-    semantic: SemanticMap
-    instance: InstanceMap | None
-    colours: ClassColours
-    """Of the last reference frame: what colours are pulled to."""
-    earlier: "VideoState | None" = None
-    """The frame before, for a generator that sees two."""
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the state as named arrays, for a store to keep."""
-        named: dict[str, NDArray[Any]] = {"image": self.image, "semantic": self.semantic}
-        if self.instance is not None:
-            named["instance"] = self.instance
-        named |= {f"colours.{name}": value for name, value in vars(self.colours).items()}
-        if self.earlier is not None:
-            named |= {f"earlier.{name}": value for name, value in self.earlier.arrays().items()}
-        return named
-
-    @classmethod
-    def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> "VideoState":
-        """Return the state that ``arrays`` named.
-
-        Raises:
-            StoreError: If they are not those of a video.
-        """
-        try:
-            colours = ClassColours(
-                **{name: named[f"colours.{name}"] for name in ClassColours.__dataclass_fields__}
-            )
-            earlier = {
-                name.removeprefix("earlier."): value
-                for name, value in named.items()
-                if name.startswith("earlier.")
-            }
-            return cls(
-                named["image"],
-                named["semantic"],
-                named.get("instance"),
-                colours,
-                cls.from_arrays(earlier) if earlier else None,
-            )
-        except KeyError as error:
-            raise StoreError(
-                f"the state of the unfinished sequence lacks {error}; another version of svsdata "
-                "wrote it: set it aside with 'svsdata store repair' and synthesize again"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -91,9 +40,28 @@ class Rendered:
     """After the last frame of a chunk; else None."""
 
 
+@dataclass
+class _Video:
+    """One of the videos that advance together."""
+
+    number: int
+    chunks: Iterator[list[Frame]]
+    state: VideoState | None
+
+    @property
+    def begun(self) -> VideoState:
+        """Where it stands, once it has a reference frame."""
+        assert self.state is not None
+        return self.state
+
+
+_Due: TypeAlias = list[tuple[_Video, list[Frame]]]
+"""Videos, and the chunk of each that is generated next."""
+
+
 @dataclass(frozen=True)
 class LongVideo:
-    """A generator and how it is run over a long video."""
+    """A generator and how it is run over long videos."""
 
     generator: VideoGenerator[Any]
     """From ``inference_copy``, on the device to compute on."""
@@ -131,15 +99,59 @@ class LongVideo:
         Raises:
             ValueError: If a reference frame has no image.
         """
-        for chunk in self._chunks(frames):
-            if state is None or self._is_cut(state.semantic, chunk[0]):
-                first, is_reference = chunk.pop(0), not self.begins_with_labels
-                reference = self._reference(first) if is_reference else self._begun(first)
-                state = self._state_of(reference)
-                yield Rendered(reference, is_reference, state=None if chunk else state)
-            for rendered in self._generated(chunk, state):
-                state = rendered.state or state
-                yield rendered
+        return (rendered for _, rendered in self.render_together([(frames, state)], rows=1))
+
+    def render_together(
+        self, videos: Iterable[tuple[Iterable[Frame], VideoState | None]], *, rows: int
+    ) -> Iterator[tuple[int, Rendered]]:
+        """Generate several videos at once, so many in a batch; where one ends the next begins.
+
+        A batch always has so many rows, whichever videos are left: a video that is gone on with
+        beside others than before gets the same bytes.
+
+        Args:
+            videos: Frames and state of each, as for ``render``; one is taken where there is room.
+            rows: Of a batch, 1 or more.
+
+        Yields:
+            The number of a video, and its next frame.
+
+        Raises:
+            ValueError: If a reference frame has no image, or frames are not of one size.
+        """
+        upcoming = (
+            _Video(number, self._chunks(frames), state)
+            for number, (frames, state) in enumerate(videos)
+        )
+        running: list[_Video] = []
+        while True:
+            left = (
+                (video, chunk)
+                for video in chain(running, upcoming)
+                for chunk in islice(video.chunks, 1)
+            )
+            due = list(islice(left, rows))
+            if not due:
+                return
+            running = [video for video, _ in due]
+            _check_sizes(due)
+            for video, chunk in due:
+                if video.state is None or self._is_cut(video.state.semantic, chunk[0]):
+                    first, is_reference = chunk.pop(0), not self.begins_with_labels
+                    reference = self._reference(first) if is_reference else self._begun(first)
+                    video.state = self._state_of(reference)
+                    own = None if chunk else video.state
+                    yield video.number, Rendered(reference, is_reference, own)
+            for alike in self._alike(due):
+                yield from self._generated(alike, rows)
+
+    def _alike(self, due: _Due) -> Iterator[_Due]:
+        """Group chunks that fit one batch: as long, and motion known of the same frames."""
+        groups: dict[tuple[bool, ...], _Due] = {}
+        for video, chunk in due:
+            known = tuple(self.follows_flow and frame.flow is not None for frame in chunk)
+            groups.setdefault(known, []).append((video, chunk))
+        return (group for known, group in groups.items() if known)
 
     def _chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         """Split before cuts and at multiples of the chunk length."""
@@ -159,24 +171,40 @@ class LongVideo:
         maps = (torch.from_numpy(one)[None] for one in (previous, _semantic(frame)))
         return self.cut_below > 0 and is_cut(*maps, threshold=self.cut_below)
 
-    def _generated(self, chunk: list[Frame], state: VideoState) -> Iterator[Rendered]:
-        begin = self._rollout_state(state)
+    def _generated(self, alike: _Due, rows: int) -> Iterator[tuple[int, Rendered]]:
+        """Generate a chunk of each video in one batch of so many rows."""
+        states = [self._rollout_state(video.begun) for video, _ in alike]
+        labels = [self._chunk_labels(video.begun, chunk) for video, chunk in alike]
+        repeated = range(rows - len(alike))
+        seen = self.generator.config.context_frames
+        begin = RolloutState.side_by_side([*states, *(states[-1] for _ in repeated)], seen)
+        batch = [
+            LabelMaps.side_by_side([*maps, *(maps[-1] for _ in repeated)])
+            for maps in zip(*labels, strict=True)
+        ]
+        outputs = rollout(self.generator, begin, batch, chunk=self.chunk_length)
+        for index, output in enumerate(outputs):
+            for (video, chunk), image in zip(alike, output.image, strict=False):
+                frame, last = chunk[index], index == len(chunk) - 1
+                if last or seen > 1:
+                    video.state = self._state_after(frame, image, video.begun, pull=last)
+                drawn = self._drawn(self._moved(frame), tensor_to_image(image))
+                state = video.state if last else None
+                yield video.number, Rendered(drawn, is_reference=False, state=state)
+
+    def _chunk_labels(self, state: VideoState, chunk: list[Frame]) -> list[LabelMaps]:
         ids = [_regions(state.semantic, state.instance)]
         ids += [_regions(_semantic(frame), frame.instance) for frame in chunk]
-        labels = [
+        return [
             replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame, *at))
             for frame, *at in zip(chunk, ids[:-1], ids[1:], strict=True)
         ]
-        outputs = rollout(self.generator, begin, labels, chunk=self.chunk_length)
-        for frame, output in zip(chunk, outputs, strict=True):
-            is_followed = self.follows_flow and frame.flow is not None
-            motion = frame.models.get("flow", "store") if is_followed else self.name
-            moved = replace(frame, models={**frame.models, "motion": motion})
-            drawn = self._drawn(moved, tensor_to_image(output.image[0]))
-            last = frame is chunk[-1]
-            if last or self.generator.config.context_frames > 1:
-                state = self._state_after(frame, output.image[0], state, pull=last)
-            yield Rendered(drawn, is_reference=False, state=state if last else None)
+
+    def _moved(self, frame: Frame) -> Frame:
+        """Return the frame with the name of what told its motion."""
+        is_followed = self.follows_flow and frame.flow is not None
+        motion = frame.models.get("flow", "store") if is_followed else self.name
+        return replace(frame, models={**frame.models, "motion": motion})
 
     def _rollout_state(self, state: VideoState) -> RolloutState:
         return RolloutState(
@@ -253,6 +281,13 @@ class LongVideo:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(next(self.generator.parameters()).device)
+
+
+def _check_sizes(due: _Due) -> None:
+    sizes = {(video.number, _semantic(chunk[0]).shape) for video, chunk in due}
+    if len({shape for _, shape in sizes}) > 1:
+        told = ", ".join(f"{width}x{height} (video {n})" for n, (height, width) in sorted(sizes))
+        raise ValueError(f"videos drawn in one batch must be of one size, got {told}")
 
 
 def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:

@@ -161,16 +161,35 @@ def test_a_plan_that_is_not_there_is_told(tmp_path):
         invoke("explain", tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("named", [False, True])
 def test_plans_of_a_workspace_are_carried_out_without_a_path(
+    base, edit_file, tmp_path, monkeypatch, named
+):
+    plans, edited = ("mine/plans", "mine/labels") if named else ("plans", "edited")
+    text = f'store = "{base}"\n' + f'plans = "{plans}"\nedited = "{edited}"\n' * named
+    (tmp_path / "svsdata.toml").write_text(text + "[edit]\nseed = 3\n")
+    # From anywhere below it, as of other commands.
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    invoke("plan", "--edit-file", edit_file)
+    assert read_plan(tmp_path / plans / "drive.works.parquet").sequence_id == "drive"
+    (told,) = json.loads(invoke("explain", "--json"))["plans"]
+    assert told["plan"].startswith("drive.works")
+    assert json.loads(invoke("apply", "--json"))["sequences"] == ["drive.works"]
+    record = StoreReader(tmp_path / edited).sequence("drive.works")
+    assert record.details["base_store"] == str(base)
+    invoke("preview", "--edit-file", edit_file)
+    assert (tmp_path / "preview.png").is_file()
+    assert not list((tmp_path / "below").iterdir())
+
+
+def test_without_a_workspace_plans_lie_in_the_current_folder(
     base, edit_file, tmp_path, monkeypatch
 ):
-    (tmp_path / "svsdata.toml").write_text(f'store = "{base}"\n')
     monkeypatch.chdir(tmp_path)
-    invoke("plan", "--edit-file", edit_file)
-    told = json.loads(invoke("apply", "--json"))
-    assert told["sequences"] == ["drive.works"]
-    record = StoreReader(tmp_path / "edited").sequence("drive.works")
-    assert record.details["base_store"] == str(base)
+    invoke("plan", base, "--edit-file", edit_file)
+    invoke("apply", base)
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["edited", "plans"]
 
 
 def test_nothing_is_set_aside_for_what_is_made_from_it(base, plans):

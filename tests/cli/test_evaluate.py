@@ -53,5 +53,5 @@ def test_a_part_is_measured_and_joined(sliding_store, tmp_path):
     whole = json.loads(invoke(*words).stdout)
     assert whole["kept"] == ["drift (1 of 2 sequences)"]
     assert whole["measures"]["color_distance"]["samples"] == "17 synthetic and 17 real frames"
-    with pytest.raises(ConfigError, match=r"'part'.*no part 3/2"):
+    with pytest.raises(ConfigError, match=r"'part'.*expected I/N.*3/2"):
         invoke(*words, "--set", "part=3/2")

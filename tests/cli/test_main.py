@@ -170,6 +170,6 @@ def test_a_stage_reads_its_table_of_the_workspace(stage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with make_workspace(tmp_path).open("a") as file:
         file.write(f"\n[{stage}]\nno_such_field = 1\n")
-    done = invoke(stage, *(["video"] if stage == "export" else []))
+    done = invoke(stage, *{"export": ["video"], "edit": ["plan"]}.get(stage, []))
     assert done.exit_code == 1
     assert done.stderr.startswith(f"svsdata: config of {stage}: unknown key 'no_such_field'")

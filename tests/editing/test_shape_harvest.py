@@ -98,6 +98,52 @@ def test_a_moment_at_which_the_foot_is_hidden_is_left_out():
     np.testing.assert_array_equal(track.frame_index, [0, 1, 2, 3, 5, 6, 7, 8, 9])
 
 
+def covered(frame: Frame, rows: slice, columns: slice, by: str) -> Frame:
+    """Hide a part of the box around the thing of a frame, in shares of its height and width."""
+    inside = np.argwhere(frame.instance >= 1000)
+    (top, left), (foot, right) = inside.min(axis=0), inside.max(axis=0)
+    high, wide = foot - top + 1, right - left + 1
+    where = (
+        slice(top + round(rows.start * high), top + round(rows.stop * high)),
+        slice(left + round(columns.start * wide), left + round(columns.stop * wide)),
+    )
+    for layer in (frame.semantic, frame.instance):
+        layer[where] = CITYSCAPES.label(by).id
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "by", "is_left_out"),
+    [
+        (slice(0.4, 0.7), slice(0.3, 0.6), "building", True),  # a hole
+        (slice(0.0, 0.5), slice(0.8, 1.1), "vegetation", True),  # a bush before its corner
+        (slice(0.5, 0.56), slice(0.5, 0.56), "building", False),  # a speck, which is filled
+    ],
+)
+def test_a_vehicle_with_a_gap_is_no_donor_at_that_moment(rows, columns, by, is_left_out):
+    harvest = Harvest(CAMERA, CITYSCAPES, ("truck",))
+    for index in range(10):
+        frame = street(index, ("truck", 1, (18 + 0.3 * index, 0.0, 0.0), (8.0, 2.5, 3.5)))
+        harvest.add(covered(frame, rows, columns, by) if index == 4 else frame)
+    (track,) = harvest.tracks(EGO, FPS, ORIGIN)
+    kept = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    np.testing.assert_array_equal(track.frame_index, [k for k in kept if k != 4 or not is_left_out])
+    for k in range(len(kept) - is_left_out):
+        # No two runs of background in any column inside it: no hole.
+        mask = track.mask(k)[: track.mask(k).shape[0] // 2]
+        assert (np.diff(mask.astype(int), axis=0) != 0).sum(axis=0).max() <= 1
+
+
+def test_a_gap_between_the_limbs_of_a_person_stays():
+    harvest = Harvest(CAMERA, CITYSCAPES, ("person",))
+    for index in range(10):
+        pose = (9.0, -2 + 0.14 * index, np.pi / 2)
+        frame = street(index, ("person", 1, pose, (0.6, 0.5, 1.8)))
+        harvest.add(covered(frame, slice(0.45, 0.5), slice(0.45, 0.6), "building"))
+    (track,) = harvest.tracks(EGO, FPS, ORIGIN)
+    assert any((np.diff(track.mask(k).astype(int), axis=0) < 0).any() for k in range(5))
+
+
 def test_a_few_moments_are_not_enough_and_nothing_gives_nothing():
     assert harvested(lambda k: [car((12 + 0.8 * k, -2.0, 0.0))], frames=4) == []
     assert harvested(lambda _: []) == []

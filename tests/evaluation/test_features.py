@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from svsdata.evaluation.features import fid_extractor, lpips_distance
+from svsdata.evaluation.features import fid_extractor, fvd_i3d_extractor, lpips_distance
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips
 
@@ -34,6 +34,35 @@ def test_features_and_distances_of_many_frames_are_those_of_each():
     last = extract(images[4:])
     assert last.shape == (2, 2048)
     np.testing.assert_allclose(extract(images[1:])[3:], last, rtol=1e-4, atol=1e-6)
+
+
+class Middle(torch.nn.Module):
+    """Sees the row and the column through the middle of the first frame."""
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return torch.cat([clips[:, 0, 0, 112], clips[:, 0, 0, :, 112]], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "square"), [((40, 64), np.s_[:, :, 12:52]), ((51, 33), np.s_[:, 9:42])]
+)
+def test_fvd_sees_the_square_in_the_middle_or_all_squashed(size, square):
+    network = Middle()
+    clip = np.random.default_rng(0).integers(0, 256, (9, *size, 3), dtype=np.uint8)
+    extractors = {
+        framing: fvd_i3d_extractor(
+            network, "w", device="cpu", dtype=torch.float32, framing=framing, ddof=ddof
+        )
+        for framing, ddof in (("squash", 0), ("crop", 1))
+    }
+    inside = np.ascontiguousarray(clip[square])
+    whole, cropped = (extractors[framing].extract(clip) for framing in ("squash", "crop"))
+    np.testing.assert_array_equal(cropped, extractors["squash"].extract(inside))
+    assert np.abs(whole - cropped).max() > 0.1
+    assert (extractors["squash"].ddof, extractors["crop"].ddof) == (0, 1)
+    told = extractors["crop"].protocol
+    assert "(w), the square in the middle resized to 224x224, ddof 1" in told
+    assert "(w), squashed to 224x224, ddof 0" in extractors["squash"].protocol
 
 
 @pytest.mark.parametrize(

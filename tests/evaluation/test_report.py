@@ -5,7 +5,7 @@ import pytest
 
 from svsdata.evaluation.exhibits import Exhibit
 from svsdata.evaluation.report import Measure, Report, render_page, told_figure
-from svsdata.evaluation.showcase import Shown, shown
+from svsdata.evaluation.showcase import Showcase, Shown, shown
 
 NAN, INF = float("nan"), float("inf")
 REPORT = Report(
@@ -16,7 +16,8 @@ REPORT = Report(
 
 
 def page(report: Report, *, worst=(), best=(), legend=()) -> str:
-    return render_page(report, worst=worst, best=best, edits=[], legend=dict(legend))
+    showcase = Showcase(1, tuple(worst), tuple(best), num_clips=9, ranked_by="ssim")
+    return render_page(report, showcase=showcase, legend=dict(legend))
 
 
 def clip(number: int) -> Shown:
@@ -73,6 +74,17 @@ def test_all_clips_there_are_are_not_the_worst_ones():
     assert "<h2>Worst clips</h2>" in many
     assert "<h2>Best clips</h2>" in many
     assert "<h2>Clips</h2>" not in many
+    assert "Of 9 clips, ranked by SSIM." in many
+
+
+@pytest.mark.parametrize(
+    ("small", "told"),
+    [(0, "1 of 1 edit, largest first."),
+     (1, "1 of 1 edit, largest first; 1 more never fills a thousandth of a frame.")],
+)  # fmt: skip
+def test_edits_too_small_to_be_shown_are_counted(small, told):
+    showcase = Showcase(1, edits=(clip(0),), num_edits=1, num_small_edits=small)
+    assert told in render_page(REPORT, showcase=showcase, legend={})
 
 
 def test_what_was_kept_is_told_of_one_measure_as_of_many():

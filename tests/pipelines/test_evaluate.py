@@ -340,6 +340,15 @@ def test_no_clip_is_shown_twice(stores, tmp_path):
     assert [clip[:2] for clip in report["clips"]] == [["a", 1], ["a", 17]]
 
 
+@pytest.mark.parametrize("side", ["real", "synthetic"])
+def test_stores_without_pictures_or_labels_are_refused(stores, sliding_store, tmp_path, side):
+    for held, missing in (("semantic", "image"), ("image", "semantic")):
+        odd = sliding_store(tmp_path / held, lengths=(9,), size_hw=SIZE, modalities=(held,))
+        config = config_for(stores, tmp_path, metrics=("psnr", "drift"))
+        with pytest.raises(StoreError, match=rf"'{odd}' has no {missing}; it has {held}"):
+            run_evaluate(config.model_copy(update={side: odd}), Silent())
+
+
 def test_stores_that_cannot_be_compared_are_refused_with_both_names(stores, tmp_path):
     real, made, frames = stores
     other = write(tmp_path / "kitti", {"a": frames["a"][:3]}, label_set=KITTI360)

@@ -145,8 +145,9 @@ def test_a_part_that_cannot_be_measured_or_kept_is_told(stores, tmp_path):
         run_evaluate_part(config.model_copy(update={"part": "1/2", "kept_figures": None}), Silent())
     with pytest.raises(ConfigError, match="part 1/2 has no report"):
         run_evaluate(config.model_copy(update={"part": "1/2"}), Silent())
-    with pytest.raises(ValueError, match="there is no part 3/2"):
-        config_for(stores, tmp_path, part="3/2")
+    for part in ("3/2", "0/2", "2", "1/0", "a/b", ""):
+        with pytest.raises(ValueError, match="expected I/N, one of N parts"):
+            config_for(stores, tmp_path, part=part)
 
 
 def test_of_a_recording_that_grew_only_the_new_is_measured(sliding_store, tmp_path):

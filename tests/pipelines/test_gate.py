@@ -191,3 +191,10 @@ def test_the_command_needs_a_judge_and_answers_in_json(store):
     assert told.exit_code == 0, told.stderr
     (road,) = [one for one in json.loads(told.stdout)["classes"] if one["name"] == "road"]
     assert road["agreement"] > 0.8
+
+
+def test_a_store_without_pictures_or_labels_is_refused(sliding_store, tmp_path):
+    for held, missing in (("semantic", "image"), ("image", "semantic")):
+        path = sliding_store(tmp_path / held, lengths=(2,), modalities=(held,))
+        with pytest.raises(StoreError, match=rf"'{path}' has no {missing}; it has {held}"):
+            run_gate(GateConfig(store=path, judge="demo"), Silent())

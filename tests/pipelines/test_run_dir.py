@@ -65,6 +65,14 @@ def test_another_config_stops_and_names_what_differs_and_the_ways_out(tmp_path):
     assert (tmp_path / "work").read_text() == "done"
 
 
+def test_a_run_of_a_version_without_a_field_goes_on_at_the_fields_default(tmp_path):
+    older = {"store": "store", "rates": {"image": 1.0}, "phases": [{"epochs": 1}] * 2}
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    assert open_run_dir(tmp_path, RunConfig()) is True
+    with pytest.raises(ConfigError, match=r"\(rates\.video 2\.0 → 3\.0, steps 10 → 20\)"):
+        open_run_dir(tmp_path, RunConfig(steps=20, rates=Rates(video=3.0)))
+
+
 def test_many_differences_are_counted(tmp_path):
     open_run_dir(tmp_path, RunConfig())
     other = RunConfig(store=Path("b"), steps=1, rates=Rates(image=0.0, video=0.0))

@@ -1,3 +1,4 @@
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -125,6 +126,15 @@ def write_carrier(path: Path, **changes: object) -> Path:
         torch.nn.init.zeros_(head.weight)
     told = {"size_hw": STORE_HW, "uses_instances": False, "given_motion": True}
     return save(path, generator, "carrier", told | changes)
+
+
+SHIFT_PX = 3
+"""Of the sliding store, a frame."""
+
+
+@pytest.fixture(scope="module")
+def sliding(tmp_path_factory: pytest.TempPathFactory, sliding_store: Callable[..., Path]) -> Path:
+    return sliding_store(tmp_path_factory.mktemp("sliding") / "store", size_hw=STORE_HW)
 
 
 class StoppedError(Exception):
@@ -296,6 +306,57 @@ def test_so_does_a_stopped_run_with_edits(
     check_stopped(stopped, trucks, stops=(29, 50))
 
 
+def test_videos_drawn_in_one_batch_are_those_drawn_one_by_one(
+    sliding: Path, tmp_path: Path
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    settings = {"chunk_length": 2, "part_frames": 4, "motion": "store"}
+    _, alone = synthesize(sliding, carrier, tmp_path / "alone", **settings)
+    result, made = synthesize(sliding, carrier, tmp_path / "made", parallel_videos=9, **settings)
+    assert (result.sequences, result.num_frames) == (("s0", "s1"), 18)
+    for sequence_id in made.sequence_ids:
+        for mine, theirs in zip(rows(made, sequence_id), rows(alone, sequence_id), strict=True):
+            assert np.abs(mine.image.astype(int) - theirs.image).max() <= 1  # type: ignore[union-attr, operator]
+            assert mine.models == theirs.models
+            np.testing.assert_array_equal(mine.semantic, theirs.semantic)
+    recipes = [
+        json.loads(reader.sequence("s0").details["recipe"]).get("parallel_videos")
+        for reader in (made, alone)
+    ]
+    assert recipes == [2, None]  # no more than there are; stores of one by one stay as they were
+
+
+def test_a_stopped_batch_of_edited_videos_goes_on_to_the_same_bytes(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = {**TRUCKS, "frames": 14, "variants": 3, "parallel_videos": 2, "part_frames": 4}
+    result, _ = synthesize(base, checkpoint, tmp_path / "whole", **settings)
+    drawn = result.num_frames
+    assert len(result.sequences) > 1
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
+    for frames in (11, 19):
+        with pytest.raises(StoppedError):
+            run_synthesize(stopped, StopAfter(frames))
+    again = run_synthesize(stopped, Silent())
+    assert 0 < again.num_frames < drawn
+    assert shards(stopped.out) == shards(tmp_path / "whole")
+    ids = StoreReader(stopped.out).sequence_ids
+    assert ids == StoreReader(tmp_path / "whole").sequence_ids == sorted(result.sequences)
+
+
+def test_a_video_that_was_stopped_before_its_commit_is_committed(
+    sliding: Path, tmp_path: Path
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors")
+    settings = {"chunk_length": 3, "part_frames": 3, "frames": 9}
+    config = configured(sliding, carrier, tmp_path / "out", **settings)
+    with pytest.raises(StoppedError):
+        run_synthesize(config, StopAfter(8))  # the ninth frame is written, and its part closed
+    result = run_synthesize(config, Silent())
+    assert (result.sequences, result.num_frames) == (("s0", "s1"), 9)
+    assert StoreReader(config.out).sequence("s0").num_frames == 9
+
+
 def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     made = StoreReader(trucks)
     drawn = rows(made, "street-7.add_truck")
@@ -337,6 +398,20 @@ def test_flow_is_left_out_when_told_to(base: Path, checkpoint: Path, tmp_path: P
     settings = {"sequences": ("recorded",), "flow": False}
     _, made = synthesize(base, checkpoint, tmp_path / "out", **settings)
     assert made.info.modalities == ("image", "semantic", "instance")
+
+
+def test_a_sequence_whose_edits_are_all_rejected_is_left_out_every_time(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = TRUCKS | {"sequences": (), "frames": None}
+    first, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert first.sequences == ("street-7.add_truck",)
+    assert {one.status for one in first.edits if one.sequence_id.startswith("recorded")} == {
+        "rejected"
+    }
+    again, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
+    assert (again.sequences, again.already_done) == ((), first.sequences)
+    assert {one.sequence_id for one in again.edits} == {"recorded.add_truck"}
 
 
 class Beside(Silent):
@@ -621,15 +696,6 @@ def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
     config = configured(base, checkpoint, tmp_path / "out", redraw_outside=redraw)
     generator = prepare(config).video_maker.generator
     assert generator.config.motion.occlude_outside == redraw
-
-
-SHIFT_PX = 3
-"""Of the sliding store, a frame."""
-
-
-@pytest.fixture(scope="module")
-def sliding(tmp_path_factory: pytest.TempPathFactory, sliding_store: Callable[..., Path]) -> Path:
-    return sliding_store(tmp_path_factory.mktemp("sliding") / "store", size_hw=STORE_HW)
 
 
 def test_the_flow_of_the_store_carries_the_picture_to_where_its_pixels_went(

@@ -171,7 +171,7 @@ def test_a_block_that_has_not_faded_in_draws_nothing(make_tiny_doubled):
 
 @pytest.fixture
 def make_tiny_doubled():
-    from svsdata.nets.svsgan.config import generator_config
+    from svsdata.nets.svsgan.presets import generator_config
 
     torch.manual_seed(0)
     generator = Generator(generator_config("C", 6, width=0.05, extra_blocks=1)).eval()

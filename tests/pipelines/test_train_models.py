@@ -16,7 +16,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from svsdata.checkpoints.tensor_files import read_tensors
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
-from svsdata.checkpoints.weights import load_generator
+from svsdata.checkpoints.weights import load_generator, save_generator
 from svsdata.errors import ConfigError, WeightsError
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.vid2vid.generator import Vid2VidGenerator
@@ -26,7 +26,7 @@ from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import build_networks, build_objective
-from svsdata.pipelines.training_plan import plan_training
+from svsdata.pipelines.training_plan import checkpoint_info, plan_training
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
@@ -108,6 +108,62 @@ def test_vid2vid_trains_resumes_and_synthesizes_like_the_others(store, tmp_path,
         made[chunk] = [f.image for f in StoreReader(out).read(sequence_id, 0, 6)]
     differences = [abs(a.astype(int) - b).max() for a, b in zip(made[2], made[4], strict=True)]
     assert max(differences) <= 2  # both past frames cross the borders of chunks
+
+
+@pytest.mark.parametrize(
+    ("model", "network", "precision"),
+    [
+        ("E-plain", {}, "float32"),
+        ("C-plain", {}, "bf16"),
+        ("C", {"fusion": "cat", "image_sees_occlusion": True}, "float32"),
+        ("C", {"fusion": "gate", "motion_sees_image": True}, "bf16"),
+    ],
+)
+def test_a_step_of_a_variant_reaches_all_that_learns(store, tmp_path, model, network, precision):
+    changes = {"model": model, "width": 0.02, "network": network, "precision": precision}
+    told = config(store, tmp_path / "run", **changes)
+    plan = plan_training(told, Silent())
+    clips = load_clips(plan.reader, [plan.sampler.clip(0, 4, flips=False)], size_hw=SIZE)
+    chunk = chunk_of(clips, 3, 4, with_edges=plan.uses_edges)
+    learner = build_learner(told, plan, Silent(), extra_blocks=0)
+    learner.set_rate(1e-4, 1.0)
+    figures, past = train_step(learner, chunk, chunk.past_real, 0, told)
+    assert {"loss/flow", "loss/occlusion", "loss/image_adversarial"} <= set(figures)
+    assert past[:, -1].abs().max() <= 1
+    generator = learner.networks.generator
+    moments = learner.optimizers["generator"].state
+    still = [
+        name for name, parameter in generator.named_parameters()
+        if not moments[parameter]["exp_avg"].abs().sum() > 0 and not name.startswith("motion")
+    ]  # fmt: skip
+    assert still == []
+    path = tmp_path / "generator.safetensors"
+    save_generator(path, generator, checkpoint_info(told, plan, step=1, pixel_counts={}))
+    again, _ = load_generator(path)
+    assert again.config == generator.config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "B", "network": {"fusion": "cat"}}, "A and B have no variants"),
+        (
+            {"network": {"motion_sees_image": True}, "given_motion": 0.5},
+            "model demo with network.motion_sees_image draws its flow together with the frame",
+        ),
+        (
+            {
+                "network": {"motion_sees_image": True},
+                "phases": [Phase(1, 2, SIZE, 2e-4, learns="motion")],
+            },
+            "learns motion, which model demo with network.motion_sees_image reads off pictures",
+        ),
+    ],
+)
+def test_variants_that_cannot_be_trained_so_are_refused(store, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        run_train(config(store, tmp_path / "run", **changes), Silent())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_preview_is_a_strip_and_a_video(store, tmp_path):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from svsdata.errors import ConfigError, StoreError
+from svsdata.pipelines.configs.edit import EditConfig
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.configs.gate import GateConfig
 from svsdata.pipelines.configs.label import LabelConfig
@@ -23,8 +24,8 @@ def test_a_made_workspace_names_everything_that_commands_leave_out(workspace):
     found = find_workspace(Path.cwd())
     assert found.get("source") == "street:seed=7,frames=240"
     assert found.get("preset") == "carry"
-    assert [found.require(key) for key in ("store", "run", "out")] == [
-        str(workspace / name) for name in ("store", "run", "synthetic")
+    assert [found.require(key) for key in ("store", "run", "out", "plans", "edited")] == [
+        str(workspace / name) for name in ("store", "run", "synthetic", "plans", "edited")
     ]
 
 
@@ -101,7 +102,7 @@ def test_paths_in_tables_start_at_the_workspace_too(workspace):
 
 
 @pytest.mark.parametrize(
-    "kind", [LabelConfig, TrainConfig, SynthesizeConfig, EvaluateConfig, GateConfig]
+    "kind", [LabelConfig, TrainConfig, EditConfig, SynthesizeConfig, EvaluateConfig, GateConfig]
 )
 def test_every_path_of_a_table_starts_at_the_workspace(kind):
     named_by_the_command = {"store", "run", "out", "real", "synthetic", "checkpoint"}

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image as PillowImage
 
+from svsdata.errors import StoreFormatError
 from svsdata.store.card import write_card
 from svsdata.store.writer import StoreWriter
 
@@ -130,3 +131,27 @@ def test_the_card_lists_exactly_the_committed_files(store, info):
     before = card()
     write_card(store, info)
     assert card() == before
+    known = {}
+    write_card(store, info, known)
+    assert card() == before
+    assert sorted(known) == ["a", "b-1.c_2"]
+
+
+def test_a_card_reads_no_record_twice_and_forgets_what_is_gone(store, info):
+    known = {}
+    write_card(store, info, known)
+    (store / "sequences" / "a.json").write_text("{")
+    with pytest.raises(StoreFormatError):
+        write_card(store, info)
+    write_card(store, info, known)
+    assert "frames/a/" in (store / "README.md").read_text()
+    (store / "sequences" / "a.json").unlink()
+    write_card(store, info, known)
+    assert "frames/a/" not in (store / "README.md").read_text()
+
+
+def test_the_card_of_an_empty_store_names_no_file(tmp_path, info):
+    path = StoreWriter(tmp_path / "store", info).path
+    write_card(path, info)
+    (config,) = yaml.safe_load((path / "README.md").read_text().split("---")[1])["configs"]
+    assert config["data_files"] == [{"split": "train", "path": []}]

@@ -8,7 +8,7 @@ import pytest
 from svsdata.errors import StoreError
 from svsdata.progress import Silent
 from svsdata.store import sharing
-from svsdata.store.sharing import share
+from svsdata.store.sharing import SharedWork
 from svsdata.store.verify import verify_store
 from svsdata.store.writer import StoreWriter
 
@@ -37,6 +37,17 @@ class Told(Silent):
     def note(self, message):
         if self.at_note is not None:
             self.at_note(message)
+
+
+def share(writer, sequence_ids, write, progress):
+    """Write each sequence that comes to this process; return what writing it returned."""
+    work, done = SharedWork(writer, sequence_ids, progress), {}
+    for free in work.rounds():
+        for sequence_id in free:
+            with work.unless_taken(sequence_id):
+                done[sequence_id] = write(sequence_id)
+    assert sorted([*done, *work.elsewhere]) == sorted(sequence_ids)
+    return done
 
 
 def begin(writer, sequence_id):
@@ -132,6 +143,19 @@ def test_what_a_writer_decides_not_to_write_is_done_with(writer):
     assert share(writer, IDS, asked.append, Silent()) == dict.fromkeys(IDS)
     assert asked == IDS
     assert writer.committed == set()
+
+
+def test_what_is_on_its_way_here_is_not_waited_for(writer, frame):
+    work = SharedWork(writer, IDS[:3], Told(pytest.fail))
+    rounds = work.rounds()
+    free = next(rounds)
+    write = write_with(writer, frame)
+    with begin(writer, next(free)) as rows:
+        assert list(map(write, free)) == IDS[1:3]
+        rows.append(frame(0))
+        rows.commit()
+    assert list(rounds) == []
+    assert work.elsewhere == []
 
 
 def test_any_other_error_stops(writer):

@@ -12,8 +12,9 @@ from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, step
 from svsdata.records import Frame
 from svsdata.synthesis.entering import entering
-from svsdata.synthesis.long_video import LongVideo, Rendered, VideoState
+from svsdata.synthesis.long_video import LongVideo, Rendered
 from svsdata.synthesis.rims import look_past_rims
+from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import image_to_tensor, tensor_to_image
 
 SIZE_HW = (30, 44)  # no multiple of the net's stride
@@ -64,9 +65,7 @@ def test_the_first_frame_is_the_reference_and_the_rest_is_generated() -> None:
 
 
 def test_frames_equal_those_of_the_network_stepped_one_by_one() -> None:
-    generator = tiny_generator(edges=False)
-    for head in generator.heads:
-        head.weight.data.mul_(0.2)  # an untrained network of full strength lets rounding grow
+    generator = calm_generator()
     rendered = list(LongVideo(generator, "tiny", chunk_length=4).render(frames(0, 11), None))
     reference = labelled(0)
     assert reference.image is not None
@@ -187,6 +186,86 @@ def test_instance_borders_are_wanted_where_the_network_takes_them() -> None:
     stream = (replace(frame, instance=None) for frame in frames(0, 3))
     with pytest.raises(ValueError, match="instance borders"):
         list(LongVideo(tiny_generator(edges=True), "tiny").render(stream, None))
+
+
+def calm_generator(*, edges: bool = False) -> Generator:
+    """Lets rounding fade instead of growing from frame to frame."""
+    generator = tiny_generator(edges=edges)
+    for head in generator.heads:
+        head.weight.data.mul_(0.2)
+    return generator
+
+
+def scene(stop: int, *, seed: int) -> Iterator[Frame]:
+    return (labelled(index, seed=seed) for index in range(stop))
+
+
+def with_a_cut() -> Iterator[Frame]:
+    image = labelled(0, seed=2).image
+    yield from scene(6, seed=1)
+    yield from (replace(labelled(index, seed=2), image=image) for index in range(6, 10))
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_videos_drawn_together_are_those_drawn_one_by_one(*, edges: bool) -> None:
+    """Of different lengths, one with a cut, one with flow; the fourth waits for room."""
+    video = LongVideo(
+        calm_generator(edges=edges), "tiny", cut_below=0.2, follows_flow=True, colour_pull=0.1
+    )
+
+    def streams() -> list[Iterator[Frame]]:
+        return [scene(5, seed=3), with_a_cut(), flowing(0, 7), scene(9, seed=4), scene(1, seed=5)]
+
+    together: dict[int, list[Rendered]] = {}
+    for number, one in video.render_together(((each, None) for each in streams()), rows=3):
+        together.setdefault(number, []).append(one)
+    assert [len(together[number]) for number in range(5)] == [5, 10, 7, 9, 1]
+    assert [one.frame.frame_index for one in together[1] if one.is_reference] == [0, 6]
+    for number, stream in enumerate(streams()):
+        alone = list(video.render(stream, None))
+        difference = pictures(together[number]).astype(int) - pictures(alone)
+        assert np.abs(difference).max() <= 1  # batches round otherwise
+        for mine, theirs in zip(together[number], alone, strict=True):
+            assert (mine.state is None) == (theirs.state is None)
+            if mine.state is not None and theirs.state is not None:
+                np.testing.assert_allclose(mine.state.image, theirs.state.image, atol=2e-3)
+
+
+def test_a_video_has_the_same_bytes_beside_others_and_beside_none() -> None:
+    video = LongVideo(tiny_generator(), "tiny", colour_pull=0.1)
+    streams = [(scene(stop, seed=seed), None) for seed, stop in ((3, 4), (4, 15), (5, 11))]
+    beside = [one for number, one in video.render_together(streams, rows=2) if number == 1]
+    state = beside[7].state
+    assert state is not None
+    kept = VideoState.from_arrays(state.arrays())
+    rest = (frame for frame in scene(15, seed=4) if frame.frame_index >= 8)
+    gone_on = [one for _, one in video.render_together([(rest, kept)], rows=2)]
+    np.testing.assert_array_equal(pictures(gone_on), pictures(beside)[8:])
+
+
+def test_no_more_videos_are_begun_than_a_batch_has_rows() -> None:
+    video = LongVideo(tiny_generator(), "tiny")
+    begun: list[int] = []
+
+    def streams() -> Iterator[tuple[Iterator[Frame], None]]:
+        for number, stop in enumerate((4, 12, 4, 4)):
+            begun.append(number)
+            yield scene(stop, seed=number), None
+
+    together = video.render_together(streams(), rows=2)
+    order = [(number, one.frame.frame_index, len(begun)) for number, one in together]
+    assert [taken for *_, taken in order] == [2] * 8 + [3] * 8 + [4] * 8
+    assert [number for number, index, _ in order if index == 0] == [0, 1, 2, 3]
+
+
+def test_videos_of_different_sizes_are_refused_in_one_line() -> None:
+    smaller = (replace(frame, semantic=frame.semantic[:, :40]) for frame in frames(0, 3))  # type: ignore[index]
+    together = LongVideo(tiny_generator(), "tiny").render_together(
+        [(frames(0, 3), None), (smaller, None)], rows=2
+    )
+    told = r"must be of one size, got 44x30 \(video 0\), 40x30 \(video 1\)"
+    with pytest.raises(ValueError, match=told):
+        list(together)
 
 
 def test_no_more_than_a_chunk_of_labels_is_drawn_ahead() -> None:

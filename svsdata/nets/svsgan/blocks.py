@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from svsdata.nets.svsgan.config import DecoderNorm
+from svsdata.nets.svsgan.config import DecoderNorm, Fusion
 from svsdata.nets.svsgan.spectral import spectral_norm
 
 GROUP_WIDTH = 16
@@ -123,6 +123,27 @@ class StyleModulator(nn.Module):
         return modulations
 
 
+def occlusion_fusion(mode: Fusion, width: int) -> nn.Module:
+    """Return what joins generated features and carried-over ones of so many channels."""
+    return OcclusionFusion(width) if mode == "proj" else PlainFusion(mode)
+
+
+class PlainFusion(nn.Module):
+    """Weigh generated features against carried-over ones without parameters."""
+
+    def __init__(self, mode: Fusion) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, generated: Tensor, skip: Tensor, occlusion_mask: Tensor) -> Tensor:
+        """Fuse as ``OcclusionFusion`` does; ``cat`` returns the channels of both."""
+        generated = _on_grid_of(skip, generated)
+        if self.mode == "blend":
+            return skip.lerp(generated, occlusion_mask)
+        carried = skip * (1 - occlusion_mask)
+        return generated + carried if self.mode == "gate" else torch.cat([generated, carried], 1)
+
+
 class OcclusionFusion(nn.Module):
     """Weigh generated features against carried-over ones by the occlusion mask (svs-gan 3.1)."""
 
@@ -139,7 +160,7 @@ class OcclusionFusion(nn.Module):
         as well come before doubling and weighing: then it has a quarter of the pixels to do.
 
         Args:
-            generated: (B, C, H / 2, W / 2).
+            generated: (B, C, H / 2, W / 2), or of the skip's size.
             skip: (B, C, H, W).
             occlusion_mask: (B, 1, H, W), 1 = take what is generated.
 
@@ -149,6 +170,12 @@ class OcclusionFusion(nn.Module):
         of_generated, of_skip = self.proj.weight.chunk(2, dim=1)
         # the mask's weights sum to one, so both may bring the whole bias
         drawn = F.conv2d(generated, of_generated, self.proj.bias)
-        doubled = F.interpolate(drawn, scale_factor=2.0, mode="nearest")
+        doubled = _on_grid_of(skip, drawn)
         kept = F.conv2d(skip, of_skip, self.proj.bias)
         return kept.lerp(doubled, occlusion_mask)
+
+
+def _on_grid_of(like: Tensor, maps: Tensor) -> Tensor:
+    if maps.shape[2:] == like.shape[2:]:
+        return maps
+    return F.interpolate(maps, scale_factor=2.0, mode="nearest")

@@ -1,18 +1,19 @@
-"""The numbers that make each model of the paper, and the small ones for CPUs.
+"""Every number that a network of SVS-GAN depends on; ``presets`` holds those of each model.
 
 A generator has ``len(image_widths)`` levels; level l has stride ``patch * 2**l``. Widths are listed
 finest first for what encodes, coarsest first for what decodes. docs/paper-notes.md tells which
 numbers the paper prints and which are reconstructed.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from svsdata.errors import ConfigError
 from svsdata.tensors import Interpolation
 
 DecoderNorm: TypeAlias = Literal["instance", "group"]
 WarpUse: TypeAlias = Literal["guide", "correct", "keep"]
+Fusion: TypeAlias = Literal["proj", "blend", "gate", "cat"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class MotionConfig:
     sees_position: bool = False
     """Two more input channels tell each pixel's column and row: what lies low in a frame is near,
     and moves far."""
+    sees_image: bool = False
+    """The previous image is a further input: where labels tell no motion, its texture may. Nothing
+    of the motion is then known from labels alone."""
     flow_unit_px: float = 20.0
     """Pixels of the base size for one unit of the flow head."""
     occlude_outside: bool = True
@@ -55,9 +59,20 @@ class GeneratorConfig:
     motion: MotionConfig = MotionConfig()
     image_widths: tuple[int, ...] = (128, 256, 512, 512, 1024, 1024)
     """Finest first; the last is the bottleneck, where the decoder starts."""
+    skip_convolutions: bool = True
+    """Each skip is the output of a convolution of its own; else of the one that leads to its level.
+    """
+    image_sees_occlusion: bool = False
+    """The occlusion mask is a further input beside the warped image (imaginaire)."""
     semantic_stem: tuple[int, int] = (32, 64)
     decoder_widths: tuple[int, ...] = (1024, 512, 512, 256, 128, 64)
     """Output of each SPADE block, coarsest first."""
+    fusion: Fusion = "proj"
+    """How generated features x and carried-over ones s meet under the occlusion mask m. ``proj``: a
+    1x1 convolution of both, weighed; ``blend``: m x + (1 - m) s; ``gate``: x + (1 - m) s; ``cat``:
+    x beside (1 - m) s."""
+    fuses_after_block: bool = False
+    """They meet behind the SPADE block of their stride; else before it."""
     modulation_kernels: tuple[int, ...] = (3, 3, 3, 3, 3, 3)
     """Kernel of the gamma and beta convolutions of each block, extra ones included."""
     decoder_norm: DecoderNorm = "instance"
@@ -88,17 +103,47 @@ class GeneratorConfig:
                 f"generator: {blocks} blocks need as many modulation_kernels, "
                 f"got {len(self.modulation_kernels)}"
             )
-        skips = self.image_widths[-2::-1]
-        if self.decoder_widths[:-1] != skips:
+        skips, made = self.image_widths[-2::-1], self.decoder_widths
+        meeting = made[1:] if self.fuses_after_block else made[:-1]
+        if self.fusion != "cat" and meeting != skips:
             raise ConfigError(
                 "generator: decoder_widths must be those of the skips each block meets, "
                 f"{skips}, and one more; got {self.decoder_widths}"
+            )
+        if self.fusion == "cat" and self.fuses_after_block:
+            raise ConfigError("generator: fusion 'cat' widens what enters a block: fuse before it")
+        if self.image_sees_occlusion and self.warp_features:
+            raise ConfigError(
+                "generator: image_sees_occlusion goes with warped images, not with warp_features: "
+                "the mask lies on the grid that is warped to"
             )
 
     @property
     def block_widths(self) -> tuple[int, ...]:
         """Output of each SPADE block, extra ones included."""
         return self.decoder_widths + self.extra_widths
+
+    @property
+    def larger_skips(self) -> tuple[int, ...]:
+        """Widths of the skips that extra blocks meet, finest last."""
+        if not self.extra_image_stem:
+            return ()
+        first = len(self.decoder_widths) - 1 + int(self.fuses_after_block)
+        return self.block_widths[first : first + len(self.extra_widths)]
+
+    @property
+    def entering_widths(self) -> tuple[int, ...]:
+        """What enters each SPADE block."""
+        skips = (0, *self.image_widths[-2::-1], *self.larger_skips)
+        skips += (0,) * (len(self.block_widths) - len(skips))
+        before = (self.image_widths[-1], *self.block_widths[:-1])
+        joined = [a + b for a, b in zip(before, skips, strict=True)]
+        return tuple(joined) if self.fusion == "cat" else before
+
+    @property
+    def labels_tell_motion(self) -> bool:
+        """Flow and occlusion mask need no image."""
+        return not self.motion.sees_image
 
     @property
     def base_scale(self) -> int:
@@ -144,128 +189,3 @@ class VideoDiscriminatorConfig:
     sees_flow: bool = True
     spectral: bool = False
     """Spectral norm, as hinge losses want it."""
-
-
-_DEMO_MOTION = MotionConfig(
-    widths=(32, 48, 96, 128),
-    up_widths=(96, 48, 32, 16),
-    num_residual=2,
-    stem_stride=4,
-    head_kernel=3,
-    skips=True,
-    sees_position=True,
-)
-
-_SMALL = ("demo", "carry")
-MODELS = ("C", "D", "E", "fast", *_SMALL)
-"""Every name that ``generator_config`` knows."""
-
-
-def generator_config(
-    model: str,
-    num_classes: int,
-    *,
-    edges: bool = False,
-    extra_blocks: int = 0,
-    width: float = 1.0,
-) -> GeneratorConfig:
-    """Return a preset.
-
-    Args:
-        model: ``C``, ``D``, ``E`` of the paper's ablations, ``fast`` (C with 1x1 gamma and beta at
-            the finest level and beyond), ``demo`` (for two CPU cores) or ``carry`` (``demo`` that
-            leaves what it carries over nearly as it is).
-        num_classes: Classes of the label set.
-        edges: Feed instance borders; every frame must then have an instance map.
-        extra_blocks: SPADE blocks beyond the base size; each doubles it.
-        width: Factor of the channels of all layers.
-
-    Raises:
-        ConfigError: If there is no such model.
-    """
-    config = _preset(model, num_classes, edges=edges, extra_blocks=extra_blocks)
-    if width == 1:
-        return config
-    motion = config.motion
-    return replace(
-        config,
-        label_embedding=scaled(config.label_embedding, width),
-        motion=replace(
-            motion,
-            widths=_scaled_all(motion.widths, width),
-            up_widths=_scaled_all(motion.up_widths, width),
-        ),
-        image_widths=_scaled_all(config.image_widths, width),
-        semantic_stem=_scaled_all(config.semantic_stem, width),
-        decoder_widths=_scaled_all(config.decoder_widths, width),
-        style_width=scaled(config.style_width, width),
-        extra_widths=_scaled_all(config.extra_widths, width),
-    )
-
-
-def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> GeneratorConfig:
-    base = GeneratorConfig(
-        num_classes=num_classes,
-        edges=edges,
-        extra_widths=(32,) * extra_blocks,
-        modulation_kernels=(3,) * (6 + extra_blocks),
-    )
-    if model == "C":
-        return base
-    if model == "D":
-        return replace(base, warp_features=True)
-    if model == "E":
-        return replace(base, style_width=128)
-    if model == "fast":
-        return replace(base, modulation_kernels=(3,) * 5 + (1,) * (1 + extra_blocks))
-    if model == "carry":
-        demo = _preset("demo", num_classes, edges=edges, extra_blocks=extra_blocks)
-        return replace(demo, warp_use="keep", forgetting=0.12, doubt=0.4, interpolation="balanced")
-    if model == "demo":
-        return replace(
-            base,
-            label_embedding=8,
-            patch=2,
-            motion=_DEMO_MOTION,
-            image_widths=(32, 48, 96, 160, 256),
-            semantic_stem=(24, 32),
-            decoder_widths=(160, 96, 48, 32, 32),
-            modulation_kernels=(3, 3) + (1,) * (3 + extra_blocks),
-            decoder_norm="group",
-            warp_use="correct",
-        )
-    raise ConfigError(f"unknown model '{model}'; known: {', '.join(MODELS)}")
-
-
-def image_discriminator_config(
-    model: str, num_classes: int, *, width: float = 1.0
-) -> ImageDiscriminatorConfig:
-    """Return the image discriminator that goes with a generator preset."""
-    config = ImageDiscriminatorConfig(num_classes)
-    if model in _SMALL:
-        config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
-    return replace(config, widths=_scaled_all(config.widths, width))
-
-
-def video_discriminator_configs(
-    model: str, *, width: float = 1.0
-) -> tuple[VideoDiscriminatorConfig, ...]:
-    """Return the video discriminators of a generator preset, at temporal strides 1 and 3."""
-    channels = scaled(16 if model in _SMALL else 64, width)
-    return tuple(VideoDiscriminatorConfig(stride, channels) for stride in (1, 3))
-
-
-Widths = TypeVar("Widths", bound=tuple[int, ...])
-
-
-def _scaled_all(widths: Widths, factor: float) -> Widths:
-    return tuple(scaled(width, factor) for width in widths)  # type: ignore[return-value]
-
-
-def scaled(channels: int, factor: float) -> int:
-    """Scale to a multiple of 4, from 32 on of 16, which group norm divides; 0 stays 0."""
-    if factor == 1 or not channels:
-        return channels
-    wanted = channels * factor
-    step = 16 if wanted >= 32 else 4
-    return max(4, round(wanted / step) * step)

@@ -1,56 +1,28 @@
 """The triple-pyramid generator: labels and previous image in, next image out.
 
-One class makes the models C, D, E, fast and demo; their differences are numbers of its config.
+One class makes all models but A and B; their differences are numbers of its config.
 
 # B batch, K classes, C channels, H, W
 """
 
 import copy
-from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from svsdata.nets.svsgan.blocks import (
-    OcclusionFusion,
     SemanticModulator,
     SpadeBlock,
     StyleModulator,
+    occlusion_fusion,
 )
 from svsdata.nets.svsgan.config import GeneratorConfig
+from svsdata.nets.svsgan.label_features import LabelFeatures
 from svsdata.nets.svsgan.motion import MotionNet
 from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid, fold
 from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
-
-
-@dataclass(frozen=True)
-class LabelFeatures:
-    """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
-
-    backward_flow: Tensor
-    """(B, 2, h, w) float32, pixels of the base size (h, w)."""
-    occlusion_mask: Tensor
-    """(B, 1, h, w) float32 in [0, 1], 1 = occluded."""
-    conditions: tuple[Tensor, ...]
-    """What each SPADE block is modulated by, coarsest first."""
-
-    def rows(self, start: int, stop: int) -> "LabelFeatures":
-        """Return a part of the batch."""
-        rows = slice(start, stop)
-        return LabelFeatures(
-            self.backward_flow[rows],
-            self.occlusion_mask[rows],
-            tuple(condition[rows] for condition in self.conditions),
-        )
-
-    def occluded(self, where: Tensor) -> "LabelFeatures":
-        """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
-        height, width = self.occlusion_mask.shape[2:]
-        if where.shape[2] > height:  # labels of the full size, a mask of the base size
-            where = resize(where.float(), (height, width)) > 0
-        return replace(self, occlusion_mask=self.occlusion_mask.masked_fill(where, 1.0))
 
 
 class Generator(VideoGenerator[LabelFeatures]):
@@ -63,10 +35,13 @@ class Generator(VideoGenerator[LabelFeatures]):
         self.label_input = LabelInput(config)
         channels = self.label_input.channels
         self.motion = MotionNet(2 * channels, config.motion)
-        # what enters each block, and so the width of the skip it meets; the first meets none
-        entering = (widths[-1], *config.block_widths[:-1])
-        larger = entering[len(widths) :] if config.extra_image_stem else ()
-        self.image_pyramid = ImagePyramid(3 * patch**2, widths, larger_widths=larger)
+        larger = config.larger_skips
+        self.image_pyramid = ImagePyramid(
+            (3 + config.image_sees_occlusion) * patch**2,
+            widths,
+            larger_widths=larger,
+            skip_convolutions=config.skip_convolutions,
+        )
         self.semantic_pyramid = SemanticPyramid(
             channels * patch**2,
             config.semantic_stem,
@@ -76,7 +51,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         condition = 2 * config.semantic_stem[1]
         self.blocks = nn.ModuleList(
             SpadeBlock(a, b, norm=config.decoder_norm)
-            for a, b in zip(entering, config.block_widths, strict=True)
+            for a, b in zip(config.entering_widths, config.block_widths, strict=True)
         )
         self.semantic_modulators = nn.ModuleList(
             SemanticModulator(condition, _spade_widths(block), kernel=kernel)
@@ -87,7 +62,9 @@ class Generator(VideoGenerator[LabelFeatures]):
             for block, skip in zip(self.blocks, widths[::-1], strict=False)
             if config.style_width
         )
-        self.fusions = nn.ModuleList(OcclusionFusion(width) for width in (*widths[-2::-1], *larger))
+        self.fusions = nn.ModuleList(
+            occlusion_fusion(config.fusion, width) for width in (*widths[-2::-1], *larger)
+        )
         heads = [
             nn.Conv2d(width, 3 * patch**2, 3, padding=1)
             for width in config.block_widths[len(widths) - 1 :]
@@ -136,10 +113,13 @@ class Generator(VideoGenerator[LabelFeatures]):
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
-            ValueError: If edges are missing or not wanted, or the size does not fit.
+            ValueError: If edges are missing or not wanted, the size does not fit, or motion is
+                given to a network that reads it off the image.
         """
         self._check_size(semantic)
-        patch, base_scale = self.config.patch, self.config.base_scale
+        if motion is not None and self.config.motion.sees_image:
+            raise ValueError("the motion network sees the image: it follows no other motion")
+        patch, base_scale, pending = self.config.patch, self.config.base_scale, None
         if motion is not None:
             height, width = semantic.shape[1:]
             motion = motion.resized((height // base_scale, width // base_scale))
@@ -148,14 +128,18 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous_semantic = previous_semantic.view_as(semantic)
             previous = self._channels(previous_semantic, previous_edges, base_scale)
             current = self._channels(semantic, edges, base_scale)
-            told = Motion(*self.motion(torch.cat([previous, current], dim=1)))
-            told = told.drawn_anew(self.config.doubt)
+            label_pair = torch.cat([previous, current], dim=1)
+            if self.config.motion.sees_image:
+                pending = label_pair
+                nothing = label_pair.new_zeros(len(label_pair), 3, *label_pair.shape[2:]).float()
+                told = Motion(nothing[:, :2], nothing[:, 2:])
+            else:
+                told = Motion(*self.motion(label_pair)).drawn_anew(self.config.doubt)
             motion = told if motion is None else motion.completed(told)
-        flow, occlusion_mask = motion.backward_flow, motion.occlusion_mask
         conditions = self.semantic_pyramid(
             [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
         )
-        return LabelFeatures(flow, occlusion_mask, conditions)
+        return LabelFeatures(motion.backward_flow, motion.occlusion_mask, conditions, pending)
 
     def render(
         self, previous_images: Tensor, features: LabelFeatures, detail: float = 1.0
@@ -168,6 +152,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             detail: How far the newest extra block takes part, 0 to 1.
         """
         config = self.config
+        features = self._moved(previous_images, features)
         flow, occlusion_mask = self.motion_of(features)
         sources, warped = [], previous_images
         for step in self._steps():  # the base size first, the full size last
@@ -175,6 +160,10 @@ class Generator(VideoGenerator[LabelFeatures]):
             own_flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
             warped = warp(previous, own_flow, interpolation=config.interpolation)
             source = previous if config.warp_features else warped
+            if config.image_sees_occlusion:
+                height, width = source.shape[2:]
+                mask = resize(features.occlusion_mask, (height, width))
+                source = torch.cat([source, mask], dim=1)
             sources.append(fold(source, config.patch).to(self.dtype))
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
@@ -197,10 +186,9 @@ class Generator(VideoGenerator[LabelFeatures]):
         for index, (block, modulator, condition) in enumerate(
             zip(self.blocks, self.semantic_modulators, features.conditions, strict=True)
         ):
-            if 0 < index < len(pyramid):
-                skip = pyramid[-1 - index]
-                mask = resize(features.occlusion_mask, (skip.shape[2], skip.shape[3])).to(x.dtype)
-                x = self.fusions[index - 1](x, skip, mask)
+            meets_skip = 0 < index < len(pyramid)
+            if meets_skip and not self.config.fuses_after_block:
+                x = self._fused(x, pyramid, features, index)
             elif index:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             modulations = modulator(condition)
@@ -208,6 +196,8 @@ class Generator(VideoGenerator[LabelFeatures]):
                 styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
                 modulations = [a.then(b) for a, b in zip(modulations, styles, strict=True)]
             x = block(x, modulations)
+            if meets_skip and self.config.fuses_after_block:
+                x = self._fused(x, pyramid, features, index)
             if index >= first_head:
                 folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
                 drawn = F.pixel_shuffle(folded.float(), self.config.patch)
@@ -216,8 +206,33 @@ class Generator(VideoGenerator[LabelFeatures]):
         assert image is not None
         return image
 
+    def _fused(
+        self, x: Tensor, pyramid: list[Tensor], features: LabelFeatures, index: int
+    ) -> Tensor:
+        """Join what is generated with the skip that a block meets."""
+        skip = pyramid[-1 - index]
+        mask = resize(features.occlusion_mask, (skip.shape[2], skip.shape[3])).to(x.dtype)
+        fused: Tensor = self.fusions[index - 1](x, skip, mask)
+        return fused
+
+    def _moved(self, previous_images: Tensor, features: LabelFeatures) -> LabelFeatures:
+        """Ask a motion network that sees the image; what was to be generated anew stays so."""
+        if features.label_pair is None:
+            return features
+        base = F.avg_pool2d(previous_images, self.config.base_scale).to(self.dtype)
+        told = Motion(*self.motion(torch.cat([features.label_pair, base], dim=1)))
+        told = told.drawn_anew(self.config.doubt)
+        mask = torch.maximum(told.occlusion_mask, features.occlusion_mask)
+        return LabelFeatures(told.backward_flow, mask, features.conditions)
+
     def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
-        """Return flow and occlusion mask of the full size."""
+        """Return flow and occlusion mask of the full size.
+
+        Raises:
+            ValueError: If they are still to be read off the image.
+        """
+        if features.label_pair is not None:
+            return super().motion_of(features)
         height, width = features.backward_flow.shape[2:]
         full = (height * self.config.base_scale, width * self.config.base_scale)
         return resize_flow(features.backward_flow, full), resize(features.occlusion_mask, full)

@@ -21,7 +21,7 @@ class MotionNet(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        in_channels += 2 * config.sees_position
+        in_channels += 2 * config.sees_position + 3 * config.sees_image
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0], 7, config.stem_stride, 3, padding_mode="reflect"),
             InstanceNorm(widths[0]),
@@ -49,7 +49,8 @@ class MotionNet(nn.Module):
         """Map the inputs of both frames to motion.
 
         Args:
-            label_pair: (B, C, H, W), previous then current.
+            label_pair: (B, C, H, W), previous then current; with ``sees_image`` the previous
+                image of 3 channels last.
 
         Returns:
             Backward flow (B, 2, H, W) float32 in pixels, and occlusion mask (B, 1, H, W) float32 in

@@ -97,11 +97,16 @@ class ImagePyramid(nn.Module):
 
     A norm on activations would take the previous frame's colour offset away
     (docs/paper-notes.md#colour). Extra blocks bring stems for larger images, each joined to the
-    next smaller one.
+    next smaller one. Without ``skip_convolutions`` a skip is what leads to its level.
     """
 
     def __init__(
-        self, in_channels: int, widths: tuple[int, ...], *, larger_widths: tuple[int, ...] = ()
+        self,
+        in_channels: int,
+        widths: tuple[int, ...],
+        *,
+        larger_widths: tuple[int, ...] = (),
+        skip_convolutions: bool = True,
     ) -> None:
         super().__init__()
         stems = (widths[0], *larger_widths)
@@ -110,7 +115,8 @@ class ImagePyramid(nn.Module):
         for join in joins:
             nn.init.zeros_(join.weight)  # a larger size starts without changing the base
         self.joins = nn.ModuleList(joins)
-        self.same = nn.ModuleList(_conv(width, width, stride=1) for width in widths[:-1])
+        own = widths[:-1] if skip_convolutions else ()
+        self.same = nn.ModuleList(_conv(width, width, stride=1) for width in own)
         self.downs = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
 
     def forward(self, images: list[Tensor]) -> list[Tensor]:
@@ -124,8 +130,8 @@ class ImagePyramid(nn.Module):
         for index in range(len(self.joins) - 1, -1, -1):
             levels.append(x)
             x = F.leaky_relu(self.stems[index](images[index]), 0.2) + self.joins[index](x)
-        for same, down in zip(self.same, self.downs, strict=True):
-            levels.append(F.leaky_relu(same(x), 0.2))
+        for index, down in enumerate(self.downs):
+            levels.append(F.leaky_relu(self.same[index](x), 0.2) if self.same else x)
             x = F.leaky_relu(down(levels[-1]), 0.2)
         return [*levels, x]
 

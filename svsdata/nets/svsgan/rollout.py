@@ -3,7 +3,7 @@
 # B parallel sequences, T frames, H, W
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -32,6 +32,17 @@ class LabelMaps:
     motion: Motion | None = None
     """How the frame came from the one before, where that is known; None: the generator's guess."""
 
+    @classmethod
+    def side_by_side(cls, maps: Sequence["LabelMaps"]) -> "LabelMaps":
+        """Join parallel sequences of one size; edges and motion are known of all or of none."""
+        edges = [one.edges for one in maps if one.edges is not None]
+        motions = [one.motion for one in maps if one.motion is not None]
+        return cls(
+            torch.cat([one.semantic for one in maps]),
+            torch.cat(edges) if edges else None,
+            Motion.joined(motions) if motions else None,
+        )
+
 
 @dataclass(frozen=True)
 class RolloutState:
@@ -56,6 +67,17 @@ class RolloutState:
         for frame in self.context(num_frames)[1:]:
             state = RolloutState(frame.image, frame.labels, state)
         return RolloutState(image, labels, state)
+
+    @classmethod
+    def side_by_side(cls, states: Sequence["RolloutState"], num_frames: int) -> "RolloutState":
+        """Join parallel sequences of one size, for a generator that sees so many frames."""
+        joined: RolloutState | None = None
+        for frames in zip(*(state.context(num_frames) for state in states), strict=True):
+            images = torch.cat([frame.image for frame in frames])
+            joined = cls(images, LabelMaps.side_by_side([frame.labels for frame in frames]), joined)
+        if joined is None:
+            raise ValueError("no sequence to join")
+        return joined
 
 
 def inference_copy(
@@ -214,21 +236,10 @@ def _batch_edges(maps: list[LabelMaps], multiple: int) -> Tensor | None:
 
 
 def _batch_motion(motions: list[Motion], multiple: int) -> Motion:
-    def batch(fields: list[Tensor]) -> Tensor:
-        joined = torch.cat(fields)
-        padding = _padding(joined.shape[2], joined.shape[3], multiple)
-        return F.pad(joined, padding, mode="replicate")
-
-    known = None
-    if any(motion.known is not None for motion in motions):
-        everywhere = [torch.ones_like(motion.occlusion_mask) for motion in motions]
-        pairs = zip(motions, everywhere, strict=True)
-        known = batch([whole if it.known is None else it.known for it, whole in pairs])
-    return Motion(
-        batch([motion.backward_flow for motion in motions]),
-        batch([motion.occlusion_mask for motion in motions]),
-        known,
-    )
+    joined = Motion.joined(motions)
+    height, width = joined.backward_flow.shape[2:]
+    padding = _padding(height, width, multiple)
+    return joined.map(lambda maps: F.pad(maps, padding, mode="replicate"))
 
 
 def _padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:

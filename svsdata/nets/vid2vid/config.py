@@ -32,6 +32,11 @@ class Vid2VidConfig:
     """Tells its checkpoints from those of SVS-GAN's generators."""
 
     @property
+    def labels_tell_motion(self) -> bool:
+        """Flow and occlusion mask need no image."""
+        return False
+
+    @property
     def context_frames(self) -> int:
         """Past frames that it sees."""
         return 2

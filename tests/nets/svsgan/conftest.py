@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig, generator_config
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
+from svsdata.nets.svsgan.presets import generator_config
 
 CLASSES = 6
 
@@ -25,12 +26,18 @@ def tiny_config(model: str, **changes) -> GeneratorConfig:
         config,
         motion=motion,
         image_widths=(4, 6, 8, 8, 10, 10)[:levels],
-        decoder_widths=(*(4, 6, 8, 8, 10, 10)[:levels][-2::-1], 4),
+        decoder_widths=_met_widths((4, 6, 8, 8, 10, 10)[:levels], config),
         semantic_stem=(4, 4),
         style_width=4 if config.style_width else 0,
         extra_widths=(4,) * len(config.extra_widths),
         **changes,
     )
+
+
+def _met_widths(widths: tuple[int, ...], config: GeneratorConfig) -> tuple[int, ...]:
+    """The skips' widths, and one more before or after them."""
+    skips = widths[-2::-1]
+    return (widths[-1], *skips) if config.fuses_after_block else (*skips, 4)
 
 
 def moving(generator: Generator) -> Generator:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from svsdata.errors import ConfigError
-from svsdata.nets.svsgan.config import (
+from svsdata.nets.svsgan.presets import (
     generator_config,
     image_discriminator_config,
     video_discriminator_configs,

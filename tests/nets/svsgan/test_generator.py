@@ -9,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from svsdata.errors import LabelSetError
 from svsdata.nets.models import trusting_its_mask
-from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig, generator_config
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.motion import MotionNet
+from svsdata.nets.svsgan.presets import generator_config
 from svsdata.nets.svsgan.pyramids import LabelInput
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.nets.vid2vid.config import Vid2VidConfig
@@ -19,7 +20,7 @@ from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.nets.video_generator import Motion, without_previous
 from svsdata.tensors import warp
 
-MODELS = ["C", "D", "E", "fast", "demo", "carry"]
+MODELS = ["C", "D", "E", "fast", "C-plain", "E-plain", "demo", "carry"]
 
 
 def millions(module: torch.nn.Module) -> float:

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from svsdata.nets.svsgan.config import ImageDiscriminatorConfig, image_discriminator_config
+from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
 from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator, predict_labels
+from svsdata.nets.svsgan.presets import image_discriminator_config
 
 TINY = ImageDiscriminatorConfig(num_classes=5, widths=(4, 4, 6, 6, 8, 8))
 

@@ -151,6 +151,30 @@ def test_parallel_sequences_do_not_mix(make_generator, make_labels):
         torch.testing.assert_close(row, alone[index], atol=1e-4, rtol=1e-4)
 
 
+def test_states_are_joined_frame_by_frame_and_the_oldest_known_stands_in(make_labels):
+    young, _ = sequence(make_labels, 0)
+    old = young.then(young.image + 1, LabelMaps(make_labels(1, (64, 96), 8)), num_frames=2)
+    joined = RolloutState.side_by_side([young, old], 2)
+    assert [frame.image.shape[0] for frame in joined.context(2)] == [2, 2]
+    for row, state in enumerate((young, old)):
+        for mine, theirs in zip(joined.context(2), state.context(2), strict=True):
+            assert torch.equal(mine.image[row], theirs.image[0])
+            assert torch.equal(mine.labels.semantic[row], theirs.labels.semantic[0])
+    assert RolloutState.side_by_side([young, old], 1).earlier is None
+
+
+def test_motion_that_is_known_everywhere_stays_so_beside_motion_that_is_not():
+    flow, mask = torch.ones(1, 2, 4, 6), torch.zeros(1, 1, 4, 6)
+    whole, part = Motion(flow, mask), Motion(2 * flow, mask + 0.5, mask)
+    joined = Motion.joined([whole, part])
+    assert joined.known is not None
+    assert joined.known.mean(dim=(1, 2, 3)).tolist() == [1, 0]
+    completed = joined.completed(Motion(0.1 * flow.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1)))
+    assert torch.equal(completed.backward_flow[:1], flow)
+    assert torch.equal(completed.backward_flow[1:], 0.1 * flow)
+    assert Motion.joined([whole, whole]).known is None
+
+
 def test_beginning_from_labels_equals_a_frame_without_previous(make_generator, make_labels):
     generator = make_generator("demo").eval()
     labels = make_labels(2, (64, 64))

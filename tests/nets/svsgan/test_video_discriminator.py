@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from svsdata.nets.svsgan.config import VideoDiscriminatorConfig, video_discriminator_configs
+from svsdata.nets.svsgan.config import VideoDiscriminatorConfig
+from svsdata.nets.svsgan.presets import video_discriminator_configs
 from svsdata.nets.svsgan.video_discriminator import (
     HISTORY_FRAMES,
     VideoDiscriminator,
