@@ -74,7 +74,7 @@ def export(
     )
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (
-            estimate_export(chosen)
+            estimate_export(chosen, overwrite=overwrite)
             if dry_run
             else run_export(chosen, progress, overwrite=overwrite)
         )

@@ -68,7 +68,8 @@ def label(
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config
     from svsdata.pipelines.configs.label import LabelConfig
-    from svsdata.pipelines.label import plan_label, run_label
+    from svsdata.pipelines.label import run_label
+    from svsdata.pipelines.label_plan import plan_label
 
     places = workspace()
     config = make_config(
@@ -89,7 +90,7 @@ def label(
     )
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (
-            plan_label(config, progress)
+            plan_label(config, progress, overwrite=overwrite)
             if dry_run
             else run_label(config, progress, overwrite=overwrite)
         )

@@ -102,7 +102,7 @@ def synthesize(
 
     with shown_progress(quiet=quiet, verbose=verbose) as progress:
         result = (
-            estimate_synthesize(chosen)
+            estimate_synthesize(chosen, overwrite=overwrite)
             if dry_run
             else run_synthesize(chosen, progress, overwrite=overwrite)
         )

@@ -13,7 +13,7 @@ from svsdata.export.coco_panoptic import CocoPanopticExporter
 from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
 from svsdata.export.kitti360 import Kitti360Exporter
-from svsdata.export.manifest import claim_folder, finish, is_finished, writing
+from svsdata.export.manifest import claim_folder, finish, is_claimed, is_finished, writing
 from svsdata.export.video import VideoExporter
 from svsdata.export.webdataset import WebDatasetExporter
 from svsdata.pipelines.configs.export import ExportConfig
@@ -49,7 +49,11 @@ class ExportEstimate(BaseModel):
     out: Path
     format: str
     sequences: tuple[str, ...]
+    """That are left to write."""
+    already_done: tuple[str, ...]
+    """Left by an earlier run."""
     num_frames: int
+    """Left to write."""
     disk_bytes: int
     """About what the store's own files take; a video takes far less."""
 
@@ -75,6 +79,10 @@ def run_export(
     hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
     with writing(config.out):
         finished = _finished(config, reader.info, hashes, overwrite=overwrite)
+        if finished is None:
+            set_aside(config.out)
+        claim_folder(config.out, reader.info, _settings(config))
+        finished = finished or ()
         unfinished = [one for one in sequences if one.sequence_id not in finished]
         num_frames = sum(one.num_frames for one in unfinished)
         done = sum(one.num_frames for one in sequences) - num_frames
@@ -100,19 +108,28 @@ def run_export(
     )
 
 
-def estimate_export(config: ExportConfig) -> ExportEstimate:
-    """Tell what an export will take, from the store's records; nothing is written.
+def estimate_export(config: ExportConfig, *, overwrite: bool = False) -> ExportEstimate:
+    """Tell what is left to export, and what it takes by the store's records; nothing is written.
+
+    Args:
+        config: What to export, and how.
+        overwrite: Whether the run may set a folder aside that holds something else.
 
     Raises:
         As ``run_export``, for what is refused before the first frame.
     """
     reader, _, sequences = _prepared(config)
-    parts = [part for one in sequences for part in reader.record(one.sequence_id).parts]
+    gate = chosen_gate(config, reader)
+    hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
+    finished = _finished(config, reader.info, hashes, overwrite=overwrite) or ()
+    left = [one for one in sequences if one.sequence_id not in finished]
+    parts = [part for one in left for part in reader.record(one.sequence_id).parts]
     return ExportEstimate(
         out=config.out,
         format=config.format,
-        sequences=tuple(one.sequence_id for one in sequences),
-        num_frames=sum(one.num_frames for one in sequences),
+        sequences=tuple(one.sequence_id for one in left),
+        already_done=finished,
+        num_frames=sum(one.num_frames for one in left),
         disk_bytes=sum(part.num_bytes for part in parts),
     )
 
@@ -142,22 +159,26 @@ def _check_layers(config: ExportConfig, info: StoreInfo) -> None:
 
 def _finished(
     config: ExportConfig, info: StoreInfo, hashes: Mapping[str, str], *, overwrite: bool
-) -> tuple[str, ...]:
-    """Make or open the folder; returns the sequences that an earlier run exported whole."""
+) -> tuple[str, ...] | None:
+    """Return the sequences that an earlier run exported whole; None if all is to be set aside."""
+    try:
+        if not is_claimed(config.out, info, _settings(config)):
+            return ()
+        return tuple(one for one in hashes if is_finished(config.out, one, hashes[one]))
+    except ExportError:
+        if not overwrite or not config.out.is_dir():
+            raise
+    return None
+
+
+def _settings(config: ExportConfig) -> dict[str, str]:
+    """Return what the files depend on beside the store."""
     settings = {"format": config.format, "split": config.split, "frames": config.image_folder}
     if config.gate_loss_ratio is not None:
         settings["gate_loss_ratio"] = f"{config.gate_loss_ratio:g}"
     if config.gate_object_agreement is not None:
         settings["gate_object_agreement"] = f"{config.gate_object_agreement:g}"
-    try:
-        claim_folder(config.out, info, settings)
-        return tuple(one for one in hashes if is_finished(config.out, one, hashes[one]))
-    except ExportError:
-        if not overwrite or not config.out.is_dir():
-            raise
-    set_aside(config.out)
-    claim_folder(config.out, info, settings)
-    return ()
+    return settings
 
 
 def _exporter(config: ExportConfig, info: StoreInfo) -> Exporter:

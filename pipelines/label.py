@@ -3,8 +3,6 @@
 import json
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,14 +20,10 @@ from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.label_choices import LabelRun, estimate_camera, prepare
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
-from svsdata.records import FRAME_LAYERS
-from svsdata.store.columns import encode_row
 from svsdata.store.reader import StoreReader
 from svsdata.store.sharing import SharedWork
-from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
-
-PROBED_FRAMES = 8
-"""Frames that a dry run labels to measure speed and size."""
+from svsdata.store.standing import AWAY_FROM_OTHERS
+from svsdata.store.writer import SequenceWriter, StoreWriter
 
 
 class LabelResult(BaseModel):
@@ -51,26 +45,6 @@ class LabelResult(BaseModel):
     frames_per_s: float
     skipped: dict[str, dict[int, str]]
     """By sequence: the source's number of each frame left out, and why."""
-
-
-class LabelPlan(BaseModel):
-    """What a labelling run would do; measured on the first frames."""
-
-    model_config = ConfigDict(frozen=True)
-
-    store: str
-    source_kind: str
-    sequences: int
-    frames: int | None
-    """None where only reading everything would tell."""
-    size_hw: tuple[int, int]
-    layers: tuple[str, ...]
-    probed_frames: int
-    bytes_per_frame: int
-    frames_per_s: float
-    """One frame written at a time; a run overlaps this with the rest."""
-    disk_bytes: int | None
-    seconds: float | None
 
 
 def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = False) -> LabelResult:
@@ -99,7 +73,7 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     left = [it for it in run.recordings if it.sequence_id not in committed]
     if left:
         run = estimate_camera(run, config, progress)
-    progress.start("label", _total_frames(run.recordings), done=_total_frames(done) or 0)
+    progress.start("label", total_frames(run.recordings), done=total_frames(done) or 0)
     began, skipped = time.monotonic(), dict[str, dict[int, str]]()
     by_id = {recording.sequence_id: recording for recording in left}
 
@@ -112,7 +86,7 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
             if bad.reasons:
                 skipped[sequence_id] = dict(sorted(bad.reasons.items()))
                 progress.note(f"{sequence_id}: {len(bad.reasons)} unreadable frames left out")
-    _check_same_labels(store, run)  # of those that other processes wrote meanwhile
+    check_same_labels(store.path, run)  # of those that other processes wrote meanwhile
     seconds = time.monotonic() - began
     return LabelResult(
         store=config.store,
@@ -127,45 +101,10 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     )
 
 
-def plan_label(config: LabelConfig, progress: Progress) -> LabelPlan:
-    """Tell what a run would do, from the source and its first frames; writes nothing.
-
-    Raises:
-        As ``run_label``.
-    """
-    run = prepare(config, progress)
-    recording = run.recordings[0]
-    bad = BadFrames(skip=config.skip_bad)
-    began, sizes = time.monotonic(), []
-    labelled = run.chain.labelled_frames(recording, run.labeler_of(recording), bad, Start())
-    with closing(labelled) as rows:
-        for _, frame in islice(rows, PROBED_FRAMES):
-            row = encode_row(frame, recording.sequence_id, run.info)
-            pictures = (row.get(layer) for layer in FRAME_LAYERS)
-            sizes.append(sum(len(picture["bytes"]) for picture in pictures if picture))
-    if not sizes:
-        raise SourceError(f"{recording.source}: no readable frame in the first sequence")
-    seconds_per_frame = (time.monotonic() - began) / len(sizes)
-    frames = _total_frames(run.recordings)
-    return LabelPlan(
-        store=config.store,
-        source_kind=run.source.kind,
-        sequences=len(run.recordings),
-        frames=frames,
-        size_hw=run.info.size_hw,
-        layers=run.info.modalities,
-        probed_frames=len(sizes),
-        bytes_per_frame=sum(sizes) // len(sizes),
-        frames_per_s=round(1 / seconds_per_frame, 2),
-        disk_bytes=None if frames is None else frames * sum(sizes) // len(sizes),
-        seconds=None if frames is None else round(frames * seconds_per_frame, 1),
-    )
-
-
 def _opened(path: Path, run: LabelRun, *, overwrite: bool) -> StoreWriter:
     try:
         store = StoreWriter(path, run.info)
-        _check_same_labels(store, run)
+        check_same_labels(store.path, run)
     except StoreError:
         if not overwrite or not path.is_dir():
             raise
@@ -174,9 +113,10 @@ def _opened(path: Path, run: LabelRun, *, overwrite: bool) -> StoreWriter:
     return store
 
 
-def _check_same_labels(store: StoreWriter, run: LabelRun) -> None:
+def check_same_labels(path: Path, run: LabelRun) -> None:
     """Refuse sequences of the same names that are of other recordings or labelled otherwise."""
-    reader, committed = StoreReader(store.path), store.committed
+    reader = StoreReader(path)
+    committed = set(reader.sequence_ids)
     for recording in run.recordings:
         if recording.sequence_id not in committed:
             continue
@@ -190,7 +130,7 @@ def _check_same_labels(store: StoreWriter, run: LabelRun) -> None:
         for what, was in made.items():
             if was not in (None, wanted[what]):
                 raise StoreError(
-                    f"store '{store.path}' holds a sequence '{there.sequence_id}' labelled with "
+                    f"store '{path}' holds a sequence '{there.sequence_id}' labelled with "
                     f"{what} '{was}', got '{wanted[what]}'; "
                     f"{_advice_if_moved(there.source, source)}{AWAY_FROM_OTHERS}"
                 )
@@ -286,7 +226,8 @@ def _details(run: LabelRun, recording: Recording, bad: BadFrames) -> dict[str, s
     return details
 
 
-def _total_frames(recordings: Sequence[Recording]) -> int | None:
+def total_frames(recordings: Sequence[Recording]) -> int | None:
+    """Return the frames of recordings; None where only reading everything would tell."""
     counts = [recording.num_frames for recording in recordings]
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

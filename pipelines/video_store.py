@@ -27,7 +27,8 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, seal_sidecar, sidecar_folder
 from svsdata.store.staging import StagedSequence
-from svsdata.store.writer import AWAY_FROM_OTHERS, SequenceWriter, StoreWriter
+from svsdata.store.standing import AWAY_FROM_OTHERS, Standing, standing
+from svsdata.store.writer import SequenceWriter, StoreWriter
 from svsdata.synthesis.provenance import with_known_identities
 
 
@@ -59,23 +60,45 @@ def opened_store(
     return writer
 
 
-def require_same_recipes(writer: StoreWriter, videos: Iterable[Video]) -> None:
+def videos_there(
+    path: Path, info: StoreInfo, videos: Iterable[Video], *, overwrite: bool
+) -> Standing:
+    """Tell which videos ``opened_store`` would find there, without writing.
+
+    Raises:
+        As ``opened_store``.
+    """
+    videos = tuple(videos)
+    require_apart(path, {video.labels.reader.path for video in videos})
+    try:
+        there = standing(path, info, [video.sequence_id for video in videos])
+        if there.committed or there.begun_frames:
+            require_same_recipes(StoreReader(path), videos)
+    except StoreError:
+        if not overwrite or not path.is_dir():
+            raise
+        return Standing(frozenset(), {})
+    return there
+
+
+def require_same_recipes(store: StoreWriter | StoreReader, videos: Iterable[Video]) -> None:
     """Refuse sequences of the same names that were made, or begun, otherwise.
 
     Raises:
         StoreError: Naming the first, and what differs.
     """
-    written, committed = StoreReader(writer.path), writer.committed
+    written = StoreReader(store.path)
+    committed = set(written.sequence_ids)
     for video in videos:
         if video.sequence_id in committed:
             earlier = written.sequence(video.sequence_id).details.get("recipe", "")
-        elif begun := StagedSequence(writer.path, video.sequence_id).begun():
+        elif begun := StagedSequence(store.path, video.sequence_id).begun():
             earlier = begun.recipe
         else:
             continue
         if earlier != video.recipe:
             raise StoreError(
-                f"store '{writer.path}' holds a '{video.sequence_id}' "
+                f"store '{store.path}' holds a '{video.sequence_id}' "
                 f"{_made_otherwise(earlier, video.recipe)}; {AWAY_FROM_OTHERS}"
             )
 

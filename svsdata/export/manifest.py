@@ -32,28 +32,40 @@ def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> 
     Raises:
         ExportError: If the folder holds something else.
     """
-    wanted = {
-        "settings": dict(settings),
-        "label_set": info.label_set.name,
-        "size_hw": list(info.size_hw),
-        "licences": dict(info.licences),
-    }
+    if not is_claimed(folder, info, settings):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / _EXPORT_FILE, _claim(info, settings))
+
+
+def is_claimed(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> bool:
+    """Tell whether the folder holds this export, begun or whole; looks only.
+
+    Raises:
+        ExportError: If the folder holds something else.
+    """
     path = folder / _EXPORT_FILE
     if path.exists():
-        found = _read(path)
-        differing = [*_differences(found, wanted)]
+        differing = [*_differences(_read(path), _claim(info, settings))]
         if differing:
             key, was, asked = differing[0]
             raise ExportError(
                 f"'{folder}' holds another export: its {key} is {was}, got {asked}; {_ELSEWHERE}"
             )
-        return
+        return True
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"'{folder}' is a file; export to another folder")
     if folder.exists() and any(folder.iterdir()):
         raise ExportError(f"'{folder}' is not empty and no export; {_ELSEWHERE}")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, wanted)
+    return False
+
+
+def _claim(info: StoreInfo, settings: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "settings": dict(settings),
+        "label_set": info.label_set.name,
+        "size_hw": list(info.size_hw),
+        "licences": dict(info.licences),
+    }
 
 
 def is_finished(folder: Path, sequence_id: str, content_hash: str) -> bool:

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from svsdata.errors import SequenceTakenError, StoreError, StoreFormatError
-from svsdata.labels import LabelSet
+from svsdata.errors import SequenceTakenError, StoreError
 from svsdata.records import Frame, Sequence, Track
 from svsdata.store.card import CardEntry
 from svsdata.store.columns import check_frame, encode_row
@@ -41,14 +40,12 @@ from svsdata.store.format import (
 )
 from svsdata.store.parts import PartWriter, open_part
 from svsdata.store.staging import Begun, StagedSequence, State, staged_ids
+from svsdata.store.standing import check_info, has_no_frames, is_new
 
 # A frame with flow takes 60 ms of a core; with more cores a GPU's labels come faster than that.
 _ENCODING_THREADS = max(2, min(6, (os.cpu_count() or 2) // 3))
 _QUEUE_FRAMES = _ENCODING_THREADS + 2
 """Frames encoded at the same time or waiting; bounds memory."""
-
-AWAY_FROM_OTHERS = "write to another folder, or add --overwrite to set this one aside"
-"""What to do where a folder holds something else."""
 
 
 class StoreWriter:
@@ -70,7 +67,7 @@ class StoreWriter:
             self._create()
             if read_info(self.path) != info:
                 self._forget_stopped_beginnings()
-            self._check_info()
+            check_info(self.path, self.info)
             self._finish_interrupted_commits()
 
     @property
@@ -115,7 +112,7 @@ class StoreWriter:
                 raise SequenceTakenError(f"{self.path} already holds sequence '{sequence_id}'")
             if not alone:
                 raise SequenceTakenError(f"{folder}: another process is writing this sequence")
-            self._check_info()
+            check_info(self.path, self.info)
             writer = SequenceWriter(staged, self.info, Begun(source, float(fps), stateful, recipe))
             try:
                 yield writer
@@ -123,39 +120,23 @@ class StoreWriter:
                 writer._stop()
 
     def _create(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise StoreFormatError(f"'{self.path}' is a file; write to another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not (self.path / STORE_FILE).exists():
-            if any(entry.name[0] != "." for entry in self.path.iterdir()):
-                raise StoreFormatError(
-                    f"'{self.path}' is not empty and no store; {AWAY_FROM_OTHERS}"
-                )
+        if is_new(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
             put_if_absent(self.path / STORE_FILE, info_to_json(self.info))
         for folder in (FRAMES, SEQUENCES, STAGING):
             (self.path / folder).mkdir(exist_ok=True)
 
     def _forget_stopped_beginnings(self) -> None:
         """Make a store in which no frame was ever written, and nobody is writing, this one."""
-        begun = [StagedSequence(self.path, one) for one in staged_ids(self.path)]
-        if committed_ids(self.path) or any(staged.receipts() for staged in begun):
+        if not has_no_frames(self.path):
             return
-        for staged in begun:
-            with only_writer(staged.folder) as alone:
+        for sequence_id in staged_ids(self.path):
+            folder = StagedSequence(self.path, sequence_id).folder
+            with only_writer(folder) as alone:
                 if not alone:
                     return
-                remove_folder(staged.folder)
+                remove_folder(folder)
         write_durably(self.path / STORE_FILE, info_to_json(self.info))
-
-    def _check_info(self) -> None:
-        existing = read_info(self.path)
-        for name in StoreInfo.__dataclass_fields__:
-            was, asked = (_in_words(getattr(it, name)) for it in (existing, self.info))
-            if getattr(existing, name) != getattr(self.info, name):
-                raise StoreError(
-                    f"store '{self.path}' was made with {name} {was}, got {asked}; "
-                    f"{AWAY_FROM_OTHERS}"
-                )
 
     def _finish_interrupted_commits(self) -> None:
         remove_leftovers(self.path / STAGING)
@@ -292,9 +273,3 @@ class SequenceWriter:
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._open is not None:
             self._open.abort()
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, LabelSet):
-        return value.name
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

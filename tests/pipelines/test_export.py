@@ -198,3 +198,20 @@ def test_an_estimate_counts_and_writes_nothing(store: Path, tmp_path: Path) -> N
     parts = store.rglob("*.parquet")
     assert estimate.disk_bytes == sum(path.stat().st_size for path in parts)
     assert not config.out.exists()
+
+
+def test_an_estimate_tells_what_is_left_and_stops_where_the_run_would(
+    store: Path, tmp_path: Path
+) -> None:
+    config, _ = export(store, tmp_path / "out", format="cityscapes")
+    assert (estimate_export(config).num_frames, estimate_export(config).disk_bytes) == (0, 0)
+    (tmp_path / "out/sequences/street-7.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    left = estimate_export(config)
+    assert (left.sequences, left.already_done) == (("street-7",), ("aachen_000001",))
+    assert left.num_frames == 2
+    other = config.model_copy(update={"split": "val"})
+    with pytest.raises(ExportError, match="holds another export"):
+        estimate_export(other)
+    assert estimate_export(other, overwrite=True).num_frames == 5
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

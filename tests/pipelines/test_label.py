@@ -11,7 +11,8 @@ from svsdata.errors import ConfigError, LabelSetError, SourceError, StoreError
 from svsdata.geometry.camera import camera_centre, horizon_row
 from svsdata.images import decode_image, decode_map, encode_jpeg, encode_png
 from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.label import plan_label, run_label
+from svsdata.pipelines.label import run_label
+from svsdata.pipelines.label_plan import plan_label
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
@@ -423,6 +424,49 @@ def test_a_plan_tells_frames_disk_and_time_and_writes_nothing(tmp_path, recorded
     run_label(precomputed(recorded, tmp_path / "store"), Silent())
     parts = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.parquet"))
     assert plan.disk_bytes < parts < plan.disk_bytes + 40_000  # columns and footers
+
+
+def looks(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything under a folder with the time it was last touched."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_plan_tells_what_is_left_and_writes_nothing(tmp_path, recorded):
+    store = tmp_path / "store"
+    asked = precomputed(recorded, store, part_frames=4)
+    run_label(asked.model_copy(update={"sequences": ("ulm_000000",)}), Silent())
+    with pytest.raises(KeyboardInterrupt):
+        run_label(asked, Interrupting(6))
+    before = looks(store)
+    plan = plan_label(asked, Silent())
+    assert looks(store) == before
+    assert (plan.sequences, plan.sequences_before, plan.frames) == (1, 1, 3)
+    assert plan.disk_bytes == 3 * plan.bytes_per_frame > 0
+    result = run_label(asked, Silent())
+    assert (result.sequences, result.sequences_before, result.frames) == (1, 1, 3)
+    before = looks(store)
+    done = plan_label(asked, Silent())
+    assert looks(store) == before
+    assert (done.sequences, done.sequences_before, done.frames) == (0, 2, 0)
+    assert (done.probed_frames, done.disk_bytes, done.seconds) == (0, 0, 0)
+
+
+def test_a_plan_stops_where_the_run_would(tmp_path, recorded):
+    store = tmp_path / "store"
+    run_label(precomputed(recorded, store), Silent())
+    before = looks(tmp_path)
+    for other in (precomputed(recorded, store, flow="none"), precomputed(recorded, store, fps=5)):
+        for call in (plan_label, run_label):
+            with pytest.raises(StoreError, match="add --overwrite to set this one aside"):
+                call(other, Silent())
+        plan = plan_label(other, Silent(), overwrite=True)
+        assert (plan.sequences, plan.sequences_before, plan.frames) == (2, 0, 14)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="is a file"):
+        plan_label(precomputed(recorded, tmp_path / "file"), Silent(), overwrite=True)
+    (tmp_path / "file").unlink()
+    assert looks(tmp_path) == before
 
 
 def test_choices_that_contradict_each_other_are_one_line(tmp_path, recorded):

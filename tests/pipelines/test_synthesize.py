@@ -667,6 +667,28 @@ def test_an_estimate_writes_nothing(base: Path, checkpoint: Path, tmp_path: Path
     assert 0.5 * written < estimate.disk_bytes < 1.5 * written
 
 
+def test_an_estimate_tells_what_is_left_and_stops_where_the_run_would(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    asked = configured(base, checkpoint, out, chunk_length=2, part_frames=4, frames=12)
+    with pytest.raises(StoppedError):
+        run_synthesize(asked, StopAfter(12 + 9))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    estimate = estimate_synthesize(asked)
+    assert (estimate.sequences, estimate.already_done) == (("street-7",), ("recorded",))
+    assert 0 < estimate.num_frames < 12
+    other = asked.model_copy(update={"frames": 11})
+    with pytest.raises(StoreError, match="made with other settings"):
+        estimate_synthesize(other)
+    assert estimate_synthesize(other, overwrite=True).num_frames == 22
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    result = run_synthesize(asked, Silent())
+    assert (result.sequences, result.num_frames) == (estimate.sequences, estimate.num_frames)
+    done = estimate_synthesize(asked)
+    assert (done.sequences, done.num_frames, done.seconds, done.disk_bytes) == ((), 0, 0, 0)
+
+
 @pytest.mark.parametrize("redraw", [True, False])
 def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
     base: Path, checkpoint: Path, tmp_path: Path, redraw: bool
