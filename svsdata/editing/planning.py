@@ -7,10 +7,11 @@ Planning sees the whole way of the vehicle and where the base's objects are, but
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from svsdata.editing.additions import Misses, plan_additions
+from svsdata.editing.additions import plan_additions
 from svsdata.editing.changes import plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
+from svsdata.editing.misses import Misses
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
 from svsdata.editing.regions import plan_region, refuse_contradicting_regions
 from svsdata.editing.scene import Scene
