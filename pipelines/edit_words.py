@@ -91,6 +91,7 @@ def _row(row: PlannedEdit) -> dict[str, Any]:
         "from_classes": list(row.from_classes),
         "region": row.region.tolist(),
         "size_m": list(row.size_m),
+        "donor": row.shape.donor if row.shape else "",
         "ahead_m": ends[:, 0].tolist(),
         "left_m": ends[:, 1].tolist(),
     }
@@ -112,6 +113,8 @@ def _words(row: PlannedEdit) -> list[str]:
         ahead, left = row.poses[[0, -1], 0], row.poses[[0, -1], 1]
         words.append(f"ahead {ahead[0]:.1f} to {ahead[1]:.1f} m")
         words.append(f"left {left[0]:.1f} to {left[1]:.1f} m")
+    if row.shape is not None:
+        words.append(f"outline of {row.shape.donor}")
     if row.from_classes:
         words.append(f"{', '.join(row.from_classes)} in a region of {len(row.region)} corners")
     return [*words, ": ".join(filter(None, (row.reason, row.note)))] if row.note else words

@@ -77,3 +77,12 @@ def test_contradicting_flows_are_occluded():
     mask = occlusion_by_consistency(constant_flow((3, 8), 0, 0), constant_flow((3, 8), 3, 0))
     assert mask.all()
     assert mask.dtype == np.uint8
+
+
+def test_a_window_of_a_warp_is_cut_out_of_the_whole():
+    rng = np.random.default_rng(3)
+    previous = rng.integers(0, 9, (13, 21)).astype(np.uint8)
+    flow = rng.integers(-60, 60, (13, 21, 2)).astype(np.float32) / 4
+    window = slice(3, 11), slice(5, 30)
+    part = warp(previous, flow, nearest=True, window=window)
+    np.testing.assert_array_equal(part, warp(previous, flow, nearest=True)[window])

@@ -10,6 +10,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.editing.trial import plan_on_frames
 from svsdata.errors import EditPlanError
+from svsdata.pipelines.edit_words import explained_plans
 from tests.editing.conftest import CAR
 
 NUM_FRAMES = 12
@@ -90,6 +91,9 @@ def test_a_plan_holds_the_outlines_and_where_they_go(planned, leader, tmp_path):
     plan, frames = planned(leader, "{left: 2}")
     assert plan.rows[0].shape.donor == f"own/road/{LEADER}"
     write_plan(tmp_path / "plan.parquet", plan)
+    (told,) = explained_plans(tmp_path / "plan.parquet")[0]["edits"]
+    assert told["words"].endswith(f"outline of {told['donor']}")
+    assert told["donor"] == f"own/road/{LEADER}"
     again = read_plan(tmp_path / "plan.parquet")
     assert again.hash == plan.hash
     for mask, other in zip(silhouettes(plan, frames), silhouettes(again, frames), strict=True):
