@@ -108,7 +108,7 @@ class HorizonFit:
     def in_words(self) -> str:
         """Say what was found, for people."""
         return (
-            f"{self.num_cars} cars: horizon at row {self.horizon_row:.1f} "
+            f"{self.num_cars} sights of cars: horizon at row {self.horizon_row:.1f} "
             f"(+-{self.horizon_error_px:.1f}), camera {MEAN_CAR_HEIGHT_M / self.scale:.2f} m high "
             f"(+-{self.scale_error:.1%})"
         )
@@ -125,15 +125,21 @@ class HorizonFit:
         )
 
 
-def fit_horizon(boxes: CarBoxes, height: int) -> HorizonFit:
+def fit_horizon(
+    boxes: CarBoxes, height: int, moments: NDArray[np.integer] | None = None
+) -> HorizonFit:
     """Fit horizon and scale to boxes of cars, robust against half-hidden and odd ones.
 
     The best of many lines through two boxes is refined by weighted least squares; the weights
-    follow the noise of a box: 8 % of its height and a pixel or two of each edge.
+    follow the noise of a box: 8 % of its height and a pixel or two of each edge. One car that is
+    seen in many frames errs in all of them alike, so the errors are at least those by moments
+    (cluster-robust: Liang and Zeger 1986, times G / (G - 1) for G moments).
 
     Args:
         boxes: Of any number of frames of one camera.
         height: Of the frames, in pixels.
+        moments: (N,) numbers, of boxes that show about the same cars the same; None: of each box
+            its own.
     """
     rows, heights = boxes.T
     edge_px = max(_LEAST_EDGE_NOISE_PX, _EDGE_NOISE_SHARE * height)
@@ -152,15 +158,33 @@ def fit_horizon(boxes: CarBoxes, height: int) -> HorizonFit:
             return HorizonFit.of_nothing(len(boxes))
         slope, offset = np.linalg.solve(normal, design.T @ (weights * heights))
     covariance = np.linalg.inv(normal)
+    pulls = design * (weights * (heights - expected))[:, None]
+    clustered = _clustered(covariance, pulls, np.arange(len(boxes)) if moments is None else moments)
     gradient = np.array([offset / slope**2, -1 / slope])
+    horizon, relative = (
+        max(float(np.sqrt(along @ it @ along)) for it in (covariance, clustered))
+        for along in (gradient, np.array([1 / slope, 0.0]))
+    )
     return HorizonFit(
         horizon_row=float(-offset / slope),
         scale=float(slope),
-        horizon_error_px=float(np.sqrt(gradient @ covariance @ gradient)),
-        scale_error=float(np.sqrt(covariance[0, 0]) / abs(slope)),
+        horizon_error_px=horizon,
+        scale_error=relative,
         inlier_share=float(np.mean(np.abs(misfit) < 1)),
         num_cars=len(boxes),
     )
+
+
+def _clustered(
+    covariance: NDArray[np.float64], pulls: NDArray[np.float64], moments: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the (2, 2) covariance of a fit whose (N, 2) pulls add up within moments."""
+    numbers, moment = np.unique(moments, return_inverse=True)
+    sums = np.zeros((len(numbers), 2))
+    np.add.at(sums, moment, pulls)
+    few = len(numbers) / max(len(numbers) - 1, 1)
+    spread: NDArray[np.float64] = few * covariance @ (sums.T @ sums) @ covariance
+    return spread
 
 
 def camera_of_horizon(fit: HorizonFit, size_hw: tuple[int, int]) -> Camera:

@@ -53,6 +53,29 @@ def test_noise_and_a_fifth_of_half_hidden_cars_move_the_horizon_by_a_few_pixels_
     assert np.median(errors) < 1.5
 
 
+def test_many_sights_of_few_cars_are_no_more_certain_than_these_cars():
+    deviations = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        below = rng.uniform(6, 110, (20, 40))
+        # Twenty cars, each seen 40 times, and always as much too high or too low as it is.
+        scales = 1.1 * rng.normal(1, 0.08, (20, 1))
+        boxes = np.stack([101.5 + below, scales * below], axis=-1).reshape(-1, 2)
+        apart = fit_horizon(boxes, HEIGHT)
+        fit = fit_horizon(boxes, HEIGHT, np.repeat(np.arange(20), 40))
+        assert (fit.scale, fit.horizon_row) == (apart.scale, apart.horizon_row)
+        off = abs(fit.scale / 1.1 - 1)
+        deviations.append((off / fit.scale_error, off / apart.scale_error))
+    told, untold = np.percentile(deviations, 90, axis=0)
+    assert told < 2.2  # 1.7 of Student's distribution for 20 cars, and spreads are told too small
+    assert untold > 4
+
+
+def test_one_moment_alone_tells_no_spread_and_the_boxes_own_error_stays():
+    boxes = line_of_boxes(101.5, 1.1, 30)
+    assert fit_horizon(boxes, HEIGHT, np.zeros(30, int)) == fit_horizon(boxes, HEIGHT)
+
+
 def test_too_few_or_too_similar_cars_are_not_trusted():
     assert not fit_horizon(np.zeros((0, 2)), HEIGHT).is_trusted(HEIGHT)
     assert not fit_horizon(np.array([[150.0, 40.0]] * 50), HEIGHT).is_trusted(HEIGHT)
