@@ -44,6 +44,7 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
             VideoDiscriminator(
                 replace(
                     discriminator,
+                    num_resolutions=config.video_resolutions,
                     sees_flow=plan.uses_flow,
                     spectral=config.video_gan == "hinge",
                 )
