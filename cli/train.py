@@ -31,7 +31,10 @@ def train(
     preset: Preset = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Network: A, B, C, D, E, fast, demo or carry.", show_default=False),
+        typer.Option(
+            help="Network: A, B, C, D, E, fast, demo, carry, C-plain or E-plain.",
+            show_default=False,
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Scale the schedule to so many steps.", show_default=False)

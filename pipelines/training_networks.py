@@ -44,6 +44,7 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
             VideoDiscriminator(
                 replace(
                     discriminator,
+                    num_resolutions=config.video_resolutions,
                     sees_flow=plan.uses_flow,
                     spectral=config.video_gan == "hinge",
                 )
@@ -90,9 +91,14 @@ def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Vi
 
 
 def place(network: nn.Module, device: torch.device) -> None:
-    """Move a network to its device, weights in the order that its convolutions like."""
+    """Move a network to its device, weights in the order in which it learns fastest there.
+
+    On processors without bf16 units weights laid out channels last make the way back through
+    convolutions slower, at large sizes several times (docs/benchmarks/speed.md).
+    """
     network.to(device=device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type != "cpu" or computes_bf16(device):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def build_optimizer(network: nn.Module) -> Optimizer:

@@ -99,6 +99,9 @@ class TrainConfig(StageConfig):
     loss_weights: LossWeights = LossWeights()
     video_gan: Literal["ls", "bce", "hinge"] = "ls"
     """Loss of the video discriminators; the paper's formula is ``bce``, vid2vid's code ``ls``."""
+    video_resolutions: int = Field(2, ge=1, le=4)
+    """Sizes at which each video discriminator looks, each half of the one before: 2, in vid2vid 3
+    for 1024x512 and 4 for 2048x1024."""
     max_class_weight: float | None = Field(None, gt=0)
     """Limit of a rare class's weight in the OASIS loss; None: the paper's, none."""
     perceptual_weights: str | None = None

@@ -87,7 +87,7 @@ def test_a_mistyped_key_of_a_phase_is_named_with_what_was_meant(tmp_path, key, t
 
 
 def test_help_names_every_network_that_can_be_trained():
-    words = " ".join(re.findall(r"[\w:.]+", invoke("--help").stdout))
+    words = " ".join(re.findall(r"[\w:.-]+", invoke("--help").stdout))
     named = words.partition("Network: ")[2].partition(".")[0].replace(" or ", " ")
     assert named.split() == list(MODELS)
 

@@ -143,6 +143,21 @@ def test_a_step_of_a_variant_reaches_all_that_learns(store, tmp_path, model, net
     assert again.config == generator.config
 
 
+def test_video_discriminators_look_at_as_many_sizes_as_asked_for(store, tmp_path):
+    told = config(store, tmp_path / "run", video_resolutions=3)
+    plan = plan_training(told, Silent())
+    clips = load_clips(plan.reader, [plan.sampler.clip(0, 4, flips=False)], size_hw=SIZE)
+    chunk = chunk_of(clips, 3, 4, with_edges=plan.uses_edges)
+    learner = build_learner(told, plan, Silent(), extra_blocks=0)
+    learner.set_rate(1e-4, 1.0)
+    train_step(learner, chunk, chunk.past_real, 0, told)
+    nearest = learner.networks.video_discriminators[0]
+    assert [len(one.resolutions) for one in learner.networks.video_discriminators] == [3, 3]
+    moments = learner.optimizers["video_discriminator_0"].state
+    for resolution in nearest.resolutions:
+        assert moments[resolution.layers[-1].weight]["exp_avg"].abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
