@@ -14,9 +14,9 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
+    width_height,
     workspace,
 )
-from svsdata.errors import ConfigError
 
 
 def label(
@@ -80,7 +80,7 @@ def label(
             "store": places.require("store", store),
             "segmenter": segmenter,
             "flow": flow,
-            "size": _width_height(size) if size else None,
+            "size": width_height(size) if size else None,
             "semantic": str(semantic) if semantic else None,
             "instance": str(instance) if instance else None,
             "skip_bad": skip_bad or None,
@@ -95,10 +95,3 @@ def label(
             else run_label(config, progress, overwrite=overwrite)
         )
     print_result(result, as_json=as_json)
-
-
-def _width_height(text: str) -> tuple[int, int]:
-    width, separator, height = text.partition("x")
-    if not (separator and width.isdigit() and height.isdigit()):
-        raise ConfigError(f"--size {text}: expected width x height, such as 1024x512")
-    return int(width), int(height)

@@ -1,17 +1,20 @@
-"""``svsdata model``: the networks, by name."""
+"""``svsdata model``: the networks by name, and trained ones as programs of their own."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson
+from svsdata.cli.options import AsJson, Quiet, print_result, width_height
 
-app = typer.Typer(help="Tell the size and cost of the networks.", no_args_is_help=True)
+app = typer.Typer(
+    help="Tell the size and cost of networks; export trained ones.", no_args_is_help=True
+)
 
 
 @app.callback()
 def model() -> None:
-    """Tell the size and cost of the networks."""
+    """Tell the size and cost of networks; export trained ones."""
 
 
 @app.command()
@@ -41,3 +44,36 @@ def table(
             f"{f'{line.gmac[size]:,.1f}' if size in line.gmac else '-':>17}" for size in sizes
         )
         print(f"{line.model:8}{f'{line.parameters_m:.3f} M':>12}{costs}")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Generator file, run directory of a training, or demo.")
+    ],
+    out: Annotated[Path, typer.Argument(help="File to write, OUT.pt2.")],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH",
+            help="Size of the frames; that of training if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a trained generator as a program that PyTorch runs without svsdata.
+
+    It draws the next frame from the one before, the labels of both, and given flow where it was
+    trained to follow it. Not for the models A and B.
+
+    Example: svsdata model export demo demo.pt2 --size 512x256
+    """
+    size_hw = width_height(size)[::-1] if size else None
+    from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.model_export import run_model_export
+
+    with shown_progress(quiet=quiet, verbose=False) as progress:
+        result = run_model_export(checkpoint, out, progress, size_hw=size_hw)
+    print_result(result, as_json=as_json)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from svsdata.errors import ConfigError
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
@@ -71,6 +73,18 @@ def workspace() -> "Workspace":
     from svsdata.pipelines.workspace import find_workspace
 
     return find_workspace(Path.cwd())
+
+
+def width_height(text: str) -> tuple[int, int]:
+    """Read what ``--size`` was given.
+
+    Raises:
+        ConfigError: If it is no width and height.
+    """
+    width, separator, height = text.partition("x")
+    if not (separator and width.isdigit() and height.isdigit()):
+        raise ConfigError(f"--size {text}: expected width x height, such as 1024x512")
+    return int(width), int(height)
 
 
 def require_stores(*paths: Path) -> None:

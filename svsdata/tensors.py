@@ -51,12 +51,15 @@ def one_hot(semantic: Tensor, num_classes: int) -> Tensor:
 def check_ids(semantic: Tensor, num_classes: int) -> None:
     """Refuse ids outside 0..num_classes-1: a network would read beyond its table.
 
-    Looks at maps on the CPU only; a look elsewhere would make the CPU wait for the device.
+    Looks at maps on the CPU only; a look elsewhere would make the CPU wait for the device. A
+    program that is being exported cannot branch on values, and comes without the check.
 
     Raises:
         LabelSetError: Naming the highest id; negative ids are the caller's to keep out.
     """
-    if semantic.device.type == "cpu" and bool((semantic >= num_classes).any()):
+    if semantic.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if bool((semantic >= num_classes).any()):
         raise LabelSetError(
             f"label map holds id {int(semantic.max())}, the network knows 0..{num_classes - 1}; "
             "convert the map to the label set of the checkpoint"
