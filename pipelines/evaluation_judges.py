@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -133,12 +133,7 @@ def _fid(config: EvaluateConfig, device: str) -> FeatureExtractor:
 def _fvd_i3d(config: EvaluateConfig, device: str) -> FeatureExtractor:
     network, weights = load_weights(I3d(), config.weights.i3d, config.weights_folder)
     return fvd_i3d_extractor(
-        _placed(network, device),
-        weights,
-        device=device,
-        dtype=dtype_of("fvd_i3d", config),
-        framing=config.fvd_framing,
-        ddof=config.fvd_ddof,
+        _placed(network, device), weights, **_of_fvd("fvd_i3d", config, device)
     )
 
 
@@ -146,14 +141,17 @@ def _fvd_cd(config: EvaluateConfig, device: str) -> FeatureExtractor:
     with torch.device("meta"):  # a thousand million random numbers would only be overwritten
         network = VideoMae(VideoMaeConfig())
     network, weights = load_weights(network, config.weights.videomae, config.weights_folder)
-    return fvd_cd_extractor(
-        _placed(network, device),
-        weights,
-        device=device,
-        dtype=dtype_of("fvd_cd", config),
-        framing=config.fvd_framing,
-        ddof=config.fvd_ddof,
-    )
+    return fvd_cd_extractor(_placed(network, device), weights, **_of_fvd("fvd_cd", config, device))
+
+
+def _of_fvd(metric: Metric, config: EvaluateConfig, device: str) -> dict[str, Any]:
+    """Return what both extractors of FVD are told."""
+    return {
+        "device": device,
+        "dtype": dtype_of(metric, config),
+        "framing": config.fvd_framing,
+        "ddof": config.fvd_ddof,
+    }
 
 
 _EXTRACTORS: dict[Metric, Callable[[EvaluateConfig, str], FeatureExtractor]] = {

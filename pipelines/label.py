@@ -76,7 +76,6 @@ def run_label(config: LabelConfig, progress: Progress, *, overwrite: bool = Fals
     progress.start("label", total_frames(run.recordings), done=total_frames(done) or 0)
     began, skipped = time.monotonic(), dict[str, dict[int, str]]()
     by_id = {recording.sequence_id: recording for recording in left}
-
     work, frames = SharedWork(store, by_id, progress), dict[str, int]()
     for free in work.rounds():
         for sequence_id in free:

@@ -13,9 +13,6 @@ from svsdata.labeling.sources.recording import Recording
 LOOKED_AT = 600
 """Positions of a recording among which frames are chosen; a video is decoded so far."""
 
-_MOST_SECONDS = 2**32
-"""More than any recording lasts: seconds of several recordings get numbers of their own."""
-
 
 def fit_shared_horizon(
     recordings: Sequence[Recording],
@@ -40,14 +37,15 @@ def fit_shared_horizon(
     chosen = recordings[:: max(1, len(recordings) // num_frames)]
     share = -(-num_frames // len(chosen))
     boxes, moments = [np.zeros((0, 2))], [np.zeros(0, np.int64)]
-    for number, recording in enumerate(chosen):
+    seconds: dict[tuple[str, int], int] = {}
+    for recording in chosen:
         until = min(recording.num_frames or _counted(recording), LOOKED_AT)
         positions = range(0, until, max(1, until // share))
         for frame in chain.glimpses(recording, labeler_of(recording), bad, positions):
             if frame.semantic is not None and frame.instance is not None:
                 boxes.append(car_boxes(frame.semantic, frame.instance, chain.label_set))
-                second = frame.timestamp_us // 1_000_000
-                moments.append(np.full(len(boxes[-1]), number * _MOST_SECONDS + second))
+                second = recording.sequence_id, frame.timestamp_us // 1_000_000
+                moments.append(np.full(len(boxes[-1]), seconds.setdefault(second, len(seconds))))
     return fit_horizon(np.concatenate(boxes), chain.size_hw[0], np.concatenate(moments))
 
 

@@ -17,6 +17,7 @@ from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.video_codec import VideoWriter
+from tests.pipelines.beside import Beside
 
 CAR, TRUCK = 26, 27
 STREET = "street:seed=3,frames=10,size=64x32"
@@ -186,22 +187,13 @@ def test_the_same_command_again_labels_only_what_is_missing(tmp_path, recorded):
     assert StoreReader(tmp_path / "store.old-1").sequence_ids == ["ulm_000000", "ulm_000001"]
 
 
-class Beside(Silent):
-    """Runs another command to its end once the first frame is there."""
-
-    def __init__(self, other):
-        self.others = [other]
-
-    def advance(self, count=1, **figures):  # noqa: ARG002
-        while self.others:
-            assert run_label(self.others.pop(), Silent()).sequences == 1
-
-
 def test_a_run_beside_another_leaves_it_its_sequence(tmp_path, recorded):
     both = precomputed(recorded, tmp_path / "store", flow="none")
     other = both.model_copy(update={"sequences": ("ulm_000001",)})
 
-    here = run_label(both, Beside(other))
+    there = []
+    here = run_label(both, Beside(lambda: there.append(run_label(other, Silent()))))
+    assert [result.sequences for result in there] == [1]
     assert (here.sequences, here.sequences_before, here.sequences_elsewhere) == (1, 0, 1)
     assert here.frames == 7
     assert StoreReader(tmp_path / "store").sequence_ids == ["ulm_000000", "ulm_000001"]
@@ -212,7 +204,7 @@ def test_what_another_run_labelled_otherwise_meanwhile_is_refused(tmp_path, reco
     other = both.model_copy(update={"sequences": ("ulm_000001",), "part_frames": 5})
 
     with pytest.raises(StoreError, match=r"'ulm_000001' labelled with recipe .*parts of 5"):
-        run_label(both, Beside(other))
+        run_label(both, Beside(lambda: run_label(other, Silent())))
 
 
 @pytest.mark.parametrize(

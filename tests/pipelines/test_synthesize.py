@@ -35,6 +35,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
 from svsdata.tensors import edges, tensor_to_image
+from tests.pipelines.beside import Beside
 
 STORE_HW, NETWORK_HW = (64, 128), (32, 64)
 STREET = "street:seed=7,frames={},fps=10,size=128x64"
@@ -414,17 +415,6 @@ def test_a_sequence_whose_edits_are_all_rejected_is_left_out_every_time(
     assert {one.sequence_id for one in again.edits} == {"recorded.add_truck"}
 
 
-class Beside(Silent):
-    """Does something else once the first frame is drawn."""
-
-    def __init__(self, others: list[Callable[[], object]]) -> None:
-        self.others = others
-
-    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
-        while self.others:
-            self.others.pop()()
-
-
 def test_two_runs_at_once_divide_the_videos_and_plan_them_as_one_would(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -443,7 +433,7 @@ def test_two_runs_at_once_divide_the_videos_and_plan_them_as_one_would(
             assert time.monotonic() < until
             time.sleep(0.01)
 
-    here = run_synthesize(config, Beside([wait_for_the_second]))
+    here = run_synthesize(config, Beside(wait_for_the_second))
     other.join()
     (there,) = results
     assert (here.sequences, here.elsewhere) == (alone.sequences[:1], alone.sequences[1:])
@@ -457,7 +447,7 @@ def test_a_video_that_another_run_made_otherwise_meanwhile_is_refused(
 ) -> None:
     out = tmp_path / "out"
     otherwise = {"sequences": ("street-7",), "frames": 9, "part_frames": 8}
-    beside = Beside([lambda: synthesize(base, checkpoint, out, **otherwise)])
+    beside = Beside(lambda: synthesize(base, checkpoint, out, **otherwise))
     with pytest.raises(StoreError, match="holds a 'street-7'"):
         run_synthesize(configured(base, checkpoint, out), beside)
 
