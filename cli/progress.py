@@ -65,6 +65,12 @@ class Lines:
             parts.append(f"{_duration((self._total - done) / rate)} left")
         _say(f"{self._task}: {', '.join([*parts, *_figures(figures)])}")
 
+    def skip(self, count: int) -> None:
+        """Count them as done, but not in the rate."""
+        self._earlier += count
+        if count:
+            self.advance(0)
+
     def note(self, message: str) -> None:
         """Say it."""
         _say(message)
@@ -123,6 +129,12 @@ class Bars:
             rate=f"{rate:.3g} {self._unit}/s",
             figures=" ".join(_figures(figures)),
         )
+
+    def skip(self, count: int) -> None:
+        """Move the bar on, but leave the rate."""
+        if self._task is None:
+            raise ValueError("a task must start before it advances")
+        self._progress.update(self._task, advance=count)
 
     def note(self, message: str) -> None:
         """Print it above the bar."""

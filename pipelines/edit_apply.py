@@ -150,7 +150,7 @@ def _applied(
             recipe=video.recipe,
         ) as rows:
             made = VideoRows(video, plan, store=writer, rows=rows, part_frames=part_frames)
-            progress.advance(made.first_frame)
+            progress.skip(made.first_frame)
             labels = in_background(made.edited_labels(), capacity=_AHEAD)
             with closing(labels):  # type: ignore[type-var]
                 for frame in labels:

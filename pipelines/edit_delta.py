@@ -143,7 +143,7 @@ def run_edit_restore(base: Path, delta: Path, out: Path, progress: Progress) -> 
     progress.start("restore", num_frames)
     for sequence_id, plan in plans.items():
         if sequence_id in writer.committed:
-            progress.advance(plan.num_frames)
+            progress.skip(plan.num_frames)
             continue
         stream = _base_stream(base_reader, kept, plan)
         _restore(kept, sequence_id, stream, writer, progress)
@@ -230,7 +230,7 @@ def _restore(
         recipe=sequence.details.get("recipe", ""),
     ) as rows:
         first = rows.next_frame_index
-        progress.advance(first)
+        progress.skip(first)
         kept_rows = _read_rows(
             kept.path / DELTAS / f"{sequence_id}.parquet", first, sequence.num_frames
         )

@@ -162,7 +162,7 @@ def label_sequence(
             else None
         )
         lasting_ids = run.lasting_ids or run.tracks
-        progress.advance(start.row)
+        progress.skip(start.row)
         for position, frame in run.chain.labelled_frames(recording, labeler, bad, start):
             if tracker is not None:
                 frame = tracker.track(frame)

@@ -85,7 +85,8 @@ def run_synthesize(
             own = outcomes_of(sequence_id, plan, progress) if plan else []
             if own and all(one.status == "rejected" for one in own):
                 outcomes[sequence_id] = own
-                progress.advance(video.num_frames)
+                progress.skip(video.num_frames)
+                progress.note(f"{sequence_id}: not drawn, since all its edits are rejected")
                 continue
             with work.unless_taken(sequence_id):
                 making = _Making(video, plan, synthesis, writer)
@@ -119,7 +120,7 @@ def _make(begun: Iterable["_Making"], synthesis: Synthesis, progress: Progress) 
     def streams() -> Iterator[tuple[Iterator[Frame], VideoState | None]]:
         nonlocal number
         for one in begun:
-            progress.advance(one.num_written)
+            progress.skip(one.num_written)
             if one.num_written == one.num_frames:
                 one.finish()
                 continue

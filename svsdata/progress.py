@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, count: int = 1, **figures: float) -> None:
         """Report ``count`` units done; ``figures`` are the latest measures worth showing."""
 
+    def skip(self, count: int) -> None:
+        """Report ``count`` units that took no time here: done before or elsewhere, or left out."""
+
     def note(self, message: str) -> None:
         """Tell one line that a person should see: an assumption, a skipped frame."""
 
@@ -29,6 +32,9 @@ class Silent:
         """Ignore it."""
 
     def advance(self, count: int = 1, **figures: float) -> None:
+        """Ignore it."""
+
+    def skip(self, count: int) -> None:
         """Ignore it."""
 
     def note(self, message: str) -> None:

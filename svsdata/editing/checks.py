@@ -122,9 +122,9 @@ def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | N
         return Fault("UNSEEN", f"in view for {frames} frames, fewer than {MIN_FRAMES}")
     tallest = float(candidate.view.height_px[shown].max() / setting.scene.camera.size_hw[0])
     if checks.min_px and tallest < _MIN_HEIGHT_SHARE:
+        told = np.floor(1e4 * tallest) / 1e4  # so that no digits say what it is less than
         return Fault(
-            "TINY",
-            f"never higher than {tallest:.2%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}",
+            "TINY", f"at its highest {told:.2%} of the frame, less than {_MIN_HEIGHT_SHARE:.0%}"
         )
     box = candidate.view.box[shown]
     largest = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).max())

@@ -59,7 +59,7 @@ class SharedWork:
             if record.exists():
                 self._left.remove(sequence_id)
                 self.elsewhere.append(sequence_id)
-                self._progress.advance(read_record(record, sequence_id).sequence.num_frames)
+                self._progress.skip(read_record(record, sequence_id).sequence.num_frames)
             elif not self._is_taken(sequence_id):
                 self._left.remove(sequence_id)
                 yield sequence_id

@@ -21,6 +21,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
+from tests.pipelines.interfering import StopAfter, StoppedError
 
 SIZE_HW = (48, 96)
 NUM_FRAMES = 6
@@ -242,22 +243,6 @@ def test_apply_again_has_nothing_to_do_and_elsewhere_gives_the_same_bytes(
     assert json.loads(invoke("apply", base, plans, edited, "--json"))["num_frames"] == 0
     invoke("apply", base, plans, tmp_path / "again")
     assert files(tmp_path / "again") == files(edited)
-
-
-class StoppedError(Exception):
-    """Thrown in the middle of a run."""
-
-
-class StopAfter(Silent):
-    """A progress that stops the run after some frames."""
-
-    def __init__(self, frames: int) -> None:
-        self.left = frames
-
-    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
-        self.left -= count
-        if self.left < 0:
-            raise StoppedError
 
 
 def test_a_stopped_apply_goes_on_and_leaves_the_same_bytes(base, plans, tmp_path):

@@ -48,6 +48,22 @@ def test_the_rate_leaves_out_what_an_earlier_run_did(capsys):
     ]
 
 
+def test_what_is_skipped_is_done_and_not_in_the_rate(capsys):
+    clock = Clock()
+    lines = Lines(clock)
+    lines.start("label", 100)
+    lines.skip(0)
+    clock.seconds += 10
+    lines.skip(60)
+    lines.advance(20)
+    lines.skip(20)
+    assert capsys.readouterr().err.splitlines() == [
+        "label: 100 frames",
+        "label: 60/100 frames, 0 frames/s",
+        "label: 100/100 frames, 2 frames/s",
+    ]
+
+
 def test_a_task_without_a_known_end_has_no_remaining_time(capsys):
     clock = Clock()
     lines = Lines(clock)
@@ -102,12 +118,13 @@ def test_a_terminal_gets_a_bar_with_rate_figures_and_notes(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     with shown_progress(quiet=False, verbose=False) as progress:
         assert isinstance(progress, Bars)
-        progress.start("train", 4, done=2, unit="steps")
+        progress.start("train", 5, done=2, unit="steps")
+        progress.skip(1)
         progress.advance(loss=0.25)
         progress.note("camera [assumed]: no calibration")
         progress.advance(loss=0.125)
     drawn = terminal.getvalue()
-    assert "4/4" in drawn
+    assert "5/5" in drawn
     assert "steps/s" in drawn
     assert "loss 0.125" in drawn
     assert "camera [assumed]: no calibration" in drawn
@@ -116,6 +133,8 @@ def test_a_terminal_gets_a_bar_with_rate_figures_and_notes(monkeypatch):
 def test_a_bar_that_was_not_started_is_a_wrong_call():
     with pytest.raises(ValueError, match="must start"):
         Bars().advance()
+    with pytest.raises(ValueError, match="must start"):
+        Bars().skip(1)
 
 
 def test_logs_of_the_library_are_told_when_verbose(capsys):

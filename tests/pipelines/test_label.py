@@ -17,7 +17,7 @@ from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 from svsdata.video_codec import VideoWriter
-from tests.pipelines.beside import Beside
+from tests.pipelines.interfering import Beside
 
 CAR, TRUCK = 26, 27
 STREET = "street:seed=3,frames=10,size=64x32"
@@ -30,6 +30,9 @@ class Interrupting(Silent):
         self._left = after
 
     def advance(self, count: int = 1, **_: float) -> None:
+        self.skip(count)
+
+    def skip(self, count: int) -> None:
         self._left -= count
         if self._left <= 0:
             raise KeyboardInterrupt

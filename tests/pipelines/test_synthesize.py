@@ -35,7 +35,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
 from svsdata.tensors import edges, tensor_to_image
-from tests.pipelines.beside import Beside
+from tests.pipelines.interfering import Beside, StopAfter, StoppedError
 
 STORE_HW, NETWORK_HW = (64, 128), (32, 64)
 STREET = "street:seed=7,frames={},fps=10,size=128x64"
@@ -136,22 +136,6 @@ SHIFT_PX = 3
 @pytest.fixture(scope="module")
 def sliding(tmp_path_factory: pytest.TempPathFactory, sliding_store: Callable[..., Path]) -> Path:
     return sliding_store(tmp_path_factory.mktemp("sliding") / "store", size_hw=STORE_HW)
-
-
-class StoppedError(Exception):
-    """Thrown in the middle of a run."""
-
-
-class StopAfter(Silent):
-    """A progress that stops the run after some frames."""
-
-    def __init__(self, frames: int) -> None:
-        self.left = frames
-
-    def advance(self, count: int = 1, **figures: float) -> None:  # noqa: ARG002
-        self.left -= count
-        if self.left < 0:
-            raise StoppedError
 
 
 class Notes(Silent):

@@ -24,6 +24,8 @@ class Notes:
 
     def advance(self, count=1, **figures): ...
 
+    def skip(self, count): ...
+
     def note(self, message):
         self.notes.append(message)
 
