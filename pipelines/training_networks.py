@@ -9,6 +9,7 @@ from torch.optim import Adam, Optimizer
 
 from svsdata.checkpoints.feature_weights import read_weights
 from svsdata.nets.features.vgg import vgg_from_state_dict
+from svsdata.nets.initial_weights import draw_weights
 from svsdata.nets.models import (
     build_generator,
     build_image_discriminator,
@@ -51,6 +52,8 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
             )
             for discriminator in video_discriminator_configs(config.model, width=config.width)
         )
+        for discriminator in (image_discriminator, *video_discriminators):
+            draw_weights(discriminator, config.initial_weights)
     recompute = Recompute(enabled=config.checkpoint_activations)
     judge: ImageJudge
     if isinstance(image_discriminator, ImageDiscriminator):
@@ -87,7 +90,9 @@ def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Vi
         width=config.width,
         foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
     )
-    return build_generator(changed_config(model, **config.network.model_dump()))
+    generator = build_generator(changed_config(model, **config.network.model_dump()))
+    draw_weights(generator, config.initial_weights)
+    return generator
 
 
 def place(network: nn.Module, device: torch.device) -> None:

@@ -87,6 +87,10 @@ class TrainConfig(StageConfig):
     """What the generator has otherwise than its model."""
     width: float = Field(1.0, gt=0)
     """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
+    initial_weights: Literal["torch", "xavier", "normal"] = "torch"
+    """What a run begins with. ``torch``: convolutions uniform by fan-in. ``xavier``: normal with
+    gain 0.02, as SPADE and OASIS do. ``normal``: standard deviation 0.02, as vid2vid does. The
+    paper says nothing; what starts at zero or as a blend does so in all."""
     start_from: Path | None = None
     """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
     instead of random ones; what does not fit is told. None: random weights from the seed."""
@@ -186,7 +190,8 @@ def _presets() -> dict[str, dict[str, object]]:
         "carry": _carry(),
         "cityscapes": _paper((256, 512)),
         "kitti360": _paper((128, 512)),
-        "recommended": _paper((256, 512)) | {"loss_weights": LossWeights(labelmix=5.0)},
+        "recommended": _paper((256, 512))
+        | {"loss_weights": LossWeights(labelmix=5.0), "initial_weights": "xavier"},
     }
 
 
