@@ -39,7 +39,11 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
         torch.manual_seed(derived_seed(config.seed, "weights"))
         generator = _generator(config, plan, extra_blocks)
         image_discriminator = build_image_discriminator(
-            config.model, num_classes, edges=plan.uses_edges, width=config.width
+            config.model,
+            num_classes,
+            edges=plan.uses_edges,
+            width=config.width,
+            patch_heads=config.loss_weights.patch_heads > 0,
         )
         video_discriminators = tuple(
             VideoDiscriminator(
@@ -60,7 +64,13 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
         void = torch.tensor(
             [id_ in label_set.void_ids for id_ in range(num_classes)], device=device
         )
-        judge = OasisJudge(image_discriminator, void, config.max_class_weight, recompute)
+        judge = OasisJudge(
+            image_discriminator,
+            void,
+            config.max_class_weight,
+            recompute,
+            aligns=config.loss_weights.alignment > 0,
+        )
     else:
         judge = PatchJudge(image_discriminator, config.video_gan, recompute)
     networks = Networks(generator, judge, video_discriminators)

@@ -128,11 +128,13 @@ def checkpoint_info(
 
 def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
     """Refuse sizes that fit neither store nor networks, and what a network cannot do."""
-    if config.model == "A" and config.loss_weights.labelmix:
-        raise ConfigError(
-            "LabelMix needs a discriminator that segments, model A has one of patches; "
-            "set loss_weights.labelmix=0 or train model B"
-        )
+    needing = {"labelmix": "LabelMix", "patch_heads": "patch heads", "alignment": "alignment"}
+    for name, term in needing.items():
+        if config.model == "A" and getattr(config.loss_weights, name):
+            raise ConfigError(
+                f"{term}: needs a discriminator that segments, model A has one of patches; "
+                f"set loss_weights.{name}=0 or train model B"
+            )
     shape = changed_config(model_config(config.model, 1), **config.network.model_dump())
     reader = f"model {config.model}"
     reader += " with network.motion_sees_image" if config.network.motion_sees_image else ""
@@ -228,7 +230,7 @@ def _check_terms(config: TrainConfig, *, uses_flow: bool) -> None:
     """Refuse a phase with steps that would have nothing to learn from."""
     weights = config.loss_weights
     motion = ["warp", "occlusion", *(["flow"] if uses_flow else [])]
-    pictures = ["image_adversarial", "feature_matching", "pixel"]
+    pictures = ["image_adversarial", "feature_matching", "pixel", "patch_heads", "alignment"]
     pictures += ["consistency"] if uses_flow else []
     pictures += ["perceptual"] if config.perceptual_weights is not None else []
     for phase in config.phases:

@@ -37,6 +37,12 @@ class LossWeights(StageConfig):
     labelmix: float = Field(0.0, ge=0)
     """Consistency of the image discriminator under LabelMix, OASIS' own, 5 there on Cityscapes; not
     in the paper. Of no use to model A, whose discriminator does not segment."""
+    patch_heads: float = Field(0.0, ge=0)
+    """Hinge loss of two heads on the image discriminator that judge patches; above 0 gives it those
+    heads. DP-GAN's, 1 there; not in the paper, and not for model A."""
+    alignment: float = Field(0.0, ge=0)
+    """Squared distance of the image discriminator's later features to the real frame's; DP-GAN's, 1
+    there; not in the paper, and not for model A."""
 
 
 class NetworkChanges(StageConfig):

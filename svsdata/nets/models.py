@@ -104,13 +104,18 @@ def trusting_its_mask(generator: VideoGenerator[Any]) -> VideoGenerator[Any]:
 
 
 def build_image_discriminator(
-    model: str, num_classes: int, *, edges: bool, width: float
+    model: str, num_classes: int, *, edges: bool, width: float, patch_heads: bool = False
 ) -> ImageDiscriminator | PatchImageDiscriminator:
-    """Make the discriminator of single images that a model is trained against."""
+    """Make the discriminator of single images that a model is trained against.
+
+    That of A judges patches as it is; ``patch_heads`` adds DP-GAN's to that of the others.
+    """
     if model == "A":
         config = vid2vid.PatchImageConfig(num_classes, edges, svsgan.scaled(64, width))
         return PatchImageDiscriminator(config)
-    return ImageDiscriminator(svsgan.image_discriminator_config(model, num_classes, width=width))
+    return ImageDiscriminator(
+        svsgan.image_discriminator_config(model, num_classes, width=width, patch_heads=patch_heads)
+    )
 
 
 def image_size_multiple(model: str) -> int:

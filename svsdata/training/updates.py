@@ -238,7 +238,8 @@ def _adversarial_terms(
 ) -> dict[str, Tensor]:
     """Return what the discriminators say of the generated frames, and how their features differ."""
     pictures = torch.cat(_pictures(output))
-    named, matched = networks.image_judge.convince(chunk, pictures, real_features.image)
+    terms = networks.image_judge.convince(chunk, pictures, real_features.image)
+    matched = terms["feature_matching"]
     convinced = pictures.new_zeros(())
     for index, real_maps in real_features.video.items():
         discriminator = networks.video_discriminators[index]
@@ -249,7 +250,7 @@ def _adversarial_terms(
                 convinced + losses.generator_loss(layers[-1], mode=objective.video_gan).mean()
             )
         matched = matched + losses.patch_matching_loss(scores, real_maps).mean()
-    terms = {"image_adversarial": named, "feature_matching": matched}
+    terms["feature_matching"] = matched
     if real_features.video:
         terms["video_adversarial"] = convinced
     return terms

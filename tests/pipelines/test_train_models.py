@@ -70,12 +70,14 @@ def mean_gradients_of(run):
 
 @pytest.mark.parametrize("model", ["A", "B"])
 def test_vid2vid_trains_resumes_and_synthesizes_like_the_others(store, tmp_path, model):
-    weights = LossWeights(consistency=10.0, labelmix=5.0 if model == "B" else 0.0)
+    added = dict.fromkeys(("labelmix", "patch_heads", "alignment"), 5.0) if model == "B" else {}
+    weights = LossWeights(consistency=10.0, **added)
     told = config(store, tmp_path / "run", model=model, width=0.05, loss_weights=weights)
     result = run_train(told, Silent())
     expected = {"loss/image_adversarial", "loss/consistency", "loss/flow", "loss/occlusion"}
     assert expected <= figures_of(result)
-    assert ("loss/labelmix" in figures_of(result)) == (model == "B")
+    added = {f"loss/{name}" for name in (*added, "patch_discriminator")}
+    assert added <= figures_of(result) if model == "B" else not added & figures_of(result)
 
     # stopped after the first step, it goes on to the same bytes
     last = checkpoint_folders(told.run)[-1]
@@ -270,8 +272,9 @@ def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(
     assert (shared.run / "previews" / "step-000000003.png").exists()
 
 
-def test_labelmix_is_refused_for_a_discriminator_of_patches(store, tmp_path):
-    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(labelmix=5.0))
+@pytest.mark.parametrize("term", ["labelmix", "patch_heads", "alignment"])
+def test_terms_of_a_segmenting_discriminator_are_refused_for_one_of_patches(store, tmp_path, term):
+    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(**{term: 5.0}))
     with pytest.raises(ConfigError, match="model A has one of patches"):
         run_train(told, Silent())
 

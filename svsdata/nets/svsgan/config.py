@@ -171,6 +171,9 @@ class ImageDiscriminatorConfig:
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
     patch: int = 1
     """Images enter as patch x patch blocks folded into channels; each block gets one score."""
+    patch_head_width: int = 0
+    """Channels of DP-GAN's two heads, which score patches of the last down block's output and of
+    the last but two; 0 = none."""
 
     @property
     def size_multiple(self) -> int:

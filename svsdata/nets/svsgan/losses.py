@@ -128,6 +128,20 @@ def feature_matching_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -
     return torch.stack(_feature_distances(generated, real)).mean(dim=0)
 
 
+def alignment_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Mean squares between a discriminator's features, real ones detached, summed (DP-GAN); (B,).
+
+    Args:
+        generated: Outputs of the up blocks of OASIS' discriminator but the first, (B, C, h, w).
+        real: The same of the real frames.
+    """
+    squares = [
+        (a.float() - b.detach().float()).square().flatten(1).mean(dim=1)
+        for a, b in zip(generated, real, strict=True)
+    ]
+    return torch.stack(squares).sum(dim=0)
+
+
 def patch_matching_loss(
     generated: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]
 ) -> Tensor:
