@@ -82,7 +82,7 @@ class OasisJudge:
     def judge(
         self, chunk: Chunk, generated: Tensor, *, labelmix: float, draws: torch.Generator
     ) -> tuple[dict[str, Tensor], "_RealMaps"]:
-        """Tell real frames from generated ones by segmenting them, and patches where it has heads."""
+        """Tell real frames from generated ones by segmenting them, and patches if asked to."""
         scores = self.recompute(self.network, torch.cat([chunk.real, generated]))
         rows = len(chunk.real)
         real_logits, fake_logits = scores.logits[:rows], scores.logits[rows:]

@@ -91,6 +91,9 @@ def test_a_run_leaves_config_figures_preview_and_checkpoint(whole):
     assert (result.steps, result.steps_done_now, listener.steps) == (4, 4, 4)
     assert json.loads((run / "config.json").read_text())["model"] == "demo"
     assert [line["step"] for line in stats_of(run)] == [1, 2, 3, 4]
+    colours = {name for name in stats_of(run)[0] if name.startswith("colour/")}
+    shown = ("mean", "road", "building", "vegetation", "sky", "car")
+    assert colours == {f"colour/{name}" for name in shown}
     preview, _ = sorted((run / "previews").iterdir(), reverse=True)
     strip = decode_image(preview.read_bytes(), "preview")
     assert strip.shape == (64 * 4, 128 * 4, 3)
