@@ -157,7 +157,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     with nothing_kept():
         _check_places(config)
         plan = plan_training(config, progress)
-        sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+        sizes = {f"{phase.seen_hw[1]}x{phase.seen_hw[0]}": None for phase in config.phases}
         progress.note(
             f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
             "need minutes where the network is large and there is no GPU"
@@ -229,8 +229,9 @@ def _steps(
     """Yield the steps from ``first_step`` on with their round and its clips, read ahead."""
 
     def load(round_: Round) -> ClipBatch:
-        clips = plan.sampler.clips(round_, flips=config.flips)
-        return load_clips(plan.reader, clips[share.rows(len(clips))], size_hw=round_.phase.size_hw)
+        clips, phase = plan.sampler.clips(round_, flips=config.flips), round_.phase
+        mine = clips[share.rows(len(clips))]
+        return load_clips(plan.reader, mine, size_hw=phase.size_hw, crop_hw=phase.crop_hw)
 
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
     for round_, batch in prefetched(load, left):

@@ -146,6 +146,11 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
     most = 0
     for phase in config.phases:
         _check_size(config.model, phase, store_hw)
+        if phase.crop_hw is not None and shape.sees_position:
+            raise ConfigError(
+                f"a phase has crop_hw, and model {config.model} tells near from far by where in "
+                "the frame a pixel lies: train another model, or whole frames"
+            )
         if phase.extra_blocks < most:
             raise ConfigError(
                 f"a phase has {phase.extra_blocks} extra_blocks after one with {most}; generators "
@@ -176,6 +181,12 @@ def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
             f"a phase trains at {width}x{height}, the store holds {store_hw[1]}x{store_hw[0]}, "
             f"another aspect ratio; {_advice_of_shape(phase, store_hw, multiple)}"
         )
+    if min(phase.margin_hw) < 0:
+        raise ConfigError(
+            f"a phase has crop_hw {list(phase.seen_hw)}, larger than its size_hw [{height}, "
+            f"{width}]: rows and columns of a crop lie inside the frame"
+        )
+    height, width = phase.seen_hw
     if height % multiple or width % multiple:
         raise ConfigError(
             f"a phase trains at {width}x{height}: model {model} needs sides that are "

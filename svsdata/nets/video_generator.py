@@ -132,6 +132,10 @@ class GeneratorShape(Protocol):
         """Past frames that it sees, with their labels: P."""
 
     @property
+    def sees_position(self) -> bool:
+        """Where in the frame a pixel lies is a further input."""
+
+    @property
     def labels_tell_motion(self) -> bool:
         """Flow and occlusion mask need no image."""
 

@@ -23,7 +23,7 @@ from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.synthesize import run_synthesize
-from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import build_networks, build_objective
 from svsdata.pipelines.training_plan import checkpoint_info, plan_training
@@ -270,6 +270,35 @@ def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(
         means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient", "occlusion"))}
         assert {name: other[name] for name in means} == pytest.approx(means, rel=1e-4, abs=1e-6)
     assert (shared.run / "previews" / "step-000000003.png").exists()
+
+
+def test_parts_of_frames_are_trained_on_and_whole_frames_are_synthesized(store, tmp_path):
+    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=SIZE)
+    told = config(store, tmp_path / "run", model="C", width=0.05, phases=[phase])
+    estimate = estimate_train(told, Silent())
+    assert estimate.phases[0].size_hw == SIZE
+    result = run_train(told, Silent())
+    _, info = load_generator(result.checkpoint)
+    assert info.size_hw == (128, 256)
+
+
+@pytest.mark.parametrize(
+    ("model", "crop_hw", "message"),
+    [
+        ("demo", SIZE, "where in the frame a pixel lies"),
+        ("C", (64, 320), "larger than its size_hw"),
+        ("C", (96, 128), "128x96: model C needs sides that are multiples of 64"),
+        ("C", (64, 128), None),
+    ],
+)
+def test_parts_that_cannot_be_trained_on_are_refused(store, tmp_path, model, crop_hw, message):
+    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=crop_hw)
+    told = config(store, tmp_path / "run", model=model, phases=[phase])
+    if message is None:
+        plan_training(told, Silent())
+        return
+    with pytest.raises(ConfigError, match=message):
+        plan_training(told, Silent())
 
 
 @pytest.mark.parametrize("term", ["labelmix", "patch_heads", "alignment"])

@@ -141,6 +141,11 @@ class GeneratorConfig:
         return tuple(joined) if self.fusion == "cat" else before
 
     @property
+    def sees_position(self) -> bool:
+        """Where in the frame a pixel lies is a further input."""
+        return self.motion.sees_position
+
+    @property
     def labels_tell_motion(self) -> bool:
         """Flow and occlusion mask need no image."""
         return not self.motion.sees_image
