@@ -121,7 +121,13 @@ def estimate_training(
     progress.start("measure", len(kinds), unit="kinds of step")
     for kind, phase in kinds.items():
         clips = _first_clips(plan, phase, config.backprop_frames, processes)
-        loaded = load_clips(plan.reader, clips, size_hw=phase.size_hw, crop_hw=phase.crop_hw)
+        loaded = load_clips(
+            plan.reader,
+            clips,
+            size_hw=phase.size_hw,
+            crop_hw=phase.crop_hw,
+            guided=config.network.guidance,
+        )
         batch = to_device(loaded, device)
         seconds[kind] = _seconds_of_step(phase, trial.step, batch, config.backprop_frames)
         if _size(phase) not in preview_s:

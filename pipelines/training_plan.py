@@ -89,6 +89,8 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         )
     if not uses_flow and (config.loss_weights.flow or config.loss_weights.consistency):
         progress.note("the store has no flow: motion is learned from the photometric loss alone")
+    if config.network.guidance:
+        _check_guidance(config, reader, recordings)
     spans = timetable(
         phases,
         clips_per_epoch=sampler.clips_per_epoch,
@@ -104,6 +106,24 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         uses_edges=config.instance_edges and "instance" in reader.info.modalities,
         uses_flow=uses_flow,
     )
+
+
+def _check_guidance(
+    config: TrainConfig, reader: StoreReader, recordings: tuple[Recording, ...]
+) -> None:
+    """Refuse a store whose frames cannot tell where points of the world are."""
+    first = next(reader.read(recordings[0].sequence_id, 0, 1, layers=()))
+    known = {
+        "flow": "flow" in reader.info.modalities,
+        "camera": first.camera is not None,
+        "ego motion": first.ego is not None,
+    }
+    missing = [name for name, is_there in known.items() if not is_there]
+    if missing:
+        raise ConfigError(
+            f"network.guidance needs flow, camera and ego motion, and store '{config.store}' has "
+            f"no {' and no '.join(missing)}; label it with flow, or leave network.guidance out"
+        )
 
 
 def checkpoint_info(

@@ -34,6 +34,9 @@ class LossWeights(StageConfig):
     paper, stands in where no perceptual weights are."""
     consistency: float = Field(0.0, ge=0)
     """Distance to the previous generated frame, warped by the store's flow; vid2vid's, 10 there."""
+    guidance: float = Field(20.0, ge=0)
+    """Distance to what guidance shows, where it shows anything; needs ``network.guidance``.
+    World-consistent vid2vid's; not in the paper."""
     labelmix: float = Field(0.0, ge=0)
     """Consistency of the image discriminator under LabelMix, OASIS' own, 5 there on Cityscapes; not
     in the paper. Of no use to model A, whose discriminator does not segment."""
@@ -57,6 +60,10 @@ class NetworkChanges(StageConfig):
     motion_sees_image: bool = False
     """The motion network sees the previous image beside the labels, whose texture may tell motion
     where labels do not. Then it cannot be learned first, nor be given."""
+    guidance: bool = False
+    """The finest blocks are shown the colours that the standing world had when it was first seen,
+    also where something has hidden it since (world-consistent vid2vid). Needs a store with flow,
+    camera and ego motion, in training and in synthesis."""
 
 
 _LENGTHS = (6, 12, 24, 30)

@@ -16,6 +16,9 @@ from svsdata.nets.video_generator import VideoGenerator
 MODELS = ("A", "B", *svsgan.MODELS)
 """A: vid2vid. B: vid2vid's generator with OASIS' discriminator. The others are SVS-GAN's."""
 
+_GUIDANCE_WIDTH = 32
+"""Hidden channels of what modulates by guidance."""
+
 AnyConfig: TypeAlias = GeneratorConfig | vid2vid.Vid2VidConfig
 
 
@@ -58,7 +61,12 @@ def model_config(
 
 
 def changed_config(
-    config: AnyConfig, *, fusion: Fusion | None, image_sees_occlusion: bool, motion_sees_image: bool
+    config: AnyConfig,
+    *,
+    fusion: Fusion | None,
+    image_sees_occlusion: bool,
+    motion_sees_image: bool,
+    guidance: bool = False,
 ) -> AnyConfig:
     """Return the config of a variant of a model.
 
@@ -67,11 +75,12 @@ def changed_config(
         fusion: Another fusion of generated and carried-over features; None: the model's own.
         image_sees_occlusion: The image encoder sees the occlusion mask too.
         motion_sees_image: The motion network sees the previous image too.
+        guidance: The finest blocks see what was seen of the standing world before.
 
     Raises:
         ConfigError: If the model has no such variant.
     """
-    if fusion is None and not image_sees_occlusion and not motion_sees_image:
+    if fusion is None and not (image_sees_occlusion or motion_sees_image or guidance):
         return config
     if not isinstance(config, GeneratorConfig):
         raise ConfigError("models A and B have no variants: leave the fields of 'network' out")
@@ -79,6 +88,7 @@ def changed_config(
         config,
         fusion=fusion or config.fusion,
         image_sees_occlusion=image_sees_occlusion,
+        guidance_width=_GUIDANCE_WIDTH if guidance else 0,
         motion=replace(config.motion, sees_image=motion_sees_image),
     )
 

@@ -19,6 +19,7 @@ from svsdata.randomness import generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import leaves_frame
+from svsdata.training.guidance import recorded_guidance
 from svsdata.training.schedules import Round
 
 # B clips, T frames, H, W
@@ -64,6 +65,9 @@ class ClipBatch:
     """(B, T, 1, H, W) uint8, 1 = the flow is known; zero in a frame without flow."""
     occlusion: Tensor | None
     """(B, T, 1, H, W) uint8, 1 = occluded."""
+    guidance: Tensor | None = None
+    """(B, T, 4, H, W) uint8, where it was asked for: RGB of what the clip has shown before of the
+    standing world, and 1 where that is known."""
 
 
 class ClipSampler:
@@ -125,6 +129,7 @@ def load_clips(
     *,
     size_hw: tuple[int, int],
     crop_hw: tuple[int, int] | None = None,
+    guided: bool = False,
 ) -> ClipBatch:
     """Read clips of equal length from a store, resized to ``size_hw``.
 
@@ -134,6 +139,7 @@ def load_clips(
         size_hw: Of whole frames.
         crop_hw: What is cut from each frame at its clip's corner; None: all of it. What comes from
             outside the cut is occluded, where the store tells of occlusion.
+        guided: Tell what frames should repeat; needs flow.
 
     Raises:
         StoreError: If a frame is damaged or has another aspect ratio.
@@ -144,7 +150,13 @@ def load_clips(
     for clip in clips:
         stop = clip.start + clip.num_frames
         frames = reader.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
-        columns.append(_stack_frames(frames, layers, clip, crop_hw or size_hw))
+        arrays: Iterable[dict[str, NDArray[Any]]]
+        if guided:
+            pairs = recorded_guidance(frames, reader.info.label_set, reader.info.fps)
+            arrays = (_frame_arrays(frame, layers) | {"guidance": it} for frame, it in pairs)
+        else:
+            arrays = (_frame_arrays(frame, layers) for frame in frames)
+        columns.append(_stacked(arrays, clip, crop_hw or size_hw))
 
     def batch(layer: str) -> Tensor:
         return torch.from_numpy(np.stack([column[layer] for column in columns]))
@@ -161,6 +173,7 @@ def load_clips(
         flow=batch("flow") if has_flow else None,
         flow_validity=batch("flow_validity") if has_flow else None,
         occlusion=occlusion,
+        guidance=batch("guidance") if guided else None,
     )
 
 
@@ -198,16 +211,13 @@ def count_pixels(
     return counts[: reader.info.label_set.num_classes]
 
 
-def _stack_frames(
-    frames: Iterable[Frame], layers: Sequence[str], clip: Clip, seen_hw: tuple[int, int]
+def _stacked(
+    frames: Iterable[dict[str, NDArray[Any]]], clip: Clip, seen_hw: tuple[int, int]
 ) -> dict[str, NDArray[Any]]:
     """Stack the layers of a clip over time, channels before rows, as far as they are seen."""
     (top, left), (height, width) = clip.corner, seen_hw
     arrays = [
-        {
-            name: layer[..., top : top + height, left : left + width]
-            for name, layer in _frame_arrays(frame, layers).items()
-        }
+        {name: layer[..., top : top + height, left : left + width] for name, layer in frame.items()}
         for frame in frames
     ]
     stacked = {name: np.stack([array[name] for array in arrays]) for name in arrays[0]}

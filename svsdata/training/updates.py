@@ -91,6 +91,8 @@ def generate(
     features = generator.label_features(
         chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=chunk.motion
     )
+    if chunk.guidance is not None:
+        features = features.guided(chunk.guidance)
     rows = len(past)
     outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):
@@ -176,6 +178,8 @@ def generator_terms(
     terms["pixel"] = torch.stack(
         [losses.pixel_loss(picture, chunk.real).mean() for picture in _pictures(output)]
     ).sum()
+    if chunk.guidance is not None:
+        terms["guidance"] = losses.guidance_loss(output.image, chunk.guidance).mean()
     if chunk.flow is not None and weights["consistency"]:
         previous = _previous_generated(output.image, past_generated)
         terms["consistency"] = losses.consistency_loss(

@@ -80,6 +80,9 @@ class GeneratorConfig:
     """Variant D: encode the previous image as it is and warp its features."""
     style_width: int = 0
     """Variant E: hidden channels of the second, image-driven modulation; 0 = none."""
+    guidance_width: int = 0
+    """Hidden channels of a further modulation, of the three finest blocks and all extra ones, by
+    what was seen of the standing world before (world-consistent vid2vid); 0 = none."""
     extra_widths: tuple[int, ...] = ()
     """Output of each extra SPADE block; each doubles the size of frames."""
     extra_image_stem: bool = True
@@ -139,6 +142,16 @@ class GeneratorConfig:
         before = (self.image_widths[-1], *self.block_widths[:-1])
         joined = [a + b for a, b in zip(before, skips, strict=True)]
         return tuple(joined) if self.fusion == "cat" else before
+
+    @property
+    def sees_guidance(self) -> bool:
+        """What was seen of the standing world before may be a further input."""
+        return self.guidance_width > 0
+
+    @property
+    def first_guided(self) -> int:
+        """Index of the first block that sees it."""
+        return max(len(self.decoder_widths) - 3, 0)
 
     @property
     def sees_position(self) -> bool:

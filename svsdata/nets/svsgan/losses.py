@@ -199,6 +199,19 @@ def consistency_loss(
     return validity_mask * (generated - expected).abs()
 
 
+def guidance_loss(generated: Tensor, guidance: Tensor) -> Tensor:
+    """L1 to what was seen before, where it is known (world-consistent vid2vid; not in svs-gan).
+
+    Args:
+        generated: (B, 3, H, W).
+        guidance: (B, 4, H, W), RGB in [-1, 1] and 1 = known.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    return guidance[:, 3:] * (generated - guidance[:, :3]).abs()
+
+
 def flow_validity(previous: Tensor, current: Tensor, reference_flow: Tensor) -> Tensor:
     """Trust a pseudo flow where it explains the pixel (vid2vid).
 
