@@ -81,7 +81,6 @@ def test_a_point_keeps_its_first_colour_whatever_is_drawn_later(frames):
     images = [frame.image if frame.frame_index < 4 else white for frame in frames]
     known = [told for _, _, told in walked(frames[:9], images[:9])][-1]
     kept = (known.mask == 1) & (known.image != 255).any(axis=-1)
-    print(kept.sum() / known.mask.sum())
     assert kept.sum() > 0.3 * known.mask.sum()  # what comes near is seen in more detail: new points
     assert difference(known.image, frames[8].image, kept) < 10
 
@@ -106,9 +105,7 @@ def test_speeds_stand_in_for_poses_that_are_not_known(frames):
 
 def test_a_standing_camera_learns_nothing_and_forgets_nothing(frames):
     *_, (frame, world, told) = walked(frames[:6])
-    still = replace(
-        frame, flow=np.zeros_like(frame.flow), occlusion=np.zeros_like(frame.occlusion)
-    )
+    still = replace(frame, flow=np.zeros_like(frame.flow), occlusion=np.zeros_like(frame.occlusion))
     after, same = look_on(world, still, frame.image, standing=STANDING, fps=STREET.fps)
     assert len(after.points) == len(world.points)
     assert (same.mask == told.mask).mean() > 0.98
