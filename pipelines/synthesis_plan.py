@@ -24,6 +24,9 @@ from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.provenance import file_hash, model_name
 
 
+_PREDICTION = ("predict", "drive_on_mps", "drive_on_rps")
+
+
 @dataclass(frozen=True)
 class Synthesis:
     """Everything that is known before the first frame."""
@@ -61,6 +64,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
     at_once = min(config.parallel_videos, _num_videos(config, reader, len(plans)))
     facts = _facts(config, video_maker, at_once)
+    drive_on = _drive_on(config, has_edits=bool(edits or plans))
     if plans:
         _check_sizes(plans, checkpoint.size_hw)
         videos = [
@@ -74,7 +78,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
             size_hw=checkpoint.size_hw,
             layers=layers,
             with_reference=True,
-            drive_on=_drive_on(config, has_edits=bool(edits)),
+            drive_on=drive_on,
         )
         videos = list(videos_of(config, streams, edits, facts=facts))
     info = _store_info(reader, checkpoint, motion, edited=bool(edits or plans))
@@ -222,7 +226,7 @@ def _facts(
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
         **({"parallel_videos": parallel_videos} if parallel_videos > 1 else {}),
-        **({"drive_on": [config.drive_on_mps, config.drive_on_rps]} if config.predict else {}),
+        **(config.model_dump(include={*_PREDICTION}) if config.predict else {}),
     }
 
 

@@ -71,6 +71,13 @@ class SynthesizeConfig(EditChoices):
     """``auto``: a GPU where there is one, else ``cpu``."""
 
     @model_validator(mode="after")
+    def _drives_where_it_predicts(self) -> "SynthesizeConfig":
+        told = [it for it in ("drive_on_mps", "drive_on_rps") if getattr(self, it) is not None]
+        if told and not self.predict:
+            raise ValueError(f"{' and '.join(told)}: tells how predicted frames go on; add predict=true")
+        return self
+
+    @model_validator(mode="after")
     def _plans_say_all(self) -> "SynthesizeConfig":
         said = {*EditChoices.model_fields} - {"store"}
         beside = sorted(name for name in said & self.model_fields_set if getattr(self, name))

@@ -35,7 +35,9 @@ class Future:
 
     def __init__(self, last: Frame, scene: Scene, ego: EgoMotion) -> None:
         self.last, self.scene, self.ego = last, scene, ego
-        self._prospect = Prospect(last, scene.camera, scene.label_set)
+        came = scene.motions[-1]
+        step = ego_step(came.speed_mps, came.yaw_rate_rps, 1 / scene.fps)
+        self._prospect = Prospect(last, scene.camera, scene.label_set, step)
         self._velocities = velocities(scene)
         self._seen = (0, self._prospect.start)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.columns import continued_columns
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, Standing, layers_of
+from svsdata.editing.runs import Runs
 from svsdata.editing.things import things_in
 from svsdata.geometry.camera import camera_centre, ground_homography, ray_matrix
 from svsdata.labels import NO_LABEL, LabelSet
@@ -38,6 +39,8 @@ _GROUND_WITHIN_M = 400.0
 _ENDLESS_M = 1e7
 _LARGEST_SPLAT = 8
 """Pixels that one grows to along each side at most."""
+_PARALLAX_PX = 0.5
+"""What flow must show of it beyond the turn."""
 _GAP_SHARE = 1 / 32
 """Of the width: gaps that open in what stands and are closed."""
 _RIM_SHARE = 1 / 128
@@ -80,12 +83,20 @@ class Prospect:
         frame: With its semantic map, and its instances if there are any.
         camera: Of the frame and all views.
         label_set: Of its maps.
+        before_T_frame: How the vehicle came here since the frame before; with it the frame's flow,
+            if it has one, tells how far away what stands is.
 
     Attributes:
         start: The recorded frame itself.
     """
 
-    def __init__(self, frame: Frame, camera: Camera, label_set: LabelSet) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        camera: Camera,
+        label_set: LabelSet,
+        before_T_frame: Transform | None = None,
+    ) -> None:
         if frame.semantic is None:
             raise ValueError(f"frame {frame.frame_index} has no semantic map")
         semantic = frame.semantic
@@ -107,6 +118,8 @@ class Prospect:
                 is_thing, continued_columns(hidden, whole, label_set).labels, semantic
             )
         self._street_depth = self._depth(self._street, self._street.astype(np.uint16))
+        if frame.flow is not None and before_T_frame is not None:
+            self._triangulate(frame, before_T_frame, is_thing)
         self._outlines = _outlines(self.start, label_set)
         self._ground_alone = _along_rows(self._street, self._layers[self._street] == Layer.FLAT)
 
@@ -147,7 +160,7 @@ class Prospect:
         is_known = seen[2] > _NEAR_M
         seen[:2] /= np.where(is_known, seen[2], 1.0)
         stays = depth == 0
-        seen[:2, stays], is_known[stays] = self._pixels[:2, stays], True
+        seen[:2, stays], seen[2, stays], is_known[stays] = self._pixels[:2, stays], 0.0, True
         flow = np.where(is_known, seen[:2] - self._pixels[:2], 0.0).astype(np.float32)
         hidden = ~is_known | self._was_hidden(seen, before)
         shape = now.depth.shape
@@ -185,6 +198,45 @@ class Prospect:
         near = cv2.dilate((instance >= INSTANCE_BASE).astype(np.uint8), np.ones((side, side)))
         is_countable = np.isin(np.arange(256), list(self._label_set.thing_ids))
         return is_countable[semantic] & (near != 0)
+
+    def _triangulate(
+        self, frame: Frame, before_T_frame: Transform, is_thing: NDArray[np.bool_]
+    ) -> None:
+        """Take from flow how far away what stands is, run by run down the columns.
+
+        A place at z-depth 1 / w was seen at (a + b w) / (c + d w) across, and likewise down: both
+        are linear in w for a measured place, and all pixels of a run have one w.
+        """
+        assert frame.flow is not None
+        far = self._sees() @ before_T_frame @ np.vstack(
+            [ray_matrix(self._camera) @ self._pixels, np.zeros((1, self._pixels.shape[1]))]
+        )
+        near = self._sees() @ before_T_frame @ np.append(camera_centre(self._camera), 1.0)
+        measured = self._pixels[:2] + frame.flow.reshape(-1, 2).T
+        slope = near[:2, None] - measured * near[2]
+        offset = measured * far[2] - far[:2]
+        counts = ~is_thing.ravel()
+        for mask, good in ((frame.flow_validity, 1), (frame.occlusion, 0)):
+            if mask is not None:
+                counts &= mask.ravel() == good
+        runs = Runs.of_labels(self._street)
+        which = np.empty(self._street.size, np.intp)
+        by_columns = np.arange(self._street.size).reshape(self._street.shape).T.ravel()
+        which[by_columns] = np.repeat(np.arange(len(runs.key)), runs.num_rows)
+        weight, agreed = (
+            np.bincount(which[counts], values[counts], minlength=len(runs.key))
+            for values in ((slope**2).sum(axis=0), (slope * offset).sum(axis=0))
+        )
+        pixels = np.bincount(which[counts], minlength=len(runs.key))
+        inverse = np.divide(agreed, weight, out=np.zeros(len(weight)), where=weight > 0)
+        parallax = inverse * np.sqrt(weight / np.maximum(pixels, 1))
+        layer = self._layers[runs.key]
+        tells = (parallax > _PARALLAX_PX) & np.isin(layer, (int(Layer.THIN), int(Layer.UPRIGHT)))
+        metres = np.divide(1.0, inverse, out=np.full(len(inverse), np.inf), where=inverse > 0)
+        told = np.where(tells, metres, np.nan).astype(np.float32)[which].reshape(self._street.shape)
+        known = ~np.isnan(told)
+        self._street_depth = np.where(known, told, self._street_depth)
+        self.start.depth[known & ~is_thing] = told[known & ~is_thing]
 
     def _endless(self, to_view: Transform) -> SemanticMap:
         """Turn what is endlessly far; behind everything else lies the sky."""
