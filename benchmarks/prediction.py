@@ -55,7 +55,9 @@ def main() -> None:
     print(f"{cuts} cuts, {1000 * np.median(seconds):.0f} ms a frame")
     for step in STEPS:
         for name, confusion in found[step].items():
-            print(f"{step:3d} {name:10s} {confusion.pixel_accuracy():.3f} {confusion.mean_iou():.3f}")
+            print(
+                f"{step:3d} {name:10s} {confusion.pixel_accuracy():.3f} {confusion.mean_iou():.3f}"
+            )
 
 
 def _warped(labels: SemanticMap, last: Frame) -> SemanticMap:

@@ -23,7 +23,6 @@ from svsdata.synthesis.label_stream import Drive
 from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.provenance import file_hash, model_name
 
-
 _PREDICTION = ("predict", "drive_on_mps", "drive_on_rps")
 
 

@@ -74,7 +74,9 @@ class SynthesizeConfig(EditChoices):
     def _drives_where_it_predicts(self) -> "SynthesizeConfig":
         told = [it for it in ("drive_on_mps", "drive_on_rps") if getattr(self, it) is not None]
         if told and not self.predict:
-            raise ValueError(f"{' and '.join(told)}: tells how predicted frames go on; add predict=true")
+            raise ValueError(
+                f"{' and '.join(told)}: tells how predicted frames go on; add predict=true"
+            )
         return self
 
     @model_validator(mode="after")

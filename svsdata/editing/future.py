@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.parallax import Parallax
 from svsdata.editing.placement import ego_poses, turned
 from svsdata.editing.prospect import Prospect, View
 from svsdata.editing.scene import Scene, scan_scene
@@ -35,10 +36,14 @@ class Future:
 
     def __init__(self, last: Frame, scene: Scene, ego: EgoMotion) -> None:
         self.last, self.scene, self.ego = last, scene, ego
-        came = scene.motions[-1]
-        step = ego_step(came.speed_mps, came.yaw_rate_rps, 1 / scene.fps)
-        self._prospect = Prospect(last, scene.camera, scene.label_set, step)
         self._velocities = velocities(scene)
+        came = scene.motions[-1]
+        parallax = None
+        if last.flow is not None and len(scene.motions) > 1:
+            step = ego_step(came.speed_mps, came.yaw_rate_rps, 1 / scene.fps)
+            parallax = Parallax(last, scene.camera, step)
+        moved_m = {one: velocity / scene.fps for one, velocity in self._velocities.items()}
+        self._prospect = Prospect(last, scene.camera, scene.label_set, parallax, moved_m)
         self._seen = (0, self._prospect.start)
 
     @classmethod

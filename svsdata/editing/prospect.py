@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.columns import continued_columns
+from svsdata.editing.flat_things import NEAR_M, flat_things
+from svsdata.editing.gaps import along_rows, close_gaps
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, Standing, layers_of
-from svsdata.editing.runs import Runs
-from svsdata.editing.things import things_in
+from svsdata.editing.parallax import Parallax
 from svsdata.geometry.camera import camera_centre, ground_homography, ray_matrix
 from svsdata.labels import NO_LABEL, LabelSet
 from svsdata.records import (
@@ -32,17 +33,13 @@ Floats = NDArray[np.float64]
 Depth = NDArray[np.float32]
 """(H, W) z-depth in metres; 0 what moves with the camera, infinite what only turns."""
 
-_NEAR_M = 0.3
+_NONE: Mapping[int, Floats] = {}
 _FAR_M = 150.0
 """Beyond, what stands only turns."""
 _GROUND_WITHIN_M = 400.0
 _ENDLESS_M = 1e7
 _LARGEST_SPLAT = 8
 """Pixels that one grows to along each side at most."""
-_PARALLAX_PX = 0.5
-"""What flow must show of it beyond the turn."""
-_GAP_SHARE = 1 / 32
-"""Of the width: gaps that open in what stands and are closed."""
 _RIM_SHARE = 1 / 128
 """Of the width: how far from a thing pixels of its class are its own."""
 _HIDDEN_BY = 0.1
@@ -63,19 +60,6 @@ class View:
     vehicle frame; what is not named stands."""
 
 
-@dataclass(frozen=True)
-class _Outline:
-    """A thing as a flat picture of itself."""
-
-    instance_id: int
-    box: Rect
-    labels: SemanticMap
-    """(h, w) of the box, ``NO_LABEL`` off the thing."""
-    foot: tuple[float, float]
-    """Column and row."""
-    depth: float
-
-
 class Prospect:
     """Looks at a recorded frame once, and tells what is seen of it from elsewhere.
 
@@ -83,8 +67,8 @@ class Prospect:
         frame: With its semantic map, and its instances if there are any.
         camera: Of the frame and all views.
         label_set: Of its maps.
-        before_T_frame: How the vehicle came here since the frame before; with it the frame's flow,
-            if it has one, tells how far away what stands is.
+        parallax: What its flow tells, if it has any.
+        moved_m: By instance id (2,) metres ahead and left that things moved since the frame before.
 
     Attributes:
         start: The recorded frame itself.
@@ -95,7 +79,8 @@ class Prospect:
         frame: Frame,
         camera: Camera,
         label_set: LabelSet,
-        before_T_frame: Transform | None = None,
+        parallax: Parallax | None = None,
+        moved_m: Mapping[int, Floats] = _NONE,
     ) -> None:
         if frame.semantic is None:
             raise ValueError(f"frame {frame.frame_index} has no semantic map")
@@ -108,7 +93,8 @@ class Prospect:
         height, width = semantic.shape
         self._pixels = np.ones((3, height * width))
         self._pixels[:2] = np.mgrid[:height, :width][::-1].reshape(2, -1)
-        self.start = View(semantic, instance, self._depth(semantic, instance), np.eye(4), {})
+        depth = self._depth(semantic, instance)
+        self.start = View(semantic, instance, depth, np.eye(4), {})
         is_thing = (instance >= INSTANCE_BASE) | self._rims(semantic, instance)
         self._street = semantic
         if is_thing.any():
@@ -118,10 +104,18 @@ class Prospect:
                 is_thing, continued_columns(hidden, whole, label_set).labels, semantic
             )
         self._street_depth = self._depth(self._street, self._street.astype(np.uint16))
-        if frame.flow is not None and before_T_frame is not None:
-            self._triangulate(frame, before_T_frame, is_thing)
-        self._outlines = _outlines(self.start, label_set)
-        self._ground_alone = _along_rows(self._street, self._layers[self._street] == Layer.FLAT)
+        stands = np.isin(self._layers, (int(Layer.THIN), int(Layer.UPRIGHT)))[self._street]
+        if parallax is not None:
+            told = parallax.run_depths(self._street, ~is_thing).astype(np.float32)
+            told[~stands] = np.nan
+            self._street_depth = np.where(np.isnan(told), self._street_depth, told)
+            depth[:] = np.where(np.isnan(told) | is_thing, depth, told)
+        self._things = flat_things(semantic, instance, depth, label_set, parallax, moved_m)
+        for thing in self._things:
+            own = instance[thing.box.slices] == thing.instance_id
+            depth[thing.box.slices][own] = thing.depth[own]
+        self._still = {it.instance_id for it in self._things if it.stands}
+        self._ground_alone = along_rows(self._street, self._layers[self._street] == Layer.FLAT)
 
     def view(self, to_view: Transform, moves: Mapping[int, Floats]) -> View:
         """Return what is seen when the vehicle has driven and things have moved.
@@ -134,8 +128,9 @@ class Prospect:
         depth = np.full(semantic.shape, np.inf, np.float32)
         self._lay_ground(semantic, depth, to_view)
         self._put_street(semantic, depth, to_view)
-        _close_gaps(semantic, depth, self._layers)
-        view = View(semantic, semantic.astype(np.uint16), depth, to_view, moves)
+        close_gaps(semantic, depth, self._layers)
+        moving = {one: moved for one, moved in moves.items() if one not in self._still}
+        view = View(semantic, semantic.astype(np.uint16), depth, to_view, moving)
         self._put_things(view)
         own = self._layers[self.start.semantic] == Layer.BORDER
         semantic[own], view.instance[own] = self.start.semantic[own], self.start.instance[own]
@@ -157,7 +152,7 @@ class Prospect:
         for one, moved in now.moves.items():
             there[:2, ids == one] -= (moved - before.moves.get(one, np.zeros(2)))[:, None]
         seen = self._sees() @ before.to_view @ there
-        is_known = seen[2] > _NEAR_M
+        is_known = seen[2] > NEAR_M
         seen[:2] /= np.where(is_known, seen[2], 1.0)
         stays = depth == 0
         seen[:2, stays], seen[2, stays], is_known[stays] = self._pixels[:2, stays], 0.0, True
@@ -176,7 +171,7 @@ class Prospect:
         u, v = np.rint(seen[:2]).clip(-1, max(width, height)).astype(np.intp)
         is_inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
         nearest = before.depth[np.where(is_inside, v, 0), np.where(is_inside, u, 0)]
-        return ~is_inside | (nearest < seen[2] * (1 - _HIDDEN_BY) - _NEAR_M)
+        return ~is_inside | (nearest < seen[2] * (1 - _HIDDEN_BY) - NEAR_M)
 
     def _sees(self) -> Floats:
         """(3, 4) takes x, y, z, 1 of the vehicle frame to z-depth times (u, v, 1)."""
@@ -199,50 +194,11 @@ class Prospect:
         is_countable = np.isin(np.arange(256), list(self._label_set.thing_ids))
         return is_countable[semantic] & (near != 0)
 
-    def _triangulate(
-        self, frame: Frame, before_T_frame: Transform, is_thing: NDArray[np.bool_]
-    ) -> None:
-        """Take from flow how far away what stands is, run by run down the columns.
-
-        A place at z-depth 1 / w was seen at (a + b w) / (c + d w) across, and likewise down: both
-        are linear in w for a measured place, and all pixels of a run have one w.
-        """
-        assert frame.flow is not None
-        far = self._sees() @ before_T_frame @ np.vstack(
-            [ray_matrix(self._camera) @ self._pixels, np.zeros((1, self._pixels.shape[1]))]
-        )
-        near = self._sees() @ before_T_frame @ np.append(camera_centre(self._camera), 1.0)
-        measured = self._pixels[:2] + frame.flow.reshape(-1, 2).T
-        slope = near[:2, None] - measured * near[2]
-        offset = measured * far[2] - far[:2]
-        counts = ~is_thing.ravel()
-        for mask, good in ((frame.flow_validity, 1), (frame.occlusion, 0)):
-            if mask is not None:
-                counts &= mask.ravel() == good
-        runs = Runs.of_labels(self._street)
-        which = np.empty(self._street.size, np.intp)
-        by_columns = np.arange(self._street.size).reshape(self._street.shape).T.ravel()
-        which[by_columns] = np.repeat(np.arange(len(runs.key)), runs.num_rows)
-        weight, agreed = (
-            np.bincount(which[counts], values[counts], minlength=len(runs.key))
-            for values in ((slope**2).sum(axis=0), (slope * offset).sum(axis=0))
-        )
-        pixels = np.bincount(which[counts], minlength=len(runs.key))
-        inverse = np.divide(agreed, weight, out=np.zeros(len(weight)), where=weight > 0)
-        parallax = inverse * np.sqrt(weight / np.maximum(pixels, 1))
-        layer = self._layers[runs.key]
-        tells = (parallax > _PARALLAX_PX) & np.isin(layer, (int(Layer.THIN), int(Layer.UPRIGHT)))
-        metres = np.divide(1.0, inverse, out=np.full(len(inverse), np.inf), where=inverse > 0)
-        told = np.where(tells, metres, np.nan).astype(np.float32)[which].reshape(self._street.shape)
-        known = ~np.isnan(told)
-        self._street_depth = np.where(known, told, self._street_depth)
-        self.start.depth[known & ~is_thing] = told[known & ~is_thing]
-
     def _endless(self, to_view: Transform) -> SemanticMap:
         """Turn what is endlessly far; behind everything else lies the sky."""
         is_far = np.isinf(self._street_depth) & (self._layers[self._street] != Layer.FLAT)
         far = np.where(is_far, self._street, self._sky)
-        far = _along_rows(far, is_far)
+        far = along_rows(far, is_far)
         rays = ray_matrix(self._camera)
         turn = self._sees()[:, :3] @ to_view[:3, :3] @ rays
         return _warped(far, turn)
@@ -264,11 +220,11 @@ class Prospect:
         is_drawn &= (self._layers[self._street] != Layer.FLAT).ravel()
         chosen = np.flatnonzero(is_drawn)
         u, v, metres = self._moved(self._pixels[:2, chosen], old[chosen], to_view)
-        size = np.ceil(old[chosen] / np.maximum(metres, _NEAR_M)).clip(1, _LARGEST_SPLAT)
+        size = np.ceil(old[chosen] / np.maximum(metres, NEAR_M)).clip(1, _LARGEST_SPLAT)
         height, width = semantic.shape
         splats = []
         for side in range(1, _LARGEST_SPLAT + 1):
-            of_size = np.flatnonzero((size == side) & (metres > _NEAR_M))
+            of_size = np.flatnonzero((size == side) & (metres > NEAR_M))
             left = np.rint(u[of_size] - (side - 1) / 2).astype(np.intp)
             top = np.rint(v[of_size] - (side - 1) / 2).astype(np.intp)
             for down in range(side):
@@ -287,37 +243,14 @@ class Prospect:
         depth.ravel()[place] = metres[source]
 
     def _put_things(self, view: View) -> None:
-        """Draw things from the farthest to the nearest, each where its foot is now."""
-        placed = []
-        for outline in self._outlines:
+        """Draw things, the nearest over all others."""
+        rays, centre = ray_matrix(self._camera), np.append(camera_centre(self._camera), 1.0)
+        for thing in self._things:
             moved = np.eye(4)
-            moved[:2, 3] = view.moves.get(outline.instance_id, 0.0)
-            foot, metres = np.array(outline.foot)[:, None], np.array([outline.depth])
-            place = np.concatenate(self._moved(foot, metres, view.to_view @ moved))
-            if place[2] > _NEAR_M:
-                placed.append((*place.tolist(), outline))
-        for u, v, now_m, outline in sorted(placed, key=lambda it: -it[2]):
-            scale = outline.depth / now_m
-            x0, y0 = (at - scale * foot for at, foot in zip((u, v), outline.foot, strict=True))
-            box = outline.box
-            rect = Rect(
-                max(0, int(x0 + scale * box.x0)),
-                max(0, int(y0 + scale * box.y0)),
-                min(view.depth.shape[1], int(x0 + scale * box.x1) + 2),
-                min(view.depth.shape[0], int(y0 + scale * box.y1) + 2),
-            )
-            if rect.x0 >= rect.x1 or rect.y0 >= rect.y1:
-                continue
-            shift = (x0 + scale * box.x0 - rect.x0, y0 + scale * box.y0 - rect.y0)
-            matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
-            labels = cv2.warpAffine(
-                outline.labels, matrix, (rect.x1 - rect.x0, rect.y1 - rect.y0),
-                flags=cv2.INTER_NEAREST, borderValue=NO_LABEL,
-            )  # fmt: skip
-            shows = (labels != NO_LABEL) & (now_m < view.depth[rect.slices])
-            view.semantic[rect.slices][shows] = labels[shows]
-            view.instance[rect.slices][shows] = outline.instance_id
-            view.depth[rect.slices][shows] = now_m
+            moved[:2, 3] = view.moves.get(thing.instance_id, 0.0)
+            sees = self._sees() @ view.to_view @ moved
+            homography = sees[:, :3] @ rays + np.outer(sees @ centre, thing.plane)
+            thing.draw(homography, view.semantic, view.instance, view.depth)
 
     def _moved(
         self, pixels: Floats, depth: NDArray[np.floating], to_view: Transform
@@ -330,7 +263,7 @@ class Prospect:
         places[:3] += camera_centre(self._camera)[:, None]
         places[3] = 1.0
         u, v, metres = self._sees() @ to_view @ places
-        ahead = np.where(metres > _NEAR_M, metres, 1.0)
+        ahead = np.where(metres > NEAR_M, metres, 1.0)
         return u / ahead, v / ahead, metres
 
 
@@ -340,60 +273,3 @@ def _warped(labels: SemanticMap, matrix: Floats) -> SemanticMap:
         labels, matrix, labels.shape[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(moved, np.uint8)
-
-
-def _along_rows(labels: SemanticMap, is_kept: NDArray[np.bool_]) -> SemanticMap:
-    """Give pixels that are not kept the label of the nearest kept one of their row, if any."""
-    width = labels.shape[1]
-    columns = np.arange(width)
-    before = np.maximum.accumulate(np.where(is_kept, columns, -width), axis=1)
-    after = np.minimum.accumulate(np.where(is_kept, columns, 2 * width)[:, ::-1], axis=1)[:, ::-1]
-    source = np.where(columns - before <= after - columns, before, after)
-    source = np.where((source < 0) | (source >= width), columns, source)
-    return np.take_along_axis(labels, source, axis=1)
-
-
-def _close_gaps(semantic: SemanticMap, depth: Depth, layers: NDArray[np.uint8]) -> None:
-    """Close what opened between columns of one thing that stands, as its middle came near."""
-    width, layer = semantic.shape[1], layers[semantic]
-    columns, stands = np.arange(width), (layer == Layer.UPRIGHT) & np.isfinite(depth)
-    before = np.maximum.accumulate(np.where(stands, columns, -width), axis=1)
-    after = np.minimum.accumulate(np.where(stands, columns, 2 * width)[:, ::-1], axis=1)[:, ::-1]
-    is_gap = (layer != Layer.THIN) & ~stands & (after - before <= width * _GAP_SHARE)
-    rows, columns = np.nonzero(is_gap)
-    left, right = before[rows, columns], after[rows, columns]
-    metres = np.maximum(depth[rows, left], depth[rows, right])
-    closes = (semantic[rows, left] == semantic[rows, right]) & (metres < depth[rows, columns])
-    rows, columns, left, metres = (it[closes] for it in (rows, columns, left, metres))
-    semantic[rows, columns], depth[rows, columns] = semantic[rows, left], metres
-
-
-def _outlines(start: View, label_set: LabelSet) -> list[_Outline]:
-    """Cut out all things; of vehicles what nearer things hide is completed."""
-    vehicles = {
-        label.id for label in label_set.labels if label.category == "vehicle"
-    } & label_set.thing_ids
-    things = things_in(start.instance)
-    outlines = []
-    for one, foot, edges in zip(
-        things.instance_id.tolist(), things.foot.tolist(), things.box.tolist(), strict=True
-    ):
-        box = Rect(*edges)
-        own = start.instance[box.slices] == one
-        metres = float(start.depth[box.slices][own].min())
-        metres = metres if 0 < metres < np.inf else _FAR_M
-        labels = np.where(own, start.semantic[box.slices], np.uint8(NO_LABEL))
-        if one // INSTANCE_BASE in vehicles:
-            hidden = start.instance[box.slices] >= INSTANCE_BASE
-            hidden &= ~own & (start.depth[box.slices] < metres)
-            labels[hidden & _hull(own)] = one // INSTANCE_BASE
-        outlines.append(_Outline(one, box, labels, (foot[0], foot[1]), metres))
-    return outlines
-
-
-def _hull(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(h, w) convex hull of a mask that is not empty."""
-    rows, columns = np.nonzero(mask)
-    filled = np.zeros(mask.shape, np.uint8)
-    corners = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32))
-    return np.asarray(cv2.fillConvexPoly(filled, corners, (1.0,)), np.uint8).view(bool)

@@ -136,7 +136,9 @@ def test_vehicles_are_completed_behind_what_is_nearer_and_people_are_not():
     put(maps, pixel_of(25.0, 5.0), 16, 10, 24001)
     for y_m, ids in ((0.0, 25001), (5.0, 25002)):
         put(maps, pixel_of(12.0, y_m * 0.46), 4, 30, ids)
-    view = prospect(maps).view(after(0.0), {25001: np.array([0.0, 9.0]), 25002: np.array([0, 20.0])})
+    view = prospect(maps).view(
+        after(0.0), {25001: np.array([0.0, 9.0]), 25002: np.array([0, 20.0])}
+    )
     car, person = (box_of(view.instance == one) for one in (26001, 24001))
     x0, y0, x1, y1 = car
     assert (view.instance[y0:y1, x0:x1] == 26001).all()
