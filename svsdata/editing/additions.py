@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
 from svsdata.editing.checks import (
+    FAR_ENOUGH,
     NOTHING_LEFT,
     Candidate,
     Fault,
@@ -34,6 +35,8 @@ _HIDDEN_SHARE = 0.95
 # How long before and after its first moment an object's way is looked at.
 _BEFORE_S, _AFTER_S = 30, 150
 _TRIES_PER_S = 5
+# How often numbers are drawn where no later moment can be tried.
+_DRAWS = 24
 
 
 def plan_additions(
@@ -76,36 +79,42 @@ def plan_additions(
         return [replace(blank, reason="TOO_SHORT", note=note)]
     stride = max(1, round(setting.scene.fps / _TRIES_PER_S))
     rows: list[PlannedEdit] = []
-    nearest_miss: tuple[int, PlannedEdit] | None = None
+    missed: list[PlannedEdit] = []
+    draws = _DRAWS if start == last_start and edit.checks.on_fail == "shift" else 1
+    attempt = 0
     while start <= last_start and len(rows) < (edit.repeat.most if edit.repeat else 1):
-        seed = derived_seed(setting.seed, edit.id, start)
-        row = None
+        key = (start, attempt) if attempt else (start,)
+        seed = derived_seed(setting.seed, edit.id, *key)
         if seed not in barred:
             row = misses.known(seed, crowd)
             if row is None:
                 mine = replace(blank, occurrence=len(rows), seed=seed)
-                row = _try(mine, edit, start, (setting, crowd, like), misses)
+                row = _try(mine, edit, key, (setting, crowd, like), misses)
             if row.is_live:
                 rows.append(row)
                 crowd = crowd.joined_by(row)
                 rng = generator(setting.seed, edit.id, "gap", len(rows))
-                start = _next_start(edit, start, setting.path, rng)
+                start, attempt = _next_start(edit, start, setting.path, rng), 0
                 continue
-            rank = _RANKS.index(row.reason)
-            if nearest_miss is None or rank > nearest_miss[0]:
-                nearest_miss = rank, row
-        start += stride
+            missed.append(row)
+        attempt += 1
+        if attempt == draws:
+            start, attempt = start + stride, 0
     if not rows:
-        barred_row = replace(blank, reason="HIDDEN", note=NOTHING_LEFT)
-        rows.append(replace(nearest_miss[1], occurrence=0) if nearest_miss else barred_row)
+        missed = missed or [replace(blank, reason="HIDDEN", note=NOTHING_LEFT)]
+        rows.append(replace(max(missed, key=_rank), occurrence=0))
     return rows
 
 
-# Of many tries the one that failed last is told.
 _RANKS = (
     *("SIZE", "SPEED", "REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "JUMP"),
-    *("OFFSURF", "COLLIDE"),
+    *("OFFSURF", "COLLIDE", "HIDDEN"),
 )
+
+
+def _rank(row: PlannedEdit) -> int:
+    """Of many tries the one that failed last is told."""
+    return _RANKS.index(row.reason)
 
 
 def _starts(edit: Edit, num_frames: int) -> tuple[int, int]:
@@ -144,26 +153,29 @@ def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator
 def _try(
     blank: PlannedEdit,
     edit: Edit,
-    start: int,
+    key: tuple[int, ...],
     where: tuple[Setting, Crowd, BaseTrack | None],
     misses: Misses,
 ) -> PlannedEdit:
-    """Place one object that is at its first place at frame ``start``, or say why not."""
+    """Place one object, or say why not.
+
+    Its ``key`` begins with the frame at which it is at its first place, and tells its draws apart.
+    """
     setting, crowd, like = where
-    kind, rng = OBJECT_KINDS[blank.class_name], generator(setting.seed, edit.id, start)
+    kind, rng = OBJECT_KINDS[blank.class_name], generator(setting.seed, edit.id, *key)
     size_m = drawn_size(edit, kind, rng)
     focal = float(setting.scene.camera.intrinsics[1, 1])
     come_into_view_m = focal * size_m[2] / setting.far_px + size_m[0]
     seconds = (_BEFORE_S, _AFTER_S)
     while True:
-        moment = _moment(start, seconds, edit, setting)
+        moment = _moment(key[0], seconds, edit, setting)
         way = trajectory(
             edit,
             moment,
             setting,
             come_into_view_m=come_into_view_m,
             like=like,
-            rng=generator(setting.seed, edit.id, start, "way"),
+            rng=generator(setting.seed, edit.id, *key, "way"),
         )
         first = int(moment.frames[0])
         whole = Candidate.on_way(kind, size_m, first, way.poses, setting)
@@ -266,9 +278,11 @@ def _entry_fault(edit: Edit, candidate: Candidate, setting: Setting) -> Fault | 
     if shown[0] and first == 0 and edit.enter != "reference":
         note = "would be in the reference frame; choose 'enter: reference' to repair it"
         return Fault("REFERENCE", note)
+    if edit.checks.pops_up == "ignore":
+        return None
     # What was outside the frame a moment ago comes in, however much of it is seen at once.
     in_view = view.is_visible & (view.height_px >= far_px)
-    is_far = view.height_px <= 1.5 * far_px
+    is_far = view.height_px <= FAR_ENOUGH * far_px
     natural = is_far | ((view.share_inside <= EDGE_SHARE) & (edit.enter != "far"))
     entries = np.flatnonzero(shown & ~np.concatenate([[first == 0], shown[:-1]]))
     if edit.enter == "occluder":
