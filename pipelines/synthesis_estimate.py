@@ -69,14 +69,14 @@ def _probed(synthesis: Synthesis, left: Sequence[Video]) -> tuple[float, int]:
     """Draw the first frames of the first videos; returns seconds and bytes a frame."""
     probed = left[: synthesis.parallel_videos]
     lengths = [
-        min(PROBED_CHUNKS * synthesis.video_maker.chunk_length, one.num_frames) for one in probed
+        min(PROBED_CHUNKS * synthesis.video_maker.chunk_frames, one.num_frames) for one in probed
     ]
     streams = [
         (video.labels.frames(0, length), None)
         for video, length in zip(probed, lengths, strict=True)
     ]
     drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
-    warm_up = len(probed) * min(synthesis.video_maker.chunk_length, min(lengths) - 1)
+    warm_up = len(probed) * min(synthesis.video_maker.chunk_frames, min(lengths) - 1)
     sizes = [0]
     for number, rendered in islice(drawn, warm_up):
         encode_row(rendered.frame, probed[number].sequence_id, synthesis.info)

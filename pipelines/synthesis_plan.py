@@ -151,6 +151,11 @@ def _video_maker(
             "instances or train with instance_edges = false"
         )
     _check_reference(config, reader, checkpoint)
+    if config.keyframe_interval > 1 and not generator.config.labels_tell_motion:
+        raise CheckpointError(
+            f"keyframe_interval={config.keyframe_interval}, but this {checkpoint.model} tells "
+            "motion from pictures, which frames between key frames do not have yet; leave it out"
+        )
     if config.motion == "store":
         _check_motion(checkpoint, where, has_flow=has_flow)
     follows_flow = config.motion == "store" or (
@@ -172,6 +177,8 @@ def _video_maker(
             begins_with_labels=config.reference == "labels",
             rim_px=config.rim_px if follows_flow else 0,
             entering_share=config.entering_share if follows_flow else 1.0,
+            keyframe_interval=config.keyframe_interval,
+            unseen_share=config.unseen_share,
         ),
         checkpoint,
     )
@@ -224,6 +231,11 @@ def _facts(
         "entering_share": video_maker.entering_share,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
+        **(
+            {"keyframe_interval": config.keyframe_interval, "unseen_share": config.unseen_share}
+            if config.keyframe_interval > 1
+            else {}
+        ),
         **({"parallel_videos": parallel_videos} if parallel_videos > 1 else {}),
         **(config.model_dump(include={*_PREDICTION}) if config.predict else {}),
     }

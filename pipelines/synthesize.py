@@ -165,7 +165,7 @@ class _Making:
             self._rows = VideoRows(video, plan, store=writer, rows=rows, part_frames=part_frames)
             self.num_written = self._rows.first_frame
             self.state = VideoState.from_arrays(rows.state) if rows.state else None
-            ahead = 2 * synthesis.video_maker.chunk_length
+            ahead = 2 * synthesis.video_maker.chunk_frames
             self.labels = in_background(self._rows.edited_labels(), capacity=ahead)
             opened.enter_context(closing(self.labels))  # type: ignore[type-var]
             self._opened = opened.pop_all()

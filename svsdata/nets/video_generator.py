@@ -136,6 +136,10 @@ class GeneratorShape(Protocol):
         """Flow and occlusion mask need no image."""
 
     @property
+    def forgetting(self) -> float:
+        """Share of every pixel that is drawn anew, at least, where a given motion is followed."""
+
+    @property
     def size_multiple(self) -> int:
         """Height and width of a frame must be multiples of this."""
 

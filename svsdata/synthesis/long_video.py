@@ -12,20 +12,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
-from svsdata.nets.video_generator import Motion, VideoGenerator
-from svsdata.records import REPAIRED, Frame, Image, InstanceMap, SemanticMap
+from svsdata.nets.video_generator import VideoGenerator
+from svsdata.records import REPAIRED, Frame, Image, SemanticMap
 from svsdata.synthesis.drift import class_colours, pulled_to
-from svsdata.synthesis.entering import entering
+from svsdata.synthesis.keyframes import Stretch, stretches
+from svsdata.synthesis.network_input import NetworkInput, semantic_of
 from svsdata.synthesis.repair import repaired
-from svsdata.synthesis.rims import Regions, look_past_rims
 from svsdata.synthesis.video_state import VideoState
-from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+from svsdata.tensors import image_to_tensor, tensor_to_image
 
-_RIM_DRAWN_ANEW = 0.5
+_FILLED = "filled between key frames"
+"""Added to the name of the generator where a frame is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class _Video:
         return self.state
 
 
-_Due: TypeAlias = list[tuple[_Video, list[Frame]]]
-"""Videos, and the chunk of each that is generated next."""
+_Due: TypeAlias = list[tuple[_Video, list[Stretch]]]
+"""Videos, and what of each is generated next."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,15 @@ class LongVideo:
     entering_share: float = 1.0
     """Where flow is followed, an object at the border of which more than this share is new is drawn
     anew as a whole; 1 = only what is new."""
+    keyframe_interval: int = 1
+    """Most frames from one that is drawn to the next; those between are put together of both."""
+    unseen_share: float = 1.0
+    """A frame between, of which the drawn ones do not show more than this share, is drawn too."""
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames of a chunk, drawn or not: the last one is drawn."""
+        return self.chunk_length + -self.chunk_length % self.keyframe_interval
 
     def render(self, frames: Iterable[Frame], state: VideoState | None) -> Iterator[Rendered]:
         """Generate the images of a stream of labelled frames.
@@ -93,7 +102,7 @@ class LongVideo:
                 bring an image, the reference, unless videos begin with labels; where their
                 provenance says that labels were edited it is repaired. Images of other frames
                 are replaced.
-            state: Where an earlier run stopped, at a multiple of ``chunk_length``; None at the
+            state: Where an earlier run stopped, at a multiple of ``chunk_frames``; None at the
                 video's beginning.
 
         Raises:
@@ -142,39 +151,58 @@ class LongVideo:
                     video.state = self._state_of(reference)
                     own = None if chunk else video.state
                     yield video.number, Rendered(reference, is_reference, own)
-            for alike in self._alike(due):
+            going_on = [(video, self._stretches(video.begun, chunk)) for video, chunk in due]
+            for alike in self._alike(going_on):
                 yield from self._generated(alike, rows)
 
+    def _stretches(self, state: VideoState, chunk: list[Frame]) -> list[Stretch]:
+        """Tell which frames of a chunk are drawn, and which between them are not."""
+        if self.keyframe_interval == 1:
+            return [Stretch((frame,)) for frame in chunk]
+        chosen = stretches(
+            state.semantic,
+            chunk,
+            self._input.steps(state, chunk, chunk=self.chunk_length),
+            interval=self.keyframe_interval,
+            unseen_share=self.unseen_share,
+        )
+        return list(chosen)
+
     def _alike(self, due: _Due) -> Iterator[_Due]:
-        """Group chunks that fit one batch: as long, and motion known of the same frames."""
+        """Group what fits one batch: as many frames to draw, and motion known of the same ones."""
         groups: dict[tuple[bool, ...], _Due] = {}
-        for video, chunk in due:
-            known = tuple(self.follows_flow and frame.flow is not None for frame in chunk)
-            groups.setdefault(known, []).append((video, chunk))
+        for video, chosen in due:
+            known = tuple(self.follows_flow and one.leap.flow is not None for one in chosen)
+            groups.setdefault(known, []).append((video, chosen))
         return (group for known, group in groups.items() if known)
 
     def _chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         """Split before cuts and at multiples of the chunk length."""
         chunk: list[Frame] = []
         for frame in frames:
-            if chunk and self._is_cut(_semantic(chunk[-1]), frame):
+            if chunk and self._is_cut(semantic_of(chunk[-1]), frame):
                 yield chunk
                 chunk = []
             chunk.append(frame)
-            if (frame.frame_index + 1) % self.chunk_length == 0:
+            if (frame.frame_index + 1) % self.chunk_frames == 0:
                 yield chunk
                 chunk = []
         if chunk:
             yield chunk
 
     def _is_cut(self, previous: SemanticMap, frame: Frame) -> bool:
-        maps = (torch.from_numpy(one)[None] for one in (previous, _semantic(frame)))
+        maps = (torch.from_numpy(one)[None] for one in (previous, semantic_of(frame)))
         return self.cut_below > 0 and is_cut(*maps, threshold=self.cut_below)
 
     def _generated(self, alike: _Due, rows: int) -> Iterator[tuple[int, Rendered]]:
-        """Generate a chunk of each video in one batch of so many rows."""
-        states = [self._rollout_state(video.begun) for video, _ in alike]
-        labels = [self._chunk_labels(video.begun, chunk) for video, chunk in alike]
+        """Generate the key frames of each video in one batch of so many rows, and fill the rest."""
+        states = [self._input.rollout_state(video.begun) for video, _ in alike]
+        labels = [
+            self._input.sequel(
+                video.begun, [one.leap for one in chosen], [len(one.frames) for one in chosen]
+            )
+            for video, chosen in alike
+        ]
         repeated = range(rows - len(alike))
         seen = self.generator.config.context_frames
         begin = RolloutState.side_by_side([*states, *(states[-1] for _ in repeated)], seen)
@@ -182,36 +210,30 @@ class LongVideo:
             LabelMaps.side_by_side([*maps, *(maps[-1] for _ in repeated)])
             for maps in zip(*labels, strict=True)
         ]
+        before = [tensor_to_image(state.image[0]) for state in states]
         outputs = rollout(self.generator, begin, batch, chunk=self.chunk_length)
         for index, output in enumerate(outputs):
-            for (video, chunk), image in zip(alike, output.image, strict=False):
-                frame, last = chunk[index], index == len(chunk) - 1
+            for row, ((video, chosen), image) in enumerate(zip(alike, output.image, strict=False)):
+                stretch, last = chosen[index], index == len(chosen) - 1
                 if last or seen > 1:
-                    video.state = self._state_after(frame, image, video.begun, pull=last)
-                drawn = self._drawn(self._moved(frame), tensor_to_image(image))
-                state = video.state if last else None
-                yield video.number, Rendered(drawn, is_reference=False, state=state)
+                    video.state = self._state_after(stretch.key, image, video.begun, pull=last)
+                earlier, before[row] = before[row], tensor_to_image(image)
+                for frame, picture in stretch.pictures(earlier, before[row]):
+                    is_key = frame is stretch.key
+                    name = self.name if is_key else f"{self.name}, {_FILLED}"
+                    drawn = _drawn(self._moved(frame), picture, name)
+                    state = video.state if last and is_key else None
+                    yield video.number, Rendered(drawn, is_reference=False, state=state)
 
-    def _chunk_labels(self, state: VideoState, chunk: list[Frame]) -> list[LabelMaps]:
-        ids = [_regions(state.semantic, state.instance)]
-        ids += [_regions(_semantic(frame), frame.instance) for frame in chunk]
-        return [
-            replace(self._labels(_semantic(frame), frame.instance), motion=self._motion(frame, *at))
-            for frame, *at in zip(chunk, ids[:-1], ids[1:], strict=True)
-        ]
+    @property
+    def _input(self) -> NetworkInput:
+        return NetworkInput(self.generator, self.follows_flow, self.rim_px, self.entering_share)
 
     def _moved(self, frame: Frame) -> Frame:
         """Return the frame with the name of what told its motion."""
         is_followed = self.follows_flow and frame.flow is not None
         motion = frame.models.get("flow", "store") if is_followed else self.name
         return replace(frame, models={**frame.models, "motion": motion})
-
-    def _rollout_state(self, state: VideoState) -> RolloutState:
-        return RolloutState(
-            self._tensor(state.image)[None],
-            self._labels(state.semantic, state.instance),
-            None if state.earlier is None else self._rollout_state(state.earlier),
-        )
 
     def _reference(self, frame: Frame) -> Frame:
         """Return the frame with an image that shows its labels, edited ones too."""
@@ -221,80 +243,40 @@ class LongVideo:
             return frame
         changed = frame.provenance != 0
         image = repaired(
-            self.generator, frame.image, _semantic(frame), frame.instance, changed=changed
+            self.generator, frame.image, semantic_of(frame), frame.instance, changed=changed
         )
         provenance = np.where(changed, REPAIRED, frame.provenance).astype(np.uint8)
-        return self._drawn(replace(frame, provenance=provenance), image)
+        return _drawn(replace(frame, provenance=provenance), image, self.name)
 
     def _begun(self, frame: Frame) -> Frame:
         """Return the frame with an image that labels alone decide."""
-        drawn = begin(self.generator, self._labels(_semantic(frame), frame.instance))
-        return self._drawn(frame, tensor_to_image(drawn.image[0]))
-
-    def _drawn(self, frame: Frame, image: Image) -> Frame:
-        models = {**frame.models, "image": self.name}
-        return replace(frame, image=image, models=models, is_synthetic=True)
+        drawn = begin(self.generator, self._input.labels(semantic_of(frame), frame.instance))
+        return _drawn(frame, tensor_to_image(drawn.image[0]), self.name)
 
     def _state_of(self, reference: Frame) -> VideoState:
         assert reference.image is not None
-        image, semantic = image_to_tensor(reference.image).numpy(), _semantic(reference)
+        image, semantic = image_to_tensor(reference.image).numpy(), semantic_of(reference)
         colours = class_colours(image, semantic, self.generator.config.num_classes)
         return VideoState(image, semantic, reference.instance, colours)
 
     def _state_after(
         self, frame: Frame, drawn: Tensor, before: VideoState, *, pull: bool
     ) -> VideoState:
-        image, semantic, colours = drawn.cpu().numpy(), _semantic(frame), before.colours
+        image, semantic, colours = drawn.cpu().numpy(), semantic_of(frame), before.colours
         if self.colour_pull and pull:
             image = pulled_to(colours, image, semantic, strength=self.colour_pull)
         sees_two = self.generator.config.context_frames > 1
         earlier = replace(before, earlier=None) if sees_two else None
         return VideoState(image, semantic, frame.instance, colours, earlier)
 
-    def _labels(self, semantic: SemanticMap, instance: InstanceMap | None) -> LabelMaps:
-        borders = None
-        if self.generator.config.edges:
-            if instance is None:
-                raise ValueError("the generator takes instance borders, a frame has no instances")
-            borders = edges(self._tensor(instance.astype(np.int32))[None])
-        return LabelMaps(self._tensor(semantic)[None], borders)
 
-    def _motion(self, frame: Frame, previous_ids: Regions, ids: Regions) -> Motion | None:
-        if not self.follows_flow or frame.flow is None:
-            return None
-        flow, anew = frame.flow, np.zeros(frame.flow.shape[:2], np.float32)
-        if self.rim_px:
-            flow, came_out = look_past_rims(
-                flow, frame.occlusion, previous_ids, ids, width=self.rim_px
-            )
-            anew += _RIM_DRAWN_ANEW * came_out
-        if frame.instance is not None and self.entering_share < 1:
-            share = self.entering_share
-            anew[entering(frame.instance, frame.flow, frame.occlusion, share=share) != 0] = 1
-        validity, occlusion = (
-            None if mask is None else self._tensor(mask)[None, None]
-            for mask in (frame.flow_validity, frame.occlusion)
-        )
-        channels_first = np.ascontiguousarray(flow.transpose(2, 0, 1))
-        motion = Motion.recorded(self._tensor(channels_first)[None], validity, occlusion)
-        return motion.drawn_anew(self._tensor(anew)[None, None]) if anew.any() else motion
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(next(self.generator.parameters()).device)
+def _drawn(frame: Frame, image: Image, name: str) -> Frame:
+    models = {**frame.models, "image": name}
+    return replace(frame, image=image, models=models, is_synthetic=True)
 
 
-def _check_sizes(due: _Due) -> None:
-    sizes = {(video.number, _semantic(chunk[0]).shape) for video, chunk in due}
+def _check_sizes(due: list[tuple[_Video, list[Frame]]]) -> None:
+    sizes = {(video.number, semantic_of(chunk[0]).shape) for video, chunk in due}
     if len({shape for _, shape in sizes}) > 1:
         told = ", ".join(f"{width}x{height} (video {n})" for n, (height, width) in sorted(sizes))
         raise ValueError(f"videos drawn in one batch must be of one size, got {told}")
-
-
-def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:
-    return semantic if instance is None else instance
-
-
-def _semantic(frame: Frame) -> SemanticMap:
-    if frame.semantic is None:
-        raise ValueError(f"frame {frame.frame_index} has no semantic map")
-    return frame.semantic

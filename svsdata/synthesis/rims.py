@@ -70,7 +70,7 @@ def look_past_rims(
     came_out.ravel()[places[~is_inside]] = 0
     sources = (source_rows * width_px + source_columns)[is_inside]
     places = places[is_inside]
-    found, distance = _nearest_outside(previous_rim, sources)
+    found, distance = nearest_outside(previous_rim, sources)
     is_same = previous_ids.ravel()[found] == ids.ravel()[places]
     is_same &= distance <= 4 * width
     places, found = places[is_same], found[is_same]
@@ -81,7 +81,7 @@ def look_past_rims(
     return steered, came_out
 
 
-def _nearest_outside(
+def nearest_outside(
     mask: Mask, places: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Return the pixel nearest to each of (N,) places where a (H, W) mask is 0, and its distance.

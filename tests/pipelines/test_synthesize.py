@@ -331,6 +331,38 @@ def test_so_does_a_stopped_run_with_edits(
     check_stopped(stopped, trucks, stops=(29, 50))
 
 
+@pytest.mark.parametrize("motion", ["labels", "store"])
+def test_so_does_a_stopped_run_of_key_frames(
+    base: Path, checkpoint: Path, tmp_path: Path, motion: str
+) -> None:
+    if motion == "store":
+        checkpoint = write_carrier(tmp_path / "carrier.safetensors")
+    settings = {"sequences": ("street-7",), "frames": 20, "motion": motion, "part_frames": 4}
+    settings |= {"chunk_length": 2, "keyframe_interval": 3}
+    _, made = synthesize(base, checkpoint, tmp_path / "whole", **settings)
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
+    check_stopped(stopped, tmp_path / "whole", stops=(1, 7, 15))
+    drawn = rows(made, "street-7")
+    kinds = ["filled" in frame.models.get("image", "") for frame in drawn]
+    assert kinds[:6] == [False, True, False, True, True, False]
+    recipe = json.loads(made.sequence("street-7").details["recipe"])
+    assert (recipe["keyframe_interval"], recipe["unseen_share"]) == (3, 0.1)
+
+
+def test_without_key_frames_recipes_stay_as_they_were(trucks: Path) -> None:
+    recipe = json.loads(StoreReader(trucks).sequence("street-7.add_truck").details["recipe"])
+    assert not {"keyframe_interval", "unseen_share"} & recipe.keys()
+
+
+def test_key_frames_are_refused_where_motion_is_read_off_pictures(
+    base: Path, tmp_path: Path
+) -> None:
+    config = replace(TINY, motion=replace(TINY.motion, sees_image=True))
+    sighted = save(tmp_path / "sighted.safetensors", Generator(config), "tiny", {})
+    with pytest.raises(CheckpointError, match="keyframe_interval=4, but this tiny tells motion"):
+        synthesize(base, sighted, tmp_path / "out", keyframe_interval=4)
+
+
 def test_videos_drawn_in_one_batch_are_those_drawn_one_by_one(
     sliding: Path, tmp_path: Path
 ) -> None:

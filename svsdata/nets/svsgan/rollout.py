@@ -157,6 +157,32 @@ def rollout(
             yield output
 
 
+def motions(
+    generator: VideoGenerator[Features],
+    before: LabelMaps,
+    labels: Iterable[LabelMaps],
+    *,
+    chunk: int = 8,
+) -> Iterator[Motion]:
+    """Tell how frames move, each from the one before, as the generator would follow it.
+
+    Args:
+        generator: In eval mode; labels decide its motion.
+        before: Labels of the frame before the first.
+        labels: One entry per frame; motion that is known of it is taken.
+        chunk: Frames that are computed together.
+
+    Raises:
+        ValueError: If the generator reads motion off images.
+    """
+    height, width = before.semantic.shape[1:]
+    for current in _batches(labels, chunk):
+        told = generator.motion_of(_label_features(generator, [before], current))
+        flow, occlusion = (maps[:, :, :height, :width].chunk(len(current)) for maps in told)
+        yield from map(Motion, flow, occlusion)
+        before = current[-1]
+
+
 def is_cut(previous: Tensor, current: Tensor, *, threshold: float = 0.25) -> bool:
     """Tell whether two label maps (B, H, W) belong to different scenes.
 

@@ -37,6 +37,11 @@ class Vid2VidConfig:
         return False
 
     @property
+    def forgetting(self) -> float:
+        """Share that is drawn anew where a given motion is followed; it follows none."""
+        return 0.0
+
+    @property
     def context_frames(self) -> int:
         """Past frames that it sees."""
         return 2

@@ -1,0 +1,138 @@
+"""Labelled frames, and the state of a video, as the generator takes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, motions
+from svsdata.nets.video_generator import Motion, VideoGenerator
+from svsdata.records import Flow, Frame, InstanceMap, SemanticMap
+from svsdata.synthesis.correspondence import Correspondence
+from svsdata.synthesis.given_motion import given_motion
+from svsdata.synthesis.rims import Regions
+from svsdata.synthesis.video_state import VideoState
+from svsdata.tensors import edges
+
+_HIDDEN = 0.7
+"""Share that a generator draws anew from which on the frame before counts as not showing a pixel;
+those that draw a share of every pixel anew (``forgetting``, ``doubt``) stay far below elsewhere."""
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """What a generator is told; all on its device."""
+
+    generator: VideoGenerator[Any]
+    follows_flow: bool
+    """As in ``LongVideo``, like the rest."""
+    rim_px: int
+    entering_share: float
+
+    def labels(self, semantic: SemanticMap, instance: InstanceMap | None) -> LabelMaps:
+        """Return the labels of a frame.
+
+        Raises:
+            ValueError: If the generator takes instance borders and there are no instances.
+        """
+        borders = None
+        if self.generator.config.edges:
+            if instance is None:
+                raise ValueError("the generator takes instance borders, a frame has no instances")
+            borders = edges(self._tensor(instance.astype(np.int32))[None])
+        return LabelMaps(self._tensor(semantic)[None], borders)
+
+    def sequel(
+        self, state: VideoState, frames: Sequence[Frame], spans: Sequence[int]
+    ) -> list[LabelMaps]:
+        """Return the labels of frames that come after a state, with the motion that they bring.
+
+        Args:
+            state: Of the video.
+            frames: In order; flow points to the one before.
+            spans: Frames of the video from each one before to each, 1 or more. What the generator
+                draws anew of every pixel in every frame, it draws at once for all of them; and an
+                object may come into view by as much as in all of them.
+        """
+        ids = [_regions(state.semantic, state.instance)]
+        ids += [_regions(semantic_of(frame), frame.instance) for frame in frames]
+        known = zip(frames, spans, pairwise(ids), strict=True)
+        moved = [self._motion(frame, span, both) for frame, span, both in known]
+        return [
+            replace(self.labels(semantic_of(frame), frame.instance), motion=motion)
+            for frame, motion in zip(frames, moved, strict=True)
+        ]
+
+    def rollout_state(self, state: VideoState) -> RolloutState:
+        """Return where a video stands."""
+        return RolloutState(
+            self._tensor(state.image)[None],
+            self.labels(state.semantic, state.instance),
+            None if state.earlier is None else self.rollout_state(state.earlier),
+        )
+
+    def steps(
+        self, state: VideoState, frames: Sequence[Frame], *, chunk: int
+    ) -> list[Correspondence]:
+        """Tell what each frame shows of the one before: by its flow, or as the generator tells it.
+
+        Args:
+            state: Of the video, before the first.
+            frames: In order.
+            chunk: Frames that the generator is asked for together.
+        """
+        flows = [_known_flow(frame) for frame in frames] if self.follows_flow else [None]
+        known = [flow for flow in flows if flow is not None]
+        if len(known) == len(frames):
+            return [
+                Correspondence.one_frame_back(flow, frame.occlusion)
+                for flow, frame in zip(known, frames, strict=True)
+            ]
+        before = self.labels(state.semantic, state.instance)
+        sequel = self.sequel(state, frames, [1] * len(frames))
+        told = motions(self.generator, before, sequel, chunk=chunk)
+        return [
+            Correspondence.one_frame_back(
+                np.ascontiguousarray(motion.backward_flow[0].cpu().numpy().transpose(1, 2, 0)),
+                (motion.occlusion_mask[0, 0] > _HIDDEN).to(torch.uint8).cpu().numpy(),
+            )
+            for motion in told
+        ]
+
+    def _motion(self, frame: Frame, span: int, ids: tuple[Regions, Regions]) -> Motion | None:
+        if not self.follows_flow or frame.flow is None:
+            return None
+        share = 1 - (1 - self.entering_share) ** span if span > 1 else self.entering_share
+        motion = given_motion(frame, *ids, rim_px=self.rim_px, entering_share=share)
+        if span > 1:
+            motion = motion.drawn_anew(1 - (1 - self.generator.config.forgetting) ** (span - 1))
+        return motion.map(lambda maps: maps.to(self._device))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+
+def semantic_of(frame: Frame) -> SemanticMap:
+    """Return the semantic map of a frame, which must have one."""
+    if frame.semantic is None:
+        raise ValueError(f"frame {frame.frame_index} has no semantic map")
+    return frame.semantic
+
+
+def _known_flow(frame: Frame) -> Flow | None:
+    """Return the flow where it is known of every pixel."""
+    is_known = frame.flow_validity is None or bool(frame.flow_validity.all())
+    return frame.flow if is_known else None
+
+
+def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:
+    return semantic if instance is None else instance
