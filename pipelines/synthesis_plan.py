@@ -8,6 +8,7 @@ from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
+from svsdata.geometry.standing_world import standing_ids
 from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
@@ -19,6 +20,7 @@ from svsdata.pipelines.run_dir import require_apart
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
+from svsdata.synthesis.guiding import Guiding
 from svsdata.synthesis.label_stream import Drive
 from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.provenance import file_hash, model_name
@@ -156,6 +158,8 @@ def _video_maker(
             f"keyframe_interval={config.keyframe_interval}, but this {checkpoint.model} tells "
             "motion from pictures, which frames between key frames do not have yet; leave it out"
         )
+    if generator.config.sees_guidance:
+        _check_guidance(config, reader, has_flow=has_flow)
     if config.motion == "store":
         _check_motion(checkpoint, where, has_flow=has_flow)
     follows_flow = config.motion == "store" or (
@@ -179,6 +183,7 @@ def _video_maker(
             entering_share=config.entering_share if follows_flow else 1.0,
             keyframe_interval=config.keyframe_interval,
             unseen_share=config.unseen_share,
+            guiding=_guiding(reader) if generator.config.sees_guidance else None,
         ),
         checkpoint,
     )
@@ -210,6 +215,34 @@ def _check_motion(checkpoint: CheckpointInfo, where: str, *, has_flow: bool) -> 
             f"motion=store, but this {checkpoint.model} was not trained to follow a given flow; "
             "train with --set given_motion=0.5, or --set motion=labels"
         )
+
+
+def _check_guidance(config: SynthesizeConfig, reader: StoreReader, *, has_flow: bool) -> None:
+    """Refuse frames whose place in the world is not known, or that are not all drawn."""
+    if not has_flow:
+        raise ConfigError(
+            f"the checkpoint is guided by what it drew of the standing world, whose place flow "
+            f"tells, but store '{config.store}' has none, or flow=false leaves it out; label it "
+            "with flow"
+        )
+    if config.keyframe_interval > 1:
+        raise ConfigError(
+            f"keyframe_interval={config.keyframe_interval}, but the checkpoint is guided by what "
+            "it drew of every frame before; leave it out"
+        )
+    sequences = config.sequences or reader.sequence_ids
+    for sequence_id in sequences:
+        first = next(reader.read(sequence_id, 0, 1, layers=()))
+        if first.camera is None or first.ego is None:
+            raise StoreError(
+                f"the checkpoint is guided by what it drew of the standing world, but sequence "
+                f"'{sequence_id}' of store '{config.store}' has no camera or no ego motion that "
+                "tells where that is; label it anew"
+            )
+
+
+def _guiding(reader: StoreReader) -> Guiding:
+    return Guiding(standing_ids(reader.info.label_set), reader.info.fps)
 
 
 def _facts(
