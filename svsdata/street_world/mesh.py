@@ -85,7 +85,7 @@ def _texture_frames(faces: Sequence[Face]) -> tuple[NDArray[np.float64], ...]:
     frames = np.empty((4, len(faces), 3))
     for count in np.unique(counts):
         alike = np.flatnonzero(counts == count)
-        frames[:, alike] = _frames_of([faces[index] for index in alike])
+        frames[:, alike] = _frames_of([faces[index] for index in alike.tolist()])
     return tuple(frames)
 
 
