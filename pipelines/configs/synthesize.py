@@ -49,7 +49,7 @@ class SynthesizeConfig(EditChoices):
     """Most frames from one frame that the checkpoint draws, a key frame, to the next. Those between
     are put together of the key frames on both sides, along the motion of all of them. 1: every
     frame is drawn."""
-    unseen_share: float = Field(0.1, ge=0, le=0.5)
+    unseen_share: float = Field(0.04, ge=0, le=0.5)
     """With key frames: a frame of which those on both sides do not show more than this share of the
     pixels, with the same labels, is drawn too."""
     part_frames: int = Field(64, ge=1)
