@@ -26,6 +26,7 @@ Status = Literal["applied", "clipped", "rejected"]
 
 MAX_EDITS = 250
 """Provenance values 1..250 number the edits of a plan."""
+_LATER_CHECKS: dict[str, Any] = {"surfaces": [], "pops_up": "reject"}
 PROVENANCE_INFERRED = 251
 """Provenance of what was hidden by a removed object."""
 
@@ -187,13 +188,15 @@ def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
     shape = facts.pop("shape") or BorrowedShape.none()
-    # Plans from before masks were fitted keep their hash.
+    # Plans from before masks were fitted, and before these checks, keep their hash.
     fits = {} if shape.fits_its_solid else {"mask_fits": shape.fits}
+    checks = row.checks.model_dump(mode="json")
+    checks = {k: v for k, v in checks.items() if k not in _LATER_CHECKS or v != _LATER_CHECKS[k]}
     return (
         facts
         | fits
         | {
-            "checks": row.checks.model_dump(mode="json"),
+            "checks": checks,
             "donor": shape.donor,
             "donor_licence": shape.licence,
             "masks": [base64.b64encode(mask).decode() for mask in shape.masks],

@@ -172,15 +172,19 @@ def decode_row(row: Mapping[str, Any], layers: tuple[str, ...], info: StoreInfo)
     """Decode the asked layers of a row.
 
     Raises:
-        CorruptShardError: If a picture is damaged, of another size, or holds foreign ids.
+        CorruptShardError: If a picture is damaged, of another size, or holds foreign ids, or one
+            that every frame has is missing.
     """
     where = f"{row['sequence_id']} frame {row['frame_index']}"
     decoded: dict[str, Any] = {}
     try:
         for layer in layers:
-            stored = row["image" if layer == ENCODED_IMAGE else layer]
+            column = "image" if layer == ENCODED_IMAGE else layer
+            stored = row[column]
             if stored is not None:
                 decoded |= _decode_layer(layer, stored, f"{where}: {layer}", info)
+            elif column in REQUIRED_LAYERS:
+                raise SourceError(f"{where}: {column} is missing")
     except (SourceError, LabelSetError) as error:
         raise CorruptShardError(f"{error}{VERIFY_ADVICE}") from error
     return Frame(

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -238,6 +239,45 @@ def test_a_recording_that_is_too_short_names_those_that_are_not(
 ) -> None:
     with pytest.raises(StoreError, match=r"'recorded' has 12 frames, 13 were asked for.*street-7"):
         synthesize(base, checkpoint, tmp_path / "out", frames=13)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recording_goes_on_with_predicted_labels_if_told_to(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    told = {
+        "sequences": ("recorded",), "frames": 22, "predict": True, "drive_on_mps": 9.0,
+        "chunk_length": 2, "part_frames": 4,
+    }  # fmt: skip
+    whole = tmp_path / "whole"
+    _, made = synthesize(base, checkpoint, whole, **told)
+    drawn = rows(made, "recorded")
+    assert [frame.frame_index for frame in drawn] == list(range(22))
+    foretold = [frame.models["semantic"] == "geometry from frame 11" for frame in drawn[12:]]
+    assert all(foretold)
+    assert all(frame.flow is not None and frame.ego is not None for frame in drawn[12:])
+    assert drawn[21].ego is not None
+    assert drawn[21].ego.speed_mps == 9.0
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **told)
+    check_stopped(stopped, whole, stops=(9, 15))
+    with pytest.raises(StoreError, match=r"drive_on_mps 9\.0 → 3\.0"):
+        run_synthesize(configured(base, checkpoint, whole, **told | {"drive_on_mps": 3}), Silent())
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"predict": True, "presets": ("add_truck",)}, "edits are made on recorded frames alone"),
+        ({"drive_on_mps": 9.0}, "drive_on_mps: tells how predicted frames go on; add predict=true"),
+        ({"drive_on_rps": 0.1}, "drive_on_rps: tells how"),
+        ({"predict": True, "drive_on_mps": -1.0}, "drive_on_mps"),
+    ],
+)
+def test_contradictory_predictions_are_refused(
+    base: Path, checkpoint: Path, tmp_path: Path, told: dict[str, object], why: str
+) -> None:
+    with pytest.raises((ConfigError, ValidationError), match=re.escape(why)):
+        synthesize(base, checkpoint, tmp_path / "out", frames=13, **told)
     assert not (tmp_path / "out").exists()
 
 

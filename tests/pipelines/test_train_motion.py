@@ -80,7 +80,7 @@ def test_its_figures_are_those_of_motion(whole):
 
 def test_it_learns_how_things_move_even_where_every_clip_lacks_a_reference(store, tmp_path):
     told = config(
-        store, tmp_path / "run", phases=(MOTION,), steps=150, width=0.25, reference_free=1.0,
+        store, tmp_path / "run", phases=(MOTION,), steps=100, width=0.25, reference_free=1.0,
         log_steps=10, checkpoint_steps=500, flips=False,
     )  # fmt: skip
     run_train(told, Silent())

@@ -363,6 +363,8 @@ def put_picture(rows, layer, picture):
         (lambda rows: rows.pop(), "holds 11 frames, its record says 12"),
         (lambda rows: rows[2]["image"].update(bytes=b""), "a frame 2: image: expected a PNG"),
         (lambda rows: rows[2]["image"].update(bytes=None), "a frame 2: image: expected a PNG"),
+        (lambda rows: rows[2].update(image=None), "a frame 2: image is missing"),
+        (lambda rows: rows[2].update(semantic=None), "a frame 2: semantic is missing"),
         (lambda rows: rows[2].update(camera=[1.0]), "camera must hold 9 numbers"),
         (
             lambda rows: put_picture(rows, "image", np.zeros((9, 9, 3), np.uint8)),
