@@ -45,6 +45,13 @@ class SynthesizeConfig(EditChoices):
     """Where a store's flow is followed: an object that touches the left, right or lower border, and
     of which more than this share was out of view one frame before, is drawn anew as a whole; else
     it is put together of strips, one a frame. 1: off."""
+    keyframe_interval: int = Field(1, ge=1, le=64)
+    """Most frames from one frame that the checkpoint draws, a key frame, to the next. Those between
+    are put together of the key frames on both sides, along the motion of all of them. 1: every
+    frame is drawn."""
+    unseen_share: float = Field(0.04, ge=0, le=0.5)
+    """With key frames: a frame of which those on both sides do not show more than this share of the
+    pixels, with the same labels, is drawn too."""
     predict: bool = False
     """Where a recorded sequence ends before ``frames``, go on with predicted labels: the street
     stands, what moves moves on, and the vehicle drives on. One labelled picture is enough to begin
@@ -53,13 +60,6 @@ class SynthesizeConfig(EditChoices):
     """``predict``: how fast the vehicle drives on; unset: as at the recording's end."""
     drive_on_rps: float | None = Field(None, ge=-2, le=2)
     """``predict``: its yaw rate in radians a second, positive to the left; unset: as at the end."""
-    keyframe_interval: int = Field(1, ge=1, le=64)
-    """Most frames from one frame that the checkpoint draws, a key frame, to the next. Those between
-    are put together of the key frames on both sides, along the motion of all of them. 1: every
-    frame is drawn."""
-    unseen_share: float = Field(0.1, ge=0, le=0.5)
-    """With key frames: a frame of which those on both sides do not show more than this share of the
-    pixels, with the same labels, is drawn too."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)

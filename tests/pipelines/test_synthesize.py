@@ -338,7 +338,7 @@ def test_so_does_a_stopped_run_of_key_frames(
     if motion == "store":
         checkpoint = write_carrier(tmp_path / "carrier.safetensors")
     settings = {"sequences": ("street-7",), "frames": 20, "motion": motion, "part_frames": 4}
-    settings |= {"chunk_length": 2, "keyframe_interval": 3}
+    settings |= {"chunk_length": 2, "keyframe_interval": 3, "unseen_share": 0.2}
     _, made = synthesize(base, checkpoint, tmp_path / "whole", **settings)
     stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
     check_stopped(stopped, tmp_path / "whole", stops=(1, 7, 15))
@@ -346,7 +346,7 @@ def test_so_does_a_stopped_run_of_key_frames(
     kinds = ["filled" in frame.models.get("image", "") for frame in drawn]
     assert kinds[:6] == [False, True, False, True, True, False]
     recipe = json.loads(made.sequence("street-7").details["recipe"])
-    assert (recipe["keyframe_interval"], recipe["unseen_share"]) == (3, 0.1)
+    assert (recipe["keyframe_interval"], recipe["unseen_share"]) == (3, 0.2)
 
 
 def test_without_key_frames_recipes_stay_as_they_were(trucks: Path) -> None:
