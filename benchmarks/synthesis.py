@@ -2,11 +2,14 @@
 
     python benchmarks/synthesis.py STORE CHECKPOINT [--frames 200] [--edit add_truck] [--threads 2]
     python benchmarks/synthesis.py --rows 1 2 4 [--model C --width 0.25]
+    python benchmarks/synthesis.py --key-frames 1 4 [--model C] [--motion labels]
 
 The base sequence is the store's first; each length runs in a process of its own, so that its peak
 memory is its own. Without STORE and CHECKPOINT a street of 40 frames and an untrained ``demo``
 generator are made: its pictures mean nothing, its cost is that of a trained one. ``--rows`` tells
 the processor time of the network alone, with so many videos in a batch, the best of three rounds.
+``--key-frames`` tells that of the pictures alone, with a key frame in so many frames; the street
+then brings its flow.
 """
 
 import argparse
@@ -41,14 +44,16 @@ from svsdata.street_world.scene import StreetWorld
 SIZE_HW = (256, 512)
 
 
-def make_inputs(folder: Path, model: str, width: float) -> tuple[Path, Path]:
+def make_inputs(folder: Path, model: str, width: float, *, flow: bool) -> tuple[Path, Path]:
     """Make a street store and an untrained checkpoint."""
-    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("image", "semantic", "instance"))
+    layers = ("image", "semantic", "instance") + ("flow", "occlusion") * flow
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, layers)
     world = StreetWorld(7, size_hw=SIZE_HW, fps=10.0)
     source = f"street:seed=7,frames=40,fps=10,size={SIZE_HW[1]}x{SIZE_HW[0]}"
     with StoreWriter(folder / "store", info).sequence("street-7", source=source, fps=10.0) as rows:
         for index in range(40):
-            rows.append(replace(world.frame(index), flow=None, occlusion=None))
+            frame = world.frame(index)
+            rows.append(frame if flow else replace(frame, flow=None, occlusion=None))
         rows.commit(instance_scope="sequence")
     torch.manual_seed(1)
     config = generator_config(model, CITYSCAPES.num_classes, edges=True, width=width)
@@ -63,6 +68,7 @@ def make_inputs(folder: Path, model: str, width: float) -> tuple[Path, Path]:
         reference_free=False,
         uses_instances=True,
         store_id="benchmark",
+        given_motion=flow,
     )
     save_generator(folder / "generator.safetensors", generator, checkpoint)
     return folder / "store", folder / "generator.safetensors"
@@ -128,6 +134,24 @@ def measure_rows(config: SynthesizeConfig, rows: Sequence[int], frames: int = 9)
         print(f"{count} in a batch: {took:.1f} ms a frame, {best[rows[0]] / took:.2f} times")
 
 
+def measure_key_frames(config: SynthesizeConfig, intervals: Sequence[int]) -> None:
+    """Print the processor time of drawing and filling, with so many frames to a key frame."""
+    synthesis = prepare(config)
+    count = max(2 * synthesis.video_maker.chunk_length, *intervals)
+    labelled = list(synthesis.videos[0].labels.frames(0, count))
+    for interval in intervals:
+        maker = replace(synthesis.video_maker, keyframe_interval=interval)
+        took = []
+        for _ in range(2):  # the first warms up
+            started = time.process_time()
+            drawn = [
+                one.frame.models.get("image") == maker.name for one in maker.render(labelled, None)
+            ]
+            took.append((time.process_time() - started) * 1000)
+        told = f"{sum(drawn)} of {count - 1} drawn, {min(took) / (count - 1):.1f} ms a frame"
+        print(f"a key frame in {interval}: {told}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", nargs="?", type=Path)
@@ -138,6 +162,8 @@ def main() -> None:
     parser.add_argument("--chunk-length", type=int, default=8)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rows", type=int, nargs="+", default=[], help="videos in a batch")
+    parser.add_argument("--key-frames", type=int, nargs="+", default=[], help="frames to one")
+    parser.add_argument("--motion", default="auto")
     parser.add_argument("--model", default="demo", help="of the untrained generator")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--one-run", action="store_true", help=argparse.SUPPRESS)
@@ -146,7 +172,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.store is None:
             options.store, options.checkpoint = make_inputs(
-                Path(folder), options.model, options.width
+                Path(folder), options.model, options.width, flow=bool(options.key_frames)
             )
         config = SynthesizeConfig(
             store=options.store,
@@ -157,7 +183,11 @@ def main() -> None:
             presets=tuple(options.edit),
             chunk_length=options.chunk_length,
             precision=options.precision,
+            motion=options.motion,
         )
+        if options.key_frames:
+            measure_key_frames(config, options.key_frames)
+            return
         if options.rows:
             measure_rows(config, options.rows)
             return

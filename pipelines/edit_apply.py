@@ -15,11 +15,11 @@ from svsdata.pipelines.edited_store import edited_sequences
 from svsdata.pipelines.edited_videos import (
     EditOutcome,
     Video,
-    motion_of,
     outcomes_of,
     planned_video,
     plans_of,
 )
+from svsdata.pipelines.label_streams import motion_of
 from svsdata.pipelines.run_dir import require_apart
 from svsdata.pipelines.video_store import VideoRows, opened_store
 from svsdata.progress import Progress

@@ -18,7 +18,7 @@ from svsdata.editing.delta import DELTA_SCHEMA, delta_row, require_base, restore
 from svsdata.editing.plan import EditPlan
 from svsdata.errors import EditPlanError
 from svsdata.pipelines.edited_store import edited_plans, edited_sequences
-from svsdata.pipelines.edited_videos import maps_of, motion_of, street_world
+from svsdata.pipelines.label_streams import label_stream, motion_of
 from svsdata.pipelines.run_dir import require_apart, set_aside
 from svsdata.progress import Progress
 from svsdata.records import REPAIRED, EncodedImage, Frame
@@ -182,10 +182,7 @@ def _base_stream(base: StoreReader, made: StoreReader, plan: EditPlan) -> LabelS
     sequence = base.sequence(plan.sequence_id)
     pictures = ("image",) * ("image" in made.info.modalities)
     motion = [layer for layer in motion_of(made) if layer in base.info.modalities]
-    layers = (*maps_of(base), *motion, *pictures)
-    return LabelStream(
-        base, sequence, made.info.size_hw, layers, street_world(sequence), with_reference=False
-    )
+    return label_stream(base, sequence, size_hw=made.info.size_hw, layers=(*motion, *pictures))
 
 
 def _delta_rows(

@@ -16,6 +16,7 @@ from svsdata.pipelines.edited_videos import (
     plans_of,
     videos_of,
 )
+from svsdata.pipelines.label_streams import chosen_streams
 from svsdata.progress import Progress
 from svsdata.store.files import writing
 from svsdata.store.reader import StoreReader
@@ -106,7 +107,8 @@ def planned_videos(config: EditConfig, *, pictures: bool = False) -> list[Video]
     reader = StoreReader(config.store)
     size_hw = config.size_hw or reader.info.size_hw
     layers = ("image",) * (pictures and "image" in reader.info.modalities)
-    return list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers))
+    streams = chosen_streams(config, reader, size_hw=size_hw, layers=layers)
+    return list(videos_of(config, streams, edits))
 
 
 def plans_at(path: Path) -> list[tuple[Path, EditPlan]]:

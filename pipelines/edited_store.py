@@ -7,7 +7,8 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan
 from svsdata.editing.tables import PLAN_FILE
 from svsdata.errors import EditPlanError, StoreError
-from svsdata.pipelines.edited_videos import Video, motion_of, planned_video
+from svsdata.pipelines.edited_videos import Video, planned_video
+from svsdata.pipelines.label_streams import motion_of
 from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 from svsdata.store.sidecars import EDITS, sidecar_path

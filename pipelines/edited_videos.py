@@ -12,15 +12,13 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames
-from svsdata.errors import StoreError
-from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditChoices
+from svsdata.pipelines.label_streams import label_stream
 from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
-from svsdata.records import Frame, Sequence
+from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
-from svsdata.street_world.scene import StreetWorld
 from svsdata.synthesis.label_stream import LabelStream
 from svsdata.synthesis.provenance import recipe_of, synthesized_id
 
@@ -167,13 +165,8 @@ def planned_video(
     sequence = reader.sequence(plan.sequence_id)
     base_hash = reader.content_hash(plan.sequence_id)
     plan.require_base(base_hash)
-    labels = LabelStream(
-        reader,
-        sequence,
-        plan.size_hw,
-        (*maps_of(reader), *layers),
-        street_world(sequence),
-        with_reference=facts is not None,
+    labels = label_stream(
+        reader, sequence, size_hw=plan.size_hw, layers=layers, with_reference=facts is not None
     )
     own_facts = {"base": base_hash, "plan": plan.hash}
     return Video(
@@ -190,39 +183,27 @@ def planned_video(
 
 def videos_of(
     choices: EditChoices,
-    reader: StoreReader,
+    streams: Iterable[LabelStream],
     edits: tuple[Edit, ...],
     *,
-    size_hw: tuple[int, int],
-    layers: tuple[str, ...] = (),
     facts: Mapping[str, object] | None = None,
 ) -> Iterator[Video]:
     """Lay out the videos: every variant of every chosen sequence.
 
     Args:
-        choices: Which sequences, how long, how many variants.
-        reader: Of the base.
+        choices: How long, how many variants.
+        streams: Of the chosen sequences.
         edits: What ``chosen_edits`` returned.
-        size_hw: Of the frames to make.
-        layers: Read from the base beside its maps.
         facts: What the frames depend on beside labels, edits and their choices; None: labels alone
-            are looked at, and need no reference frame.
+            are looked at.
 
     Raises:
-        StoreError: If the store is empty, or a sequence is unknown or too short.
         SourceError: If the shape library cannot be read.
     """
     names = (*choices.presets, *(path.stem for path in choices.edit_files))
     library = read_library(choices.shapes) if choices.shapes else None
-    for sequence in _chosen_sequences(choices, reader):
-        stream = LabelStream(
-            reader,
-            sequence,
-            size_hw,
-            (*maps_of(reader), *layers),
-            street_world(sequence),
-            with_reference=facts is not None,
-        )
+    for stream in streams:
+        sequence, reader = stream.sequence, stream.reader
         base_hash = reader.content_hash(sequence.sequence_id)
         num_frames = choices.frames or sequence.num_frames
         for variant in range(choices.variants):
@@ -248,51 +229,3 @@ def videos_of(
                 recipe_of({**(facts or {}), **own_facts}),
                 library=library,
             )
-
-
-def _chosen_sequences(choices: EditChoices, reader: StoreReader) -> list[Sequence]:
-    sequences = [reader.sequence(one) for one in choices.sequences or reader.sequence_ids]
-    if not sequences:
-        raise StoreError(f"store '{reader.path}' has no sequences; 'svsdata label' adds some")
-    if choices.frames is not None:
-        _check_lengths(choices.frames, sequences, reader)
-    return sequences
-
-
-def maps_of(reader: StoreReader) -> tuple[str, ...]:
-    """Return the maps that a store has."""
-    return tuple(layer for layer in ("semantic", "instance") if layer in reader.info.modalities)
-
-
-def motion_of(reader: StoreReader) -> tuple[str, ...]:
-    """Return the layers of a store that tell how its pixels moved."""
-    return tuple(layer for layer in ("flow", "occlusion") if layer in reader.info.modalities)
-
-
-def street_world(sequence: Sequence) -> StreetWorld | None:
-    """Return the world that a sequence was rendered from; it has no end."""
-    if not sequence.source.startswith(PREFIX):
-        return None
-    recording = street_recording(sequence.source)
-    return StreetWorld(recording.seed, size_hw=recording.size_hw, fps=recording.fps)
-
-
-def _check_lengths(frames: int, sequences: list[Sequence], reader: StoreReader) -> None:
-    def is_long_enough(sequence: Sequence) -> bool:
-        return sequence.num_frames >= frames or sequence.source.startswith(PREFIX)
-
-    short = [sequence for sequence in sequences if not is_long_enough(sequence)]
-    if not short:
-        return
-    everything = [reader.sequence(one) for one in reader.sequence_ids]
-    enough = [one.sequence_id for one in everything if is_long_enough(one)]
-    longest = max(everything, key=lambda one: one.num_frames)
-    advice = (
-        f"long enough: {', '.join(enough[:8])}{', ...' if len(enough) > 8 else ''}"
-        if enough
-        else f"the longest is '{longest.sequence_id}' with {longest.num_frames}"
-    )
-    raise StoreError(
-        f"sequence '{short[0].sequence_id}' has {short[0].num_frames} frames, {frames} were asked "
-        f"for; {advice}"
-    )

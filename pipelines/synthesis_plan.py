@@ -14,14 +14,18 @@ from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.edit_choice import chosen_edits
 from svsdata.pipelines.edit_plan import plans_at
-from svsdata.pipelines.edited_videos import Video, motion_of, planned_video, videos_of
+from svsdata.pipelines.edited_videos import Video, planned_video, videos_of
+from svsdata.pipelines.label_streams import chosen_streams, motion_of
 from svsdata.pipelines.run_dir import require_apart
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
 from svsdata.synthesis.guiding import Guiding
+from svsdata.synthesis.label_stream import Drive
 from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.provenance import file_hash, model_name
+
+_PREDICTION = ("predict", "drive_on_mps", "drive_on_rps")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
     at_once = min(config.parallel_videos, _num_videos(config, reader, len(plans)))
     facts = _facts(config, video_maker, at_once)
+    drive_on = _drive_on(config, has_edits=bool(edits or plans))
     if plans:
         _check_sizes(plans, checkpoint.size_hw)
         videos = [
@@ -68,14 +73,32 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
             for name, plan in plans.items()
         ]
     else:
-        size_hw = checkpoint.size_hw
-        videos = list(videos_of(config, reader, edits, size_hw=size_hw, layers=layers, facts=facts))
+        streams = chosen_streams(
+            config,
+            reader,
+            size_hw=checkpoint.size_hw,
+            layers=layers,
+            with_reference=True,
+            drive_on=drive_on,
+        )
+        videos = list(videos_of(config, streams, edits, facts=facts))
     info = _store_info(reader, checkpoint, motion, edited=bool(edits or plans))
     return Synthesis(tuple(videos), video_maker, info, config.part_frames, at_once)
 
 
 def _num_videos(config: SynthesizeConfig, reader: StoreReader, num_plans: int) -> int:
     return num_plans or config.variants * len(config.sequences or reader.sequence_ids)
+
+
+def _drive_on(config: SynthesizeConfig, *, has_edits: bool) -> Drive | None:
+    if not config.predict:
+        return None
+    if has_edits:
+        raise ConfigError(
+            "predict=true goes on beyond what was recorded, and edits are made on recorded frames "
+            "alone; leave out one of them"
+        )
+    return Drive(config.drive_on_mps, config.drive_on_rps)
 
 
 def check_classes_seen(
@@ -247,6 +270,7 @@ def _facts(
             else {}
         ),
         **({"parallel_videos": parallel_videos} if parallel_videos > 1 else {}),
+        **(config.model_dump(include={*_PREDICTION}) if config.predict else {}),
     }
 
 

@@ -49,9 +49,17 @@ class SynthesizeConfig(EditChoices):
     """Most frames from one frame that the checkpoint draws, a key frame, to the next. Those between
     are put together of the key frames on both sides, along the motion of all of them. 1: every
     frame is drawn."""
-    unseen_share: float = Field(0.1, ge=0, le=0.5)
+    unseen_share: float = Field(0.04, ge=0, le=0.5)
     """With key frames: a frame of which those on both sides do not show more than this share of the
     pixels, with the same labels, is drawn too."""
+    predict: bool = False
+    """Where a recorded sequence ends before ``frames``, go on with predicted labels: the street
+    stands, what moves moves on, and the vehicle drives on. One labelled picture is enough to begin
+    with. Good for a second or two; not together with edits."""
+    drive_on_mps: float | None = Field(None, ge=0, le=70)
+    """``predict``: how fast the vehicle drives on; unset: as at the recording's end."""
+    drive_on_rps: float | None = Field(None, ge=-2, le=2)
+    """``predict``: its yaw rate in radians a second, positive to the left; unset: as at the end."""
     part_frames: int = Field(64, ge=1)
     """Frames after which a stopped run can go on, rounded up to whole chunks."""
     cut_below: float = Field(0.0, ge=0, le=1)
@@ -68,6 +76,15 @@ class SynthesizeConfig(EditChoices):
     """``auto``: bf16 where the processor computes in bf16, else float32."""
     device: str = "auto"
     """``auto``: a GPU where there is one, else ``cpu``."""
+
+    @model_validator(mode="after")
+    def _drives_where_it_predicts(self) -> "SynthesizeConfig":
+        told = [it for it in ("drive_on_mps", "drive_on_rps") if getattr(self, it) is not None]
+        if told and not self.predict:
+            raise ValueError(
+                f"{' and '.join(told)}: tells how predicted frames go on; add predict=true"
+            )
+        return self
 
     @model_validator(mode="after")
     def _plans_say_all(self) -> "SynthesizeConfig":

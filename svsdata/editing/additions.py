@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svsdata.editing.base_tracks import BaseTrack, base_track
 from svsdata.editing.checks import (
@@ -16,6 +15,7 @@ from svsdata.editing.checks import (
     never_right,
 )
 from svsdata.editing.crowd import Crowd
+from svsdata.editing.entries import entry_fault, out_of_hiding
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
 from svsdata.editing.placement import RoadPath
@@ -27,13 +27,17 @@ from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, 
 from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
-EDGE_SHARE = 0.4
-"""An object of which at most this much is inside the frame comes in from its border."""
-_HIDDEN_SHARE = 0.95
-"""An object of which something nearer covers this much may come out from behind it."""
 # How long before and after its first moment an object's way is looked at.
 _BEFORE_S, _AFTER_S = 30, 150
 _TRIES_PER_S = 5
+# Within this time most ways that lead into something do.
+_SOON_S = 26
+_LOCAL_MOTIONS = ("static", "constant", "follow_road", "cross", "beside_ego")
+# How often numbers are drawn where no later moment can be tried.
+_DRAWS = 24
+
+_Where = tuple[Setting, Crowd, BaseTrack | None]
+"""What an object is planned on, whom it must not run into, whom it follows."""
 
 
 def plan_additions(
@@ -76,36 +80,49 @@ def plan_additions(
         return [replace(blank, reason="TOO_SHORT", note=note)]
     stride = max(1, round(setting.scene.fps / _TRIES_PER_S))
     rows: list[PlannedEdit] = []
-    nearest_miss: tuple[int, PlannedEdit] | None = None
+    missed: list[PlannedEdit] = []
+    draws = _DRAWS if start == last_start and edit.checks.on_fail == "shift" else 1
+    attempt = 0
     while start <= last_start and len(rows) < (edit.repeat.most if edit.repeat else 1):
-        seed = derived_seed(setting.seed, edit.id, start)
-        row = None
+        key = (start, attempt) if attempt else (start,)
+        seed = derived_seed(setting.seed, edit.id, *key)
         if seed not in barred:
-            row = misses.known(seed, crowd)
+            row = _tried(
+                replace(blank, occurrence=len(rows), seed=seed),
+                edit,
+                key,
+                (setting, crowd, like),
+                misses,
+                is_reason_asked=not rows and all(one.reason != "COLLIDE" for one in missed),
+            )
             if row is None:
-                mine = replace(blank, occurrence=len(rows), seed=seed)
-                row = _try(mine, edit, start, (setting, crowd, like), misses)
-            if row.is_live:
+                pass
+            elif row.is_live:
                 rows.append(row)
                 crowd = crowd.joined_by(row)
                 rng = generator(setting.seed, edit.id, "gap", len(rows))
-                start = _next_start(edit, start, setting.path, rng)
+                start, attempt = _next_start(edit, start, setting.path, rng), 0
                 continue
-            rank = _RANKS.index(row.reason)
-            if nearest_miss is None or rank > nearest_miss[0]:
-                nearest_miss = rank, row
-        start += stride
+            else:
+                missed.append(row)
+        attempt += 1
+        if attempt == draws:
+            start, attempt = start + stride, 0
     if not rows:
-        barred_row = replace(blank, reason="HIDDEN", note=NOTHING_LEFT)
-        rows.append(replace(nearest_miss[1], occurrence=0) if nearest_miss else barred_row)
+        missed = missed or [replace(blank, reason="HIDDEN", note=NOTHING_LEFT)]
+        rows.append(replace(max(missed, key=_rank), occurrence=0))
     return rows
 
 
-# Of many tries the one that failed last is told.
 _RANKS = (
     *("SIZE", "SPEED", "REFERENCE", "UNSEEN", "TINY", "NO_OCCLUDER", "POPS_UP", "JUMP"),
-    *("OFFSURF", "COLLIDE"),
+    *("OFFSURF", "COLLIDE", "HIDDEN"),
 )
+
+
+def _rank(row: PlannedEdit) -> int:
+    """Of many tries the one that failed last is told."""
+    return _RANKS.index(row.reason)
 
 
 def _starts(edit: Edit, num_frames: int) -> tuple[int, int]:
@@ -141,41 +158,47 @@ def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator
     return int(beyond[0]) if beyond.size else num_frames
 
 
-def _try(
+def _tried(
     blank: PlannedEdit,
     edit: Edit,
-    start: int,
-    where: tuple[Setting, Crowd, BaseTrack | None],
+    key: tuple[int, ...],
+    where: _Where,
     misses: Misses,
+    *,
+    is_reason_asked: bool,
+) -> PlannedEdit | None:
+    """Place one object, or say why not.
+
+    Args:
+        blank: Of the object, with the seed of this try.
+        edit: Of the object.
+        key: The frame at which it is at its first place, and what else tells its draws apart.
+        where: What it is planned on.
+        misses: Of the same edits on the same scene; more are added.
+        is_reason_asked: None is returned where it soon runs into something, if not.
+    """
+    row = misses.known(blank.seed, where[1])
+    if row is None and (is_reason_asked or not _soon_collides(edit, key, where)):
+        row = _try(blank, edit, key, where, misses)
+    return row
+
+
+def _try(
+    blank: PlannedEdit, edit: Edit, key: tuple[int, ...], where: _Where, misses: Misses
 ) -> PlannedEdit:
-    """Place one object that is at its first place at frame ``start``, or say why not."""
-    setting, crowd, like = where
-    kind, rng = OBJECT_KINDS[blank.class_name], generator(setting.seed, edit.id, start)
-    size_m = drawn_size(edit, kind, rng)
-    focal = float(setting.scene.camera.intrinsics[1, 1])
-    come_into_view_m = focal * size_m[2] / setting.far_px + size_m[0]
+    setting, crowd, _ = where
     seconds = (_BEFORE_S, _AFTER_S)
     while True:
-        moment = _moment(start, seconds, edit, setting)
-        way = trajectory(
-            edit,
-            moment,
-            setting,
-            come_into_view_m=come_into_view_m,
-            like=like,
-            rng=generator(setting.seed, edit.id, start, "way"),
-        )
-        first = int(moment.frames[0])
-        whole = Candidate.on_way(kind, size_m, first, way.poses, setting)
-        candidate = replace(whole, shown=whole.shown & way.exists)
+        candidate, way = _candidate(edit, key, seconds, where)
+        first, last = candidate.first_frame, candidate.first_frame + len(candidate.poses) - 1
         is_cut = (candidate.shown[0] and first > _first_frame(edit)) or (
-            candidate.shown[-1] and moment.frames[-1] < _last_frame(edit, setting)
+            candidate.shown[-1] and last < _last_frame(edit, setting)
         )
         if not is_cut:
             break
         seconds = (2 * seconds[0], 2 * seconds[1])
     if edit.enter == "occluder":
-        candidate = _out_of_hiding(candidate, setting)
+        candidate = out_of_hiding(candidate, setting)
     fault = _fault(edit, candidate, (setting, crowd))
     if fault is not None:
         row = replace(blank, reason=fault.code, note=fault.note)
@@ -183,6 +206,45 @@ def _try(
         return row
     row = _applied(blank, edit, candidate, way)
     return row.noted(ground_note(candidate.shown_part(), setting, edit.checks))
+
+
+def _soon_collides(edit: Edit, key: tuple[int, ...], where: _Where) -> bool:
+    """Whether a part of an object's way tells already that it runs into something."""
+    if (
+        edit.checks.collision == "ignore"
+        or edit.enter == "occluder"
+        or edit.motion.model not in _LOCAL_MOTIONS
+    ):
+        return False
+    candidate, _ = _candidate(edit, key, (0, _SOON_S), where)
+    # At its ends headings may not be those of the whole way.
+    candidate = candidate.cut(1, len(candidate.poses) - 1)
+    if not candidate.shown.any():
+        return False
+    part = candidate.shown_part()
+    length, width, _ = part.size_m
+    return where[1].first_collision(part.first_frame, part.poses, length, width) is not None
+
+
+def _candidate(
+    edit: Edit, key: tuple[int, ...], seconds: tuple[int, int], where: _Where
+) -> tuple[Candidate, Trajectory]:
+    """Look at an object's way over some seconds before and after its first moment."""
+    setting, _, like = where
+    kind = OBJECT_KINDS[str(edit.label_class)]
+    size_m = drawn_size(edit, kind, generator(setting.seed, edit.id, *key))
+    focal = float(setting.scene.camera.intrinsics[1, 1])
+    moment = _moment(key[0], seconds, edit, setting)
+    way = trajectory(
+        edit,
+        moment,
+        setting,
+        come_into_view_m=focal * size_m[2] / setting.far_px + size_m[0],
+        like=like,
+        rng=generator(setting.seed, edit.id, *key, "way"),
+    )
+    whole = Candidate.on_way(kind, size_m, int(moment.frames[0]), way.poses, setting)
+    return replace(whole, shown=whole.shown & way.exists), way
 
 
 def _first_frame(edit: Edit) -> int:
@@ -212,7 +274,7 @@ def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fa
         if edit.enter == "occluder":
             return Fault("NO_OCCLUDER", "nothing hides it before it appears")
         return Fault("UNSEEN", "never in view")
-    fault = _entry_fault(edit, candidate, setting)
+    fault = entry_fault(edit, candidate, setting)
     return fault or first_fault(candidate.shown_part(), setting, crowd, edit.checks)
 
 
@@ -232,56 +294,3 @@ def _applied(blank: PlannedEdit, edit: Edit, candidate: Candidate, way: Trajecto
         is_shown=part.shown,
         appears_hidden=edit.enter == "occluder",
     )
-
-
-def _out_of_hiding(candidate: Candidate, setting: Setting) -> Candidate:
-    """Show an object only from where something nearer hides all of it."""
-    hidden = candidate.shown & (_covered_share(candidate, setting) >= _HIDDEN_SHARE)
-    begin = int(hidden.argmax()) if hidden.any() else len(hidden)
-    shown = candidate.shown.copy()
-    shown[:begin] = False
-    return replace(candidate, shown=shown)
-
-
-def _covered_share(candidate: Candidate, setting: Setting) -> NDArray[np.float64]:
-    """(n,) most of an object's box on the screen that one nearer object of the base covers."""
-    sightings = setting.scene.sightings
-    first, count = candidate.first_frame, len(candidate.poses)
-    during = sightings.at((sightings.frame >= first) & (sightings.frame < first + count))
-    step = during.frame - first
-    box, cover = candidate.view.box[step], during.box.astype(np.float64)
-    low, high = np.maximum(box[:, :2], cover[:, :2]), np.minimum(box[:, 2:], cover[:, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=1)
-    area = np.prod(box[:, 2:] - box[:, :2], axis=1)
-    nearer = np.hypot(during.x_m, during.y_m) < np.hypot(*candidate.poses[step, :2].T) - 0.5
-    share = np.zeros(count)
-    np.maximum.at(share, step, np.where(nearer, common / np.maximum(area, 1.0), 0.0))
-    return share
-
-
-def _entry_fault(edit: Edit, candidate: Candidate, setting: Setting) -> Fault | None:
-    """Say what forbids the way an object comes into view, or leaves it."""
-    shown, view, far_px = candidate.shown, candidate.view, setting.far_px
-    first = candidate.first_frame
-    if shown[0] and first == 0 and edit.enter != "reference":
-        note = "would be in the reference frame; choose 'enter: reference' to repair it"
-        return Fault("REFERENCE", note)
-    # What was outside the frame a moment ago comes in, however much of it is seen at once.
-    in_view = view.is_visible & (view.height_px >= far_px)
-    is_far = view.height_px <= 1.5 * far_px
-    natural = is_far | ((view.share_inside <= EDGE_SHARE) & (edit.enter != "far"))
-    entries = np.flatnonzero(shown & ~np.concatenate([[first == 0], shown[:-1]]))
-    if edit.enter == "occluder":
-        entries = entries[1:]
-    was_in_view = np.concatenate([[True], in_view[:-1]])
-    sudden = entries[~natural[entries] & (was_in_view[entries] | (edit.enter == "far"))]
-    if sudden.size:
-        return Fault("POPS_UP", f"would appear from nowhere at frame {first + sudden[0]}")
-    is_last = first + len(shown) == setting.scene.num_frames
-    exits = np.flatnonzero(shown & ~np.concatenate([shown[1:], [is_last]]))
-    stays_in_view = np.concatenate([in_view[1:], [True]])
-    natural = is_far | (view.share_inside <= EDGE_SHARE)
-    sudden = exits[~natural[exits] & stays_in_view[exits]]
-    if sudden.size:
-        return Fault("POPS_UP", f"would vanish in full view at frame {first + sudden[0] + 1}")
-    return None

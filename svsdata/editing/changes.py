@@ -14,6 +14,7 @@ from svsdata.editing.plan import PlannedEdit
 from svsdata.editing.selection import rider_of
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.sudden import sudden_fault
 from svsdata.editing.trajectories import drawn_size
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import INSTANCE_BASE
@@ -127,12 +128,22 @@ def _whole_class(blank: PlannedEdit, edit: Edit, ids: list[int], setting: Settin
         seen_first = [i for i in (*ids, label_id) if scene.lifetimes.get(i, (1, 0))[0] == 0]
         if seen_first:
             return replace(blank, status="rejected", reason="REFERENCE", note=_REFERENCE)
+    if (fault := _sudden(blank, edit, ids, setting)) is not None:
+        return _rejected(blank, fault)
     return replace(blank, erased_class=blank.class_name)
+
+
+def _sudden(
+    row: PlannedEdit, edit: Edit, instance_ids: Collection[int], setting: Setting
+) -> Fault | None:
+    if edit.checks.pops_up == "ignore":
+        return None
+    return sudden_fault(edit.op, instance_ids, (row.first_frame, row.last_frame), setting)
 
 
 _REFERENCE = (
     "it is in the reference frame; leave 'enter' out to have that repaired, "
-    "or say 'frames: {from: N}'"
+    "or say 'frames: {from: N}' where it is out of view"
 )
 
 
@@ -151,6 +162,8 @@ def _one(
         return _rejected(row, Fault("NO_TARGET", note))
     if row.first_frame == 0 and edit.enter not in (None, "reference"):
         return _rejected(row, Fault("REFERENCE", f"object {instance_id}: {_REFERENCE}"))
+    if (fault := _sudden(row, edit, (instance_id,), setting)) is not None:
+        return _rejected(row, fault)
     if edit.op == "remove":
         return row
     if row.class_name not in OBJECT_KINDS:

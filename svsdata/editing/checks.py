@@ -17,6 +17,8 @@ from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import ObjectKind
 from svsdata.geometry.camera import project
 
+FAR_ENOUGH = 1.5
+"""Times the height at which it may appear from the distance: lower objects may come and go."""
 MIN_FRAMES = 5
 """Fewer frames in view are not worth an edit."""
 # Sizes are of many vehicles of a class; a single one may well be that much out of the usual.
@@ -240,7 +242,8 @@ def _off_surface(candidate: Candidate, setting: Setting, checks: Checks) -> Faul
     if checks.off_surface == "ignore":
         return None
     steps, labels, is_known = _ground_under(candidate, setting)
-    names = [n for n in candidate.kind.surfaces if n in scene.label_set.by_name]
+    surfaces = checks.surfaces or candidate.kind.surfaces
+    names = [n for n in surfaces if n in scene.label_set.by_name]
     allowed = [scene.label_set.by_name[name].id for name in names]
     known = labels < scene.label_set.num_classes
     stands = np.isin(labels, allowed)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from svsdata.editing.faults import expectation
+from svsdata.editing.faults import expectation, instead_of
 from svsdata.editing.language import (
     At,
     Checks,
@@ -24,6 +23,7 @@ from svsdata.editing.language import (
     Waypoint,
 )
 from svsdata.editing.waypoint_table import read_waypoints
+from svsdata.editing.wording import check_wording
 from svsdata.editing.yaml_data import load_data, short, why_unreadable
 from svsdata.errors import EditPlanError, did_you_mean
 
@@ -34,24 +34,6 @@ _RECORDS = (
     Waypoint,
 )
 _FILE_WORDS = ("version", "about", "select", "edits", "checks")
-# What an operation cannot do without, and what else it may say.
-_COMMON = ("id", "op", "checks", "frames")
-_NEEDED = {
-    "add": ("class",),
-    "remove": ("target",),
-    "replace": ("target", "class"),
-    "shift": ("target", "by_m"),
-    "retime": ("target", "by_s"),
-    "relabel": ("region", "from", "to"),
-}
-_ALLOWED = {
-    "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
-    "remove": ("fill", "enter"),
-    "replace": ("size_m", "shape", "anchor", "fill", "enter"),
-    "shift": ("shape", "fill", "enter"),
-    "retime": ("shape", "fill", "enter"),
-    "relabel": (),
-}
 
 
 def preset_names() -> tuple[str, ...]:
@@ -125,7 +107,7 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     file = _require(EditFile, document, where)
     _check_ids(file, where)
     for edit in file.edits:
-        _check_wording(edit, f"{where}: edit '{edit.id}'")
+        check_wording(edit, f"{where}: edit '{edit.id}'")
     return file
 
 
@@ -187,67 +169,6 @@ def _check_ids(file: EditFile, where: str) -> None:
         raise EditPlanError(f"{where}: two edits with the id '{twice}'; give each its own")
 
 
-def _check_wording(edit: Edit, where: str) -> None:
-    """Refuse words that an operation lacks or has no use for."""
-    said = {Edit.model_fields[name].alias or name for name in edit.model_fields_set}
-    for word in _NEEDED[edit.op]:
-        if word not in said or getattr(edit, _field_of(word)) is None:
-            raise EditPlanError(f"{where} with op '{edit.op}' needs '{word}'")
-    for word in sorted(said - {*_COMMON, *_NEEDED[edit.op], *_ALLOWED[edit.op]}):
-        raise EditPlanError(f"{where}: '{word}' means nothing to op '{edit.op}'")
-    if edit.shape.source == "own" and edit.op not in ("shift", "retime"):
-        raise EditPlanError(f"{where}: what op '{edit.op}' draws has no outline of its own")
-    if edit.op == "add":
-        _check_motion(edit, where)
-    if edit.region is not None:
-        _check_region(edit.region, where)
-    if edit.op == "relabel" and edit.from_class == edit.to_class:
-        raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
-    first, last = edit.frames.start, edit.frames.end
-    if isinstance(first, int) and isinstance(last, int) and last < first:
-        raise EditPlanError(f"{where}: frames from {first} to {last} are none")
-
-
-def _field_of(word: str) -> str:
-    names = {field.alias: name for name, field in Edit.model_fields.items() if field.alias}
-    return names.get(word, word)
-
-
-def _check_motion(edit: Edit, where: str) -> None:
-    motion, model = edit.motion, edit.motion.model
-    takes_place = model not in ("beside_ego", "file")
-    if (edit.at is not None) != takes_place and model != "like":
-        raise EditPlanError(
-            f"{where} needs 'at', or motion 'beside_ego' with waypoints or 'file', not both"
-        )
-    if not takes_place and len(motion.waypoints) < 2:
-        raise EditPlanError(f"{where}: '{model}' needs two waypoints or more")
-    if takes_place and motion.waypoints:
-        raise EditPlanError(f"{where}: 'waypoints' mean nothing to motion '{model}'")
-    seconds = [point.s for point in motion.waypoints]
-    if any(later <= earlier for earlier, later in pairwise(seconds)):
-        raise EditPlanError(
-            f"{where}: the seconds of its waypoints must grow from each to the next"
-        )
-    if (motion.like is not None) != (model == "like"):
-        raise EditPlanError(f"{where}: motion 'like' names whom: like: SELECTOR")
-    if (motion.file is not None) != (model == "file"):
-        raise EditPlanError(f"{where}: motion 'file' names a table: file: TRACK.csv")
-
-
-def _check_region(region: Region, where: str) -> None:
-    strip = (region.along_m, region.left_m)
-    is_strip = None not in strip
-    if is_strip == bool(region.polygon_ground_m) or (not is_strip and strip != (None, None)):
-        raise EditPlanError(
-            f"{where}: a region is 'polygon_ground_m', or 'along_m' and 'left_m', not both"
-        )
-    if not is_strip and len(region.polygon_ground_m) < 3:
-        raise EditPlanError(f"{where}: a polygon has three corners or more")
-    if any(span is not None and span[0] >= span[1] for span in strip):
-        raise EditPlanError(f"{where}: the low end of 'along_m' and 'left_m' comes first")
-
-
 def _explain(error: ValidationError, place: str) -> str:
     """Tell the first fault of a document, with the word that was probably meant."""
     first, *others = error.errors()
@@ -257,7 +178,7 @@ def _explain(error: ValidationError, place: str) -> str:
     # A frame is a number or a word: the second finding is that it is not that word.
     word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
     loc = fault["loc"][:-1] if word else fault["loc"]
-    parts = [str(part) for part in (place, *loc) if part != ""]
+    parts = [str(part) for part in (place, *loc) if part not in ("", "[key]")]
     where = ".".join(parts) or "document"
     if fault["type"] == "extra_forbidden":
         words = {
@@ -271,5 +192,5 @@ def _explain(error: ValidationError, place: str) -> str:
     if fault["type"] == "literal_error":
         expected = str(fault["ctx"]["expected"])
         known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
-        hint = did_you_mean(str(fault["input"]), known)
+        hint = instead_of(str(fault["input"])) or did_you_mean(str(fault["input"]), known)
     return f"{where}: {expectation(fault, _RECORDS)}{word}, got {short(fault['input'])}{hint}"

@@ -1,40 +1,35 @@
 """What a value of the edit language should have been, in the language's own words."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 _UNITS = {"m": "of metres", "mps": "of metres a second", "deg": "of degrees", "s": "of seconds"}
 """By the end of a word's name, its own or that of the word around it."""
+_EXPECTED = {
+    "names": "expected a name or a list of names",
+    "mapping_type": "expected a mapping, such as {height: 3.5}",
+    "dict_type": "expected a mapping, such as {height: 3.5}",
+    "tuple_type": "expected a list",
+    "too_short": "expected a list of one or more",
+    "missing": "is missing",
+}
+"""By the kind of a fault."""
+_INSTEAD = {
+    "recolor": "labels hold no colours, and no generator here is told any: it cannot be done",
+    "box": "'solid' draws the solid of its class",
+    "mesh": "meshes are not read; 'library' draws outlines of real objects",
+    "l": "write 'length'",
+    "w": "write 'width'",
+    "h": "write 'height'",
+}
+"""Words that one may look for, and what there is."""
 
 
-def as_span(value: object) -> tuple[Any, Any]:
-    """Read one number, or the two that it is drawn from.
-
-    Raises:
-        PydanticCustomError: If it is something else.
-    """
-    if _is_number(value):
-        return value, value
-    if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
-        return value[0], value[1]
-    raise PydanticCustomError("span", "expected a number or two")
-
-
-def as_pair(value: object) -> tuple[Any, Any]:
-    """Read two numbers.
-
-    Raises:
-        PydanticCustomError: If it is something else.
-    """
-    if _is_number(value):
-        raise PydanticCustomError("pair", "expected two numbers")
-    try:
-        return as_span(value)
-    except PydanticCustomError as error:
-        raise PydanticCustomError("pair", "expected two numbers") from error
+def instead_of(word: str) -> str:
+    """Return what to say of a word that others have and this language has not, or nothing."""
+    return f": {_INSTEAD[word]}" if word in _INSTEAD else ""
 
 
 def expectation(fault: ErrorDetails, records: Sequence[type[BaseModel]]) -> str:
@@ -53,24 +48,14 @@ def expectation(fault: ErrorDetails, records: Sequence[type[BaseModel]]) -> str:
         (record,) = (one for one in records if one.__name__ == fault["ctx"]["class_name"])
         words = [field.alias or name for name, field in record.model_fields.items()]
         return f"expected a mapping of {', '.join(words)}"
-    if kind in ("mapping_type", "dict_type"):
-        return "expected a mapping, such as {height: 3.5}"
     if kind.startswith("int_"):
         return "expected a whole number"
     if kind.startswith("float_"):
         return f"expected a number{_unit(fault)}"
-    if kind == "tuple_type":
-        return "expected a list"
-    if kind == "too_short":
-        return "expected a list of one or more"
-    if kind == "missing":
-        return "is missing"
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
     message = fault["msg"].removeprefix("Value error, ")
     return message.replace("Input should be", "must be")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _unit(fault: ErrorDetails) -> str:

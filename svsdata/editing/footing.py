@@ -78,7 +78,7 @@ class Footing:
         labels = self._labels_under(row, index, semantic)
         if 2 * len(labels) < len(FOOTPRINT_SPOTS):
             return
-        names = OBJECT_KINDS[row.class_name].surfaces
+        names = row.checks.surfaces or OBJECT_KINDS[row.class_name].surfaces
         known = self._label_set.by_name
         stands = np.isin(labels, [known[name].id for name in names if name in known])
         foreign = labels[~stands]

@@ -8,30 +8,13 @@ those of the vehicle frame: ahead of the rear axle, left of it. Nothing is resol
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from svsdata.editing.faults import as_pair, as_span
+from svsdata.editing.values import Names, Pair, Span
 from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
 Op = Literal["add", "remove", "replace", "shift", "retime", "relabel"]
-
-
-def _in_order(span: tuple[float, float]) -> tuple[float, float]:
-    if span[0] > span[1]:
-        raise ValueError(f"the low end {span[0]:g} comes first, then the high end {span[1]:g}")
-    return span
-
-
-Span = Annotated[
-    tuple[float, float],
-    BeforeValidator(as_span),
-    AfterValidator(_in_order),
-]
-"""A number, or the two ends it is drawn from."""
-
-Pair = Annotated[tuple[float, float], BeforeValidator(as_pair)]
-"""Two numbers."""
 
 
 def _condition(text: str) -> str:
@@ -76,13 +59,34 @@ class Selector(Record):
         return self.track is None and not self.where and self.pick == "all"
 
 
+LANE_WIDTH_M = 3.5
+LANES_M = {"own": 0.0, "left": LANE_WIDTH_M, "right": -LANE_WIDTH_M}
+"""Middles of lanes, metres left of the vehicle's path, which is taken to be amid its own."""
+_IN_LANE_M = 0.3
+"""To both sides of the middle of its lane a vehicle may drive."""
+
+
 class At(Record):
     """Where an object is at its first moment, along the road and across it."""
 
     ahead_m: Span | None = None
     """Metres ahead of the vehicle along the road; None: where it is about to come into view."""
-    left_m: Span
+    left_m: Span | None = None
     """Metres left of the vehicle's own path; right is negative."""
+    lane: Literal["own", "left", "right"] | None = None
+    """Instead of ``left_m``: the vehicle's own lane or one beside it, all 3.5 m wide."""
+
+    on: Names = ()
+    """Ground classes that it must stand on; none: any that its class stands on."""
+
+    @property
+    def across_m(self) -> tuple[float, float]:
+        """Metres left of the vehicle's own path."""
+        if self.left_m is not None:
+            return self.left_m
+        assert self.lane is not None
+        middle = LANES_M[self.lane]
+        return middle - _IN_LANE_M, middle + _IN_LANE_M
 
 
 class Waypoint(Record):
@@ -106,7 +110,8 @@ class Motion(Record):
     speed_mps: Span = (0.0, 0.0)
     """Negative is oncoming."""
     heading_deg: Span = (0.0, 0.0)
-    """Of ``constant``: direction against the road's at its first moment, positive to the left."""
+    """Of ``constant`` and ``static``: direction against the road's at its place, positive to the
+    left."""
     waypoints: tuple[Waypoint, ...] = ()
     """Of ``beside_ego``: relative to the vehicle as it moves. Of ``file``: on the ground, relative
     to the vehicle's place at the first moment."""
@@ -160,6 +165,9 @@ class Checks(Record):
     """COLLIDE: its footprint would overlap another object's or the vehicle's."""
     off_surface: Literal["reject", "ignore"] = "reject"
     """OFFSURF: it would stand on ground that its class does not stand on."""
+    surfaces: Names = ()
+    """Ground classes that it may stand on; none: those of its class. Of what is added ``on`` of
+    ``at`` says so."""
     surface_share: float = Field(default=0.9, ge=0, le=1)
     """Share of its footprint that must lie on such ground."""
     size: Literal["reject", "ignore"] = "reject"
@@ -181,6 +189,8 @@ class Checks(Record):
     """HIDDEN: share of it that must be seen in half of its frames or more."""
     max_visible_change: float = Field(default=0.35, gt=0, le=1)
     """CHANGE: share of a frame that it may change."""
+    pops_up: Literal["reject", "ignore"] = "reject"
+    """POPS_UP: it would appear, vanish or change in full view."""
     near_duplicate: Literal["reject", "ignore"] = "reject"
     """NEARDUP: another variant does the same already."""
     on_fail: Literal["shift", "skip", "error"] = "shift"
@@ -231,9 +241,14 @@ class Edit(Record):
     continued, or those alone."""
     region: Region | None = None
     """Which ground is relabelled."""
-    from_class: str | None = Field(default=None, alias="from")
+    from_classes: Names = Field(default=(), alias="from")
     to_class: str | None = Field(default=None, alias="to")
     checks: Checks = Checks()
+
+    @property
+    def surfaces(self) -> tuple[str, ...]:
+        """Ground classes that what it draws must stand on; none: those of its class."""
+        return (self.at.on if self.at is not None else ()) or self.checks.surfaces
 
     @property
     def outline(self) -> Literal["solid", "library", "own"]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from svsdata.editing.language import Checks, Op
 from svsdata.editing.placement import Poses
 from svsdata.editing.shape_matching import BorrowedShape
-from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.shapes import OBJECT_KINDS, solid_of
+from svsdata.editing.solids import Part
 from svsdata.errors import EditPlanError
 from svsdata.geometry.pitch import pitched
 from svsdata.records import Camera
@@ -26,6 +27,7 @@ Status = Literal["applied", "clipped", "rejected"]
 
 MAX_EDITS = 250
 """Provenance values 1..250 number the edits of a plan."""
+_LATER_CHECKS: dict[str, Any] = {"surfaces": [], "pops_up": "reject"}
 PROVENANCE_INFERRED = 251
 """Provenance of what was hidden by a removed object."""
 
@@ -94,6 +96,18 @@ class PlannedEdit:
         return bool(self.instance_ids)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the parts of what is drawn, one for each id: a parked bicycle has no rider."""
+        return OBJECT_KINDS[self.class_name].class_names[: len(self.instance_ids)]
+
+    def solid(self, travelled_m: float) -> tuple[Part, ...]:
+        """Return the parts of what is drawn, as far as it went since it set out."""
+        parts, names = solid_of(self.class_name, self.size_m, travelled_m), self.class_names
+        if names == OBJECT_KINDS[self.class_name].class_names:
+            return parts
+        return tuple(part for part in parts if part.class_name in names)
+
+    @property
     def erases(self) -> bool:
         """Whether it takes something out of the frames."""
         return bool(self.erased_ids or self.erased_class)
@@ -153,9 +167,7 @@ class EditPlan:
             name
             for row in self.rows
             if row.is_live and row.op != "remove"
-            for name in (
-                OBJECT_KINDS[row.class_name].class_names if row.draws else [row.class_name]
-            )
+            for name in (row.class_names if row.draws else [row.class_name])
         }
         return tuple(sorted(drawn))
 
@@ -187,13 +199,15 @@ def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
     shape = facts.pop("shape") or BorrowedShape.none()
-    # Plans from before masks were fitted keep their hash.
+    # Plans from before masks were fitted, and before these checks, keep their hash.
     fits = {} if shape.fits_its_solid else {"mask_fits": shape.fits}
+    checks = row.checks.model_dump(mode="json")
+    checks = {k: v for k, v in checks.items() if k not in _LATER_CHECKS or v != _LATER_CHECKS[k]}
     return (
         facts
         | fits
         | {
-            "checks": row.checks.model_dump(mode="json"),
+            "checks": checks,
             "donor": shape.donor,
             "donor_licence": shape.licence,
             "masks": [base64.b64encode(mask).decode() for mask in shape.masks],

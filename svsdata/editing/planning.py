@@ -8,17 +8,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from svsdata.editing.additions import plan_additions
-from svsdata.editing.changes import plan_changes
+from svsdata.editing.changes import TWO_WHEELERS, plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
-from svsdata.editing.regions import plan_region, refuse_contradicting_regions
+from svsdata.editing.regions import (
+    plan_region,
+    refuse_contradicting_regions,
+    require_ground,
+)
 from svsdata.editing.scene import Scene
 from svsdata.editing.selection import require_object, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
+from svsdata.labels import LabelSet
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import INSTANCE_BASE
 
@@ -58,7 +63,8 @@ class Planner:
             raise EditPlanError(
                 f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans"
             )
-        self._edits, self._scene = edits, scene
+        self._edits = [_on_its_ground(edit, scene.label_set) for edit in edits]
+        self._scene = scene
         self._setting = Setting.of(scene, seed)
         self._targets = _targets(edits, self._setting)
         _refuse_contradictions(edits, self._targets)
@@ -96,6 +102,13 @@ class Planner:
             rows=tuple(_numbered(rows, scene)),
             pitch_rad=scene.pitch_rad,
         )
+
+
+def _on_its_ground(edit: Edit, label_set: LabelSet) -> Edit:
+    """Let the checks of an edit know what ground it is to stand on."""
+    names = require_ground(edit, edit.surfaces, label_set)
+    checks = edit.checks.model_copy(update={"surfaces": names})
+    return edit.model_copy(update={"checks": checks})
 
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
@@ -179,6 +192,12 @@ class _Indices:
         return chosen
 
 
+def _is_riderless(row: PlannedEdit, label_set: LabelSet) -> bool:
+    """Whether a bicycle or motorcycle that nobody sits on is moved, or replaced."""
+    classes = [label_set.labels[one // INSTANCE_BASE].name for one in row.erased_ids]
+    return len(classes) == 1 and classes[0] in TWO_WHEELERS
+
+
 def _numbered(rows: Sequence[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
     """Give what is drawn its ids: objects of the base keep theirs."""
     indices = _Indices(scene)
@@ -186,12 +205,10 @@ def _numbered(rows: Sequence[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
     for row in rows:
         if row.is_live and len(row.poses):
             names = OBJECT_KINDS[row.class_name].class_names
+            if _is_riderless(row, scene.label_set):
+                names = names[:1]
             if row.op in ("shift", "retime"):
-                ids = [
-                    *row.erased_ids,
-                    *(indices.take(n, row) for n in names[len(row.erased_ids) :]),
-                ]
-                row = replace(row, instance_ids=tuple(ids[: len(names)]))
+                row = replace(row, instance_ids=row.erased_ids[: len(names)])
             else:
                 track_id = derived_seed(row.seed, scene.sequence_id, "track")
                 ids = [indices.take(name, row) for name in names]

@@ -58,8 +58,11 @@ def preview_row(
     write_text(row, str(before.frame_index), (6, 18))
     left = row.shape[1] - cell_hw[1]
     scale = cell_hw[1] / after.semantic.shape[1]
+    drawn = {event.edit_index for event in events if event.instance_id}
     for event in events:
-        if event.visible_px >= _NAMED_SHARE * after.semantic.size:
+        # What takes another thing's place is named there, and not at the hole once more.
+        is_named = event.instance_id or event.edit_index not in drawn
+        if is_named and event.visible_px >= _NAMED_SHARE * after.semantic.size:
             x, y = left + round(event.box.x0 * scale), round(event.box.y0 * scale)
             write_text(row, event.edit_id, (x, max(y - 4, 12)), 0.38)
     return row

@@ -36,7 +36,9 @@ def _untouched(row: PlannedEdit, plan: EditPlan, frames_at: FramesAt) -> Fault |
     acts = range(row.first_frame, row.last_frame + 1)
     in_view = [index for index in acts if region_mask(row, index, plan) is not None]
     if not in_view:
-        return Fault("UNSEEN", "its region is never in view")
+        (near, right), (far, left) = row.region.min(axis=0), row.region.max(axis=0)
+        where = f"{near:.0f} to {far:.0f} m ahead of frame 0 and {right:.0f} to {left:.0f} m left"
+        return Fault("UNSEEN", f"its region, {where}, is never in view")
     relabels = tuple(it for it in plan.rows if it.is_live and it.op == "relabel")
     events: list[EditFrame] = []
     frames = (

@@ -14,6 +14,7 @@ from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.setting import Setting
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import project
+from svsdata.labels import LabelSet
 from svsdata.records import Camera
 
 # Nearer the ground is below every picture; beyond, a region is a row of pixels.
@@ -32,13 +33,7 @@ def plan_region(index: int, edit: Edit, setting: Setting) -> PlannedEdit:
     """
     assert edit.region is not None
     label_set, num_frames = setting.scene.label_set, setting.scene.num_frames
-    names = [label_set.label(str(name)).name for name in (edit.from_class, edit.to_class)]
-    for name in names:
-        if name not in FLAT_NAMES:
-            raise EditPlanError(
-                f"edit '{edit.id}' relabels the ground; '{name}' is not of it, "
-                f"these are: {', '.join(n for n in FLAT_NAMES if n in label_set.by_name)}"
-            )
+    names = require_ground(edit, (*edit.from_classes, str(edit.to_class)), label_set)
     first = 0 if edit.frames.start == "auto" else edit.frames.start
     last = num_frames - 1 if edit.frames.end == "end" else min(edit.frames.end, num_frames - 1)
     is_late = first > last
@@ -47,16 +42,34 @@ def plan_region(index: int, edit: Edit, setting: Setting) -> PlannedEdit:
         edit_id=edit.id,
         occurrence=0,
         op="relabel",
-        class_name=names[1],
+        class_name=names[-1],
         status="rejected" if is_late else "applied",
         reason="TOO_SHORT" if is_late else "",
         note=f"would start at frame {first}, the sequence has {num_frames}" if is_late else "",
-        from_classes=(names[0],),
+        from_classes=names[:-1],
         region=np.round(_corners(edit, setting, min(first, num_frames - 1)), 6),
         first_frame=first,
         last_frame=last,
         checks=edit.checks,
     )
+
+
+def require_ground(edit: Edit, names: Sequence[str], label_set: LabelSet) -> tuple[str, ...]:
+    """Return the names of ground classes as the label set has them.
+
+    Raises:
+        EditPlanError: If one is not of the ground; names those that are.
+        LabelSetError: If there is no such class.
+    """
+    known = tuple(label_set.label(name).name for name in names)
+    for name in known:
+        if name not in FLAT_NAMES:
+            does = "relabels the ground" if edit.op == "relabel" else "stands on the ground"
+            raise EditPlanError(
+                f"edit '{edit.id}' {does}; '{name}' is not of it, "
+                f"these are: {', '.join(n for n in FLAT_NAMES if n in label_set.by_name)}"
+            )
+    return known
 
 
 def refuse_contradicting_regions(rows: Sequence[PlannedEdit]) -> None:
@@ -67,14 +80,14 @@ def refuse_contradicting_regions(rows: Sequence[PlannedEdit]) -> None:
     """
     regions = [row for row in rows if row.is_live and row.op == "relabel"]
     for one, other in combinations(regions, 2):
-        is_same_ground = one.from_classes == other.from_classes
+        shared = [name for name in one.from_classes if name in other.from_classes]
         is_at_once = one.first_frame <= other.last_frame and other.first_frame <= one.last_frame
-        if not (is_same_ground and is_at_once) or one.class_name == other.class_name:
+        if not (shared and is_at_once) or one.class_name == other.class_name:
             continue
         if _overlap(one.region, other.region):
             raise EditPlanError(
                 f"edits '{one.edit_id}' and '{other.edit_id}' (relabel) contradict: the same "
-                f"{one.from_classes[0]} would become {one.class_name} and {other.class_name}; "
+                f"{shared[0]} would become {one.class_name} and {other.class_name}; "
                 "keep one, or part their regions or frames"
             )
 

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from svsdata.editing.base_tracks import BaseTrack
-from svsdata.editing.language import Edit, Span
+from svsdata.editing.language import Edit
 from svsdata.editing.placement import Poses, turned
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import ObjectKind
+from svsdata.editing.values import Span
 
 # Slower than this an object keeps its heading.
 _STANDING_MPS = 0.3
@@ -85,7 +86,7 @@ def trajectory(
     left_m = 0.0
     if edit.at is not None:
         ahead_m = ahead_m if edit.at.ahead_m is None else drawn(edit.at.ahead_m, rng)
-        left_m = drawn(edit.at.left_m, rng)
+        left_m = drawn(edit.at.across_m, rng)
     if like is not None:
         return _like(like, moment, setting, ahead_m, left_m)
     speed, turn = drawn(edit.motion.speed_mps, rng), np.deg2rad(drawn(edit.motion.heading_deg, rng))
@@ -102,7 +103,7 @@ def _along_road(
     """Stand, go along, straight on from, or straight over the road."""
     path, seconds = setting.path, moment.seconds(setting.scene.fps)
     along = path.at_frame_m[moment.start] + place[0]
-    speed, turn = motion if model != "static" else (0.0, 0.0)
+    speed, turn = motion
     still, exists = np.zeros_like(seconds), np.ones(len(seconds), bool)
     travelled = np.abs(speed) * seconds
     if model == "cross":
@@ -116,7 +117,7 @@ def _along_road(
         poses[:, 2] += np.pi if speed < 0 else 0.0
     else:
         poses = path.poses(along + speed * seconds, place[1] + still)
-        poses[:, 2] += np.pi if speed < 0 else 0.0
+        poses[:, 2] += turn + (np.pi if speed < 0 else 0.0)
     return Trajectory(poses, travelled, exists)
 
 

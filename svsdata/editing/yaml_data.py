@@ -39,7 +39,10 @@ def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 class _DataLoader(yaml.SafeLoader):
-    """YAML's plain data without aliases, deep nesting and keys that are said twice."""
+    """YAML's plain data without aliases, deep nesting and keys that are said twice.
+
+    Of truth values it knows true and false alone: ``on`` is a word, as in YAML 1.2.
+    """
 
     _depth = 0
 
@@ -60,3 +63,10 @@ class _DataLoader(yaml.SafeLoader):
             twice = next(key for key in keys if keys.count(key) > 1)
             raise yaml.YAMLError(f"'{twice}' is said twice")
         return mapping
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_DataLoader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or letter in "tTfF"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

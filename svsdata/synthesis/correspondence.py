@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from svsdata.flow import leaves_frame, warp
 from svsdata.records import Flow, Mask, SemanticMap
 
-_FEWEST_BESIDE = 5 / 9
+_FEWEST_BESIDE = 4 / 9
 """Share of the nine pixels around a gap, itself one, that must be known to close it."""
 
 
@@ -74,7 +74,8 @@ class Correspondence:
         # As complex numbers pairs are gathered several times as fast.
         vectors = np.where(came_from < 0, 0, -_as_complex(self.flow)[came_from])
         flow = vectors.astype(np.complex64).view(np.float32).reshape(height, width, 2)
-        return _without_gaps(Correspondence(flow, shown))
+        back = _without_gaps(Correspondence(flow, shown))
+        return back.of_one_label(others, labels)
 
 
 def _as_complex(flow: Flow) -> NDArray[np.complex64]:

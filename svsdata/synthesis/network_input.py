@@ -56,7 +56,8 @@ class NetworkInput:
             state: Of the video.
             frames: In order; flow points to the one before.
             spans: Frames of the video from each one before to each, 1 or more. What the generator
-                draws anew of every pixel in every frame, it draws at once for all of them.
+                draws anew of every pixel in every frame, it draws at once for all of them; and an
+                object may come into view by as much as in all of them.
         """
         ids = [_regions(state.semantic, state.instance)]
         ids += [_regions(semantic_of(frame), frame.instance) for frame in frames]
@@ -106,7 +107,8 @@ class NetworkInput:
     def _motion(self, frame: Frame, span: int, ids: tuple[Regions, Regions]) -> Motion | None:
         if not self.follows_flow or frame.flow is None:
             return None
-        motion = given_motion(frame, *ids, rim_px=self.rim_px, entering_share=self.entering_share)
+        share = 1 - (1 - self.entering_share) ** span if span > 1 else self.entering_share
+        motion = given_motion(frame, *ids, rim_px=self.rim_px, entering_share=share)
         if span > 1:
             motion = motion.drawn_anew(1 - (1 - self.generator.config.forgetting) ** (span - 1))
         return motion.map(lambda maps: maps.to(self._device))

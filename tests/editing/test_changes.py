@@ -269,6 +269,96 @@ def test_what_would_stand_on_terrain_is_off_its_surface(parked_frames):
     assert planned(person, scene).rows[0].status == "applied"
 
 
+@pytest.mark.parametrize("name", ["motorcycle", "car"])
+def test_a_bicycle_that_nobody_rides_is_replaced_without_a_rider(road_frame, paint, name):
+    bicycle = CITYSCAPES.by_name["bicycle"].id
+
+    def draw(index):
+        ahead_m = 26.0 - index
+        return lambda maps: paint(
+            maps, bicycle, 33_001, ahead_m=ahead_m, left_m=-3, width_m=0.8, height_m=1.1
+        )
+
+    frames = [road_frame(index, draw(index)) for index in range(20)]
+    scene = scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+    (row,) = planned(
+        f"{{id: a, op: replace, target: {{class: bicycle}}, class: {name}}}", scene
+    ).rows
+    assert row.is_live, row.note
+    assert row.class_names == (name,)
+    assert len(row.instance_ids) == 1
+
+
+def test_a_bicycle_that_takes_a_cars_place_is_ridden(parked_scene):
+    (row,) = planned(
+        "{id: a, op: replace, target: {class: car}, class: bicycle}", parked_scene
+    ).rows
+    assert row.class_names == ("bicycle", "rider")
+
+
+def test_the_ground_that_an_edit_names_is_what_it_must_stand_on(parked_frames):
+    sidewalk = CITYSCAPES.by_name["sidewalk"].id
+    walk = [
+        replace(f, semantic=np.where(f.semantic == ROAD, sidewalk, f.semantic).astype(np.uint8))
+        for f in parked_frames
+    ]
+    on_road, on_walk = (
+        scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+        for frames in (parked_frames, walk)
+    )
+    add = "{id: a, op: add, class: car, enter: reference, at: {left_m: 4, ahead_m: 28%s}}"
+    shift = "{id: a, op: shift, target: {class: car}, by_m: {left: 0.2}, checks: {surfaces: %s}}"
+    for text, scene, reason in (
+        (add % "", on_road, ""),
+        (add % ", on: sidewalk", on_road, "OFFSURF"),
+        (add % "", on_walk, "OFFSURF"),
+        (add % ", on: sidewalk", on_walk, ""),
+        (shift % "[road]", on_road, ""),
+        (shift % "[sidewalk, terrain]", on_road, "OFFSURF"),
+    ):
+        (row,) = planned(text, scene).rows
+        assert row.reason == reason, (text, row.note)
+    with pytest.raises(EditPlanError, match="stands on the ground; 'building' is not of it"):
+        planned(add % ", on: building", on_road)
+
+
+def test_nothing_happens_to_an_object_in_full_view_unless_asked(parked_scene):
+    cases = {
+        "op: remove": "vanish in full view at frame 8",
+        "op: replace, class: truck": "change in full view at frame 8",
+        "op: shift, by_m: {left: 1}": "change in full view at frame 8",
+    }
+    text = "{id: a, target: {class: car%s}, frames: {from: 8}, %s%s}"
+    for words, told in cases.items():
+        (row,) = planned(text % (", pick: nearest", words, ""), parked_scene).rows
+        assert (row.reason, told in row.note) == ("POPS_UP", True), row.note
+        assert not row.erased_ids
+        (row,) = planned(
+            text % (", track: 1", words, ", checks: {pops_up: ignore}"), parked_scene
+        ).rows
+        assert (row.is_live, row.first_frame) == (True, 8)
+    # All of a class at once, and the end of the frames as well as their beginning.
+    (row,) = planned(text % ("", "op: remove", ""), parked_scene).rows
+    assert (row.reason, row.erased_class) == ("POPS_UP", "")
+    (row,) = planned(
+        "{id: a, op: remove, target: {class: car}, frames: {to: 9}}", parked_scene
+    ).rows
+    assert "come back in full view at frame 10" in row.note
+    # A car that is seen from frame 0 on and no longer from 22 on goes by itself.
+    whole = "{id: a, op: remove, target: {class: car}, frames: {from: 0, to: 21}}"
+    assert planned(whole, parked_scene).rows[0].is_live
+
+
+def test_what_is_low_on_the_screen_may_change(road_frame, paint):
+    def draw(maps):
+        paint(maps, CAR, PARKED, ahead_m=50, left_m=-3.5, width_m=1.8, height_m=1.5)
+
+    frames = [replace(road_frame(k, draw), ego=EgoMotion(0.0, 0.0)) for k in range(22)]
+    scene = scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+    text = "{id: a, op: remove, target: {class: car, track: 1}, frames: {from: 8}}"
+    assert planned(text, scene).rows[0].is_live
+
+
 def test_an_edit_beyond_the_end_is_clipped(parked_scene):
     text = "{id: a, op: remove, target: {class: car}, frames: {to: 500}}"
     (row,) = planned(text, parked_scene).rows
@@ -308,6 +398,13 @@ def test_a_region_of_the_road_becomes_sidewalk_and_stays_where_it_is(parked_scen
     assert seen > 10
     with pytest.raises(EditPlanError, match="'car' is not of it"):
         planned(text.replace("to: sidewalk", "to: car"), parked_scene)
+    (row,) = planned(text.replace("from: road", "from: [terrain, road]"), parked_scene).rows
+    assert row.from_classes == ("terrain", "road")
+    both = replace(plan, rows=(row,))
+    for frame, one in zip(
+        apply_plan(both, parked_frames), apply_plan(plan, parked_frames), strict=True
+    ):
+        np.testing.assert_array_equal(frame.semantic, one.semantic)
 
 
 def test_columns_alone_fill_where_asked(parked_scene, parked_frames):

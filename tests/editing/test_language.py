@@ -61,6 +61,36 @@ def edits(line: str) -> str:
         (edits("{id: a, op: add, class: car, at: {left_m: 1}, frames: {from: 9, to: 3}}"), "none"),
         (edits("{id: a, op: add, class: car, motion: {like: lead}}"), "no selector 'lead'"),
         (edits("{id: a, op: add, class: car, motion: {file: a.csv}}"), "from an edit file only"),
+        (edits("{id: a, op: recolor, target: {class: car}}"), "no generator here is told any"),
+        (edits("{id: a, op: add, class: car, size_m: {h: 3}}"), r"size_m\.h: .*: write 'height'"),
+        (edits("{id: a, op: add, class: car, shape: {from: box}}"), "'solid' draws the solid"),
+        (edits("{id: a, op: add, class: car, at: {ahead_m: 9}}"), "needs 'left_m' or 'lane'"),
+        (
+            edits("{id: a, op: add, class: car, at: {lane: right, left_m: [-6, -3]}}"),
+            "lane 'right' is -5.25 to -1.75 m left .*'left_m' -6 to -3; leave one out",
+        ),
+        (
+            edits("{id: a, op: add, class: car, at: {left_m: 1}, motion: {speed_mps: 9}}"),
+            "'speed_mps' means nothing to motion 'static', only to constant, follow_road and cross",
+        ),
+        (
+            edits("{id: a, op: add, class: car, at: {left_m: 1}, motion: {model: cross}}"),
+            "motion 'cross' needs 'speed_mps'",
+        ),
+        (
+            edits(
+                "{id: a, op: add, class: car, at: {left_m: 1}, "
+                "motion: {model: follow_road, speed_mps: 9, heading_deg: 5}}"
+            ),
+            "'heading_deg' means nothing to motion 'follow_road', only to static and constant",
+        ),
+        (
+            edits(
+                "{id: a, op: relabel, region: {along_m: [1, 2], left_m: [1, 2]}, "
+                "from: [], to: road}"
+            ),
+            "from: expected a name or a list of names",
+        ),
         ("check: {min_px: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "'checks'"),
         ("checks: {min_pix: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "min_px"),
         ("version: 1\nversion: 1", "'version' is said twice"),
@@ -191,3 +221,34 @@ def test_a_number_two_and_a_pair_are_read():
     region, added = parse_edits(text, "f.yaml").edits
     assert region.region.along_m == (1, 2.5)
     assert added.size_m == {"height": (3, 3), "width": (2, 2.5)}
+
+
+@pytest.mark.parametrize(
+    ("place", "span"),
+    [
+        ("lane: left", (3.2, 3.8)),
+        ("lane: own", (-0.3, 0.3)),
+        ("lane: right", (-3.8, -3.2)),
+        ("lane: right, left_m: [-4.5, -2.5]", (-4.5, -2.5)),
+        ("left_m: 9", (9.0, 9.0)),
+    ],
+)
+def test_a_lane_is_a_place_across_the_road(place, span):
+    (edit,) = parse_edits(edits(f"{{id: a, op: add, class: car, at: {{{place}}}}}"), "").edits
+    assert edit.at is not None
+    assert edit.at.across_m == pytest.approx(span)
+
+
+def test_on_is_a_word_and_true_a_truth_value():
+    text = "{id: a, op: add, class: car, at: {left_m: 1, on: [road, parking]}}"
+    (edit,) = parse_edits(edits(text), "").edits
+    assert edit.surfaces == ("road", "parking")
+    with pytest.raises(EditPlanError, match=r"collision: must be .* got True"):
+        parse_edits(edits(text.replace("}}", "}, checks: {collision: true}}")), "")
+
+
+def test_one_class_or_several_are_relabelled():
+    text = "{id: a, op: relabel, region: {along_m: [1, 2], left_m: [1, 2]}, from: %s, to: terrain}"
+    (one,) = parse_edits(edits(text % "road"), "").edits
+    (both,) = parse_edits(edits(text % "[road, sidewalk]"), "").edits
+    assert (one.from_classes, both.from_classes) == (("road",), ("road", "sidewalk"))

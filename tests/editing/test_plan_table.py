@@ -7,7 +7,7 @@ import pytest
 
 from svsdata.editing.edit_text import load_preset
 from svsdata.editing.language import Checks
-from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.plan import EditPlan, PlannedEdit, row_facts
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.editing.planning import plan_edits
 from svsdata.errors import EditPlanError
@@ -66,6 +66,8 @@ def test_a_plan_of_rejected_rows_alone_can_be_written(plan, tmp_path):
         ("first_frame", 3),
         ("size_m", (1.0, 2.0, 3.0)),
         ("checks", Checks(min_px=65)),
+        ("checks", Checks(min_px=1, on_fail="skip", surfaces=("sidewalk",))),
+        ("checks", Checks(min_px=1, on_fail="skip", pops_up="ignore")),
         ("erased_ids", (26_001,)),
         ("poses", np.zeros((1, 3))),
     ],
@@ -73,6 +75,10 @@ def test_a_plan_of_rejected_rows_alone_can_be_written(plan, tmp_path):
 def test_every_choice_of_a_row_is_in_the_hash(plan, field, value):
     changed = replace(plan.rows[0], **{field: value})
     assert replace(plan, rows=(changed, *plan.rows[1:])).hash != plan.hash
+
+
+def test_checks_that_came_later_leave_the_hash_of_older_plans(plan):
+    assert not {"surfaces", "pops_up"} & row_facts(plan.rows[0])["checks"].keys()
 
 
 def test_the_base_and_the_camera_are_in_the_hash(plan):

@@ -1,11 +1,13 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from svsdata.editing import additions
 from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
-from svsdata.editing.planning import RESERVED_INDEX, plan_edits
+from svsdata.editing.planning import RESERVED_INDEX, REUSED_AFTER, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
 from svsdata.editing.selection import require_object
 from svsdata.errors import EditPlanError, SvsDataError
@@ -154,6 +156,40 @@ def test_an_object_in_the_way_of_the_vehicle_is_rejected(road_scene):
     assert "vehicle itself" in row.note
 
 
+def test_what_cannot_wait_for_a_later_moment_tries_other_numbers(road_scene):
+    text = "{id: a, op: add, class: car, enter: reference, at: {ahead_m: 15, left_m: [-4, 4]}%s}"
+    scene = road_scene(40)
+    stubborn = one(text % ", checks: {on_fail: skip}")
+    once = [plan_edits(stubborn, scene, seed).rows[0] for seed in range(12)]
+    rows = [plan_edits(one(text % ""), scene, seed).rows[0] for seed in range(12)]
+    assert {row.reason for row in once} == {"", "COLLIDE"}
+    assert all(row.is_live and row.is_drawn(0) for row in rows)
+    for tried, row in zip(once, rows, strict=True):  # the first draw is taken where it suits
+        assert row.seed == tried.seed or not tried.is_live
+
+
+def test_a_standing_object_may_stand_at_an_angle(road_scene):
+    text = "{id: a, op: add, class: car, enter: far, at: {left_m: 4}, motion: {heading_deg: 90}}"
+    (row,) = plan_edits(one(text), road_scene(200), 1).rows
+    np.testing.assert_allclose(row.poses[:, 2], np.pi / 2, atol=1e-5)
+
+
+def test_ids_are_taken_again_when_their_owner_is_long_gone(road_scene):
+    most = 27_000 + 3  # three trucks' worth of ids
+    scene = replace(road_scene(900), used_ids=frozenset(range(most + 1, 28_000)))
+    row = "{id: a, op: add, class: truck, enter: far, at: {left_m: 4}, repeat: {gap_m: %d}}"
+    plan = plan_edits(one(row % 120), scene, 1)
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for it in plan.rows:
+        spans.setdefault(it.instance_ids[0], []).append((it.first_frame, it.last_frame))
+    assert sorted(spans) == [27_001, 27_002, 27_003]
+    assert len(plan.rows) > 3
+    for own in spans.values():
+        assert all(then[0] - now[1] > REUSED_AFTER for now, then in pairwise(own))
+    with pytest.raises(EditPlanError, match="no instance id of class 'truck'"):
+        plan_edits(one(row % 20), scene, 1)
+
+
 def test_objects_of_one_plan_keep_apart(road_scene):
     both = "at: {left_m: -3}, repeat: {gap_m: 1}"
     plan = plan_edits(
@@ -261,3 +297,30 @@ def test_whatever_is_not_applied_as_asked_says_why(road_scene, name):
             is_unjudged = row.note == "OFFSURF not judged: the ground under it is never seen"
             assert (bool(row.note) and not is_unjudged) == bool(row.reason)
     assert statuses - {"applied"}
+
+
+@pytest.mark.parametrize("name", ["add_truck", "add_pedestrian"])
+def test_ways_that_soon_lead_into_something_need_not_be_followed_to_their_end(
+    road_scene, monkeypatch, name
+):
+    parked = [
+        Sighting(frame, 26_001 + k, float(x - frame), y)
+        for frame in range(0, 240, 2)
+        for k, (x, y) in enumerate((x, y) for x in range(20, 260, 24) for y in (-3.5, 0.5, 3.5))
+        if 3 < x - frame < 60
+    ]
+    scene = replace(road_scene(240), sightings=Sightings.of(parked))
+    edits = load_preset(name).edits
+    followed: list[tuple[int, ...]] = []
+    whole = additions._try
+
+    def counted(blank, edit, key, *rest):
+        followed.append(key)
+        return whole(blank, edit, key, *rest)
+
+    monkeypatch.setattr(additions, "_try", counted)
+    plan, few = plan_edits(edits, scene, 3), len(followed)
+    monkeypatch.setattr(additions, "_soon_collides", lambda *_: False)
+    followed.clear()
+    assert plan_edits(edits, scene, 3).hash == plan.hash
+    assert few < len(followed)

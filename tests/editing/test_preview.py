@@ -68,6 +68,21 @@ def test_edits_are_named_at_their_boxes_unless_they_are_specks(before, after):
     assert (row(100) != unnamed).any()
 
 
+def test_what_takes_another_things_place_is_named_once(before, after):
+    def event(place: int, instance_id: int) -> EditFrame:
+        area = np.zeros(SIZE_HW, bool)
+        area[20:30, place : place + 10] = True
+        found = EditFrame.of_area(3, 1, "lorry", Rect.around(area), 100)
+        return replace(found, instance_id=instance_id)
+
+    def row(*events: EditFrame) -> np.ndarray:
+        return preview_row(before, after, events, CITYSCAPES, SIZE_HW)
+
+    hole, drawn = event(0, 0), event(20, 27_001)
+    np.testing.assert_array_equal(row(hole, drawn), row(drawn))
+    assert (row(hole) != row()).any()
+
+
 @pytest.mark.parametrize("lacking", ["semantic", "provenance"])
 def test_frames_without_maps_are_refused(before, after, lacking):
     with pytest.raises(ValueError, match="frame 3 lacks maps"):

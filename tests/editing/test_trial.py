@@ -165,6 +165,8 @@ def test_a_relabelling_that_changes_nothing_is_rejected(road_scene, base, words,
     ).rows
     assert (row.status, row.reason) == ("rejected" if code else "applied", code)
     assert bool(row.note) == bool(code)
+    if code == "UNSEEN":
+        assert "-90 to -80 m ahead of frame 0 and -2 to 2 m left, is never in view" in row.note
 
 
 def test_a_relabelling_of_frames_without_maps_is_not_judged(road_scene, base):

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -241,6 +242,45 @@ def test_a_recording_that_is_too_short_names_those_that_are_not(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_recording_goes_on_with_predicted_labels_if_told_to(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    told = {
+        "sequences": ("recorded",), "frames": 22, "predict": True, "drive_on_mps": 9.0,
+        "chunk_length": 2, "part_frames": 4,
+    }  # fmt: skip
+    whole = tmp_path / "whole"
+    _, made = synthesize(base, checkpoint, whole, **told)
+    drawn = rows(made, "recorded")
+    assert [frame.frame_index for frame in drawn] == list(range(22))
+    foretold = [frame.models["semantic"] == "geometry from frame 11" for frame in drawn[12:]]
+    assert all(foretold)
+    assert all(frame.flow is not None and frame.ego is not None for frame in drawn[12:])
+    assert drawn[21].ego is not None
+    assert drawn[21].ego.speed_mps == 9.0
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **told)
+    check_stopped(stopped, whole, stops=(9, 15))
+    with pytest.raises(StoreError, match=r"drive_on_mps 9\.0 → 3\.0"):
+        run_synthesize(configured(base, checkpoint, whole, **told | {"drive_on_mps": 3}), Silent())
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"predict": True, "presets": ("add_truck",)}, "edits are made on recorded frames alone"),
+        ({"drive_on_mps": 9.0}, "drive_on_mps: tells how predicted frames go on; add predict=true"),
+        ({"drive_on_rps": 0.1}, "drive_on_rps: tells how"),
+        ({"predict": True, "drive_on_mps": -1.0}, "drive_on_mps"),
+    ],
+)
+def test_contradictory_predictions_are_refused(
+    base: Path, checkpoint: Path, tmp_path: Path, told: dict[str, object], why: str
+) -> None:
+    with pytest.raises((ConfigError, ValidationError), match=re.escape(why)):
+        synthesize(base, checkpoint, tmp_path / "out", frames=13, **told)
+    assert not (tmp_path / "out").exists()
+
+
 TRUCKS = {
     "sequences": ("street-7",),
     "frames": 60,
@@ -289,6 +329,38 @@ def test_so_does_a_stopped_run_with_edits(
 ) -> None:
     stopped = configured(base, checkpoint, tmp_path / "stopped", **TRUCKS)
     check_stopped(stopped, trucks, stops=(29, 50))
+
+
+@pytest.mark.parametrize("motion", ["labels", "store"])
+def test_so_does_a_stopped_run_of_key_frames(
+    base: Path, checkpoint: Path, tmp_path: Path, motion: str
+) -> None:
+    if motion == "store":
+        checkpoint = write_carrier(tmp_path / "carrier.safetensors")
+    settings = {"sequences": ("street-7",), "frames": 20, "motion": motion, "part_frames": 4}
+    settings |= {"chunk_length": 2, "keyframe_interval": 3, "unseen_share": 0.2}
+    _, made = synthesize(base, checkpoint, tmp_path / "whole", **settings)
+    stopped = configured(base, checkpoint, tmp_path / "stopped", **settings)
+    check_stopped(stopped, tmp_path / "whole", stops=(1, 7, 15))
+    drawn = rows(made, "street-7")
+    kinds = ["filled" in frame.models.get("image", "") for frame in drawn]
+    assert kinds[:6] == [False, True, False, True, True, False]
+    recipe = json.loads(made.sequence("street-7").details["recipe"])
+    assert (recipe["keyframe_interval"], recipe["unseen_share"]) == (3, 0.2)
+
+
+def test_without_key_frames_recipes_stay_as_they_were(trucks: Path) -> None:
+    recipe = json.loads(StoreReader(trucks).sequence("street-7.add_truck").details["recipe"])
+    assert not {"keyframe_interval", "unseen_share"} & recipe.keys()
+
+
+def test_key_frames_are_refused_where_motion_is_read_off_pictures(
+    base: Path, tmp_path: Path
+) -> None:
+    config = replace(TINY, motion=replace(TINY.motion, sees_image=True))
+    sighted = save(tmp_path / "sighted.safetensors", Generator(config), "tiny", {})
+    with pytest.raises(CheckpointError, match="keyframe_interval=4, but this tiny tells motion"):
+        synthesize(base, sighted, tmp_path / "out", keyframe_interval=4)
 
 
 def test_videos_drawn_in_one_batch_are_those_drawn_one_by_one(

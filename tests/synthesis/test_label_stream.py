@@ -11,7 +11,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
-from svsdata.synthesis.label_stream import LabelStream
+from svsdata.synthesis.label_stream import Drive, LabelStream
 
 WORLD_HW, STORE_HW, NETWORK_HW = (64, 128), (64, 128), (32, 64)
 WORLD = StreetWorld(3, size_hw=WORLD_HW, fps=10.0)
@@ -93,3 +93,39 @@ def test_maps_of_some_frames_are_those_of_all(reader: StoreReader) -> None:
         assert frame.image is None
         np.testing.assert_array_equal(frame.semantic, whole[frame.frame_index].semantic)
         np.testing.assert_array_equal(frame.instance, whole[frame.frame_index].instance)
+
+
+def test_beyond_the_end_of_a_recording_frames_are_predicted_if_wanted(reader: StoreReader) -> None:
+    ahead = stream(reader, world=None, drive_on=Drive(), layers=("semantic", "instance"))
+    frames = list(ahead.frames(2, 9))
+    assert [frame.frame_index for frame in frames] == list(range(2, 9))
+    assert [frame.timestamp_us for frame in frames] == [100_000 * at for at in range(2, 9)]
+    for frame in frames[3:]:
+        assert frame.semantic is not None
+        assert frame.semantic.shape == NETWORK_HW
+        assert frame.flow is None
+        assert frame.image is None
+        assert frame.models["semantic"] == "geometry from frame 4"
+        assert frame.source == "street:seed=3"
+    (alone,) = stream(reader, world=None, drive_on=Drive()).frames(8, 9)
+    np.testing.assert_array_equal(alone.semantic, frames[-1].semantic)
+
+
+def test_the_layers_that_are_asked_for_are_predicted_too(reader: StoreReader) -> None:
+    layers = ("semantic", "instance", "flow", "occlusion")
+    (frame,) = stream(reader, world=None, drive_on=Drive(), layers=layers).frames(6, 7)
+    assert frame.flow is not None
+    assert frame.flow.shape == (*NETWORK_HW, 2)
+    assert frame.occlusion is not None
+
+
+def test_the_vehicle_drives_on_as_told(reader: StoreReader) -> None:
+    fast, standing = (
+        stream(reader, world=None, drive_on=Drive(speed_mps=speed, yaw_rate_rps=0.0))
+        for speed in (15.0, 0.0)
+    )
+    (moved,), (stays,) = fast.frames(7, 8), standing.frames(7, 8)
+    assert (moved.semantic != stays.semantic).mean() > 0.05
+    told = list(fast.glance(7))
+    assert [frame.ego.speed_mps for frame in told[5:] if frame.ego] == [15.0, 15.0]
+    assert [frame.semantic is None for frame in told] == [False] * 5 + [True] * 2

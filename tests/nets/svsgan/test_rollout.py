@@ -10,6 +10,7 @@ from svsdata.nets.svsgan.rollout import (
     begin,
     inference_copy,
     is_cut,
+    motions,
     rollout,
     step,
 )
@@ -226,3 +227,28 @@ def test_a_cut_is_where_the_maps_share_little():
     assert not is_cut(road, road)
     assert not is_cut(road, moved)
     assert is_cut(road, road.flip(1))
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 8])
+def test_motion_is_told_as_a_rollout_follows_it_without_a_picture(
+    make_generator, make_labels, chunk
+):
+    generator = make_generator("demo").eval()
+    torch.nn.init.normal_(generator.motion.head.weight, std=0.1)
+    size_hw = (50, 70)  # no multiple of the net's stride
+    videos = [
+        [LabelMaps(make_labels(1, size_hw, seed + index)) for index in range(4)] for seed in (0, 9)
+    ]
+    before, *labels = (LabelMaps.side_by_side(both) for both in zip(*videos, strict=True))
+    known = Motion(torch.ones(2, 2, *size_hw), torch.zeros(2, 1, *size_hw))
+    labels[1] = replace(labels[1], motion=known)
+    state = RolloutState(torch.zeros(2, 3, *size_hw), before)
+    with torch.no_grad():
+        followed = list(rollout(generator, state, labels, chunk=chunk))
+        told = list(motions(generator, before, labels, chunk=chunk))
+    assert len(told) == 3
+    for motion, output in zip(told, followed, strict=True):
+        torch.testing.assert_close(motion.backward_flow, output.backward_flow)
+        torch.testing.assert_close(motion.occlusion_mask, output.occlusion_mask)
+    torch.testing.assert_close(told[1].backward_flow, known.backward_flow)
+    assert told[0].backward_flow.abs().max() > 0.01

@@ -1,0 +1,65 @@
+"""Values of the edit language: numbers that may be drawn from a span, pairs, names."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+
+def as_span(value: object) -> tuple[Any, Any]:
+    """Read one number, or the two that it is drawn from.
+
+    Raises:
+        PydanticCustomError: If it is something else.
+    """
+    if _is_number(value):
+        return value, value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
+        return value[0], value[1]
+    raise PydanticCustomError("span", "expected a number or two")
+
+
+def as_pair(value: object) -> tuple[Any, Any]:
+    """Read two numbers.
+
+    Raises:
+        PydanticCustomError: If it is something else.
+    """
+    if _is_number(value):
+        raise PydanticCustomError("pair", "expected two numbers")
+    try:
+        return as_span(value)
+    except PydanticCustomError as error:
+        raise PydanticCustomError("pair", "expected two numbers") from error
+
+
+def as_names(value: object) -> tuple[Any, ...]:
+    """Read one name, or a list of them.
+
+    Raises:
+        PydanticCustomError: If it is something else.
+    """
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and names and all(isinstance(it, str) for it in names):
+        return tuple(names)
+    raise PydanticCustomError("names", "expected a name or a list of names")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _in_order(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"the low end {span[0]:g} comes first, then the high end {span[1]:g}")
+    return span
+
+
+Span = Annotated[tuple[float, float], BeforeValidator(as_span), AfterValidator(_in_order)]
+"""A number, or the two ends it is drawn from."""
+
+Pair = Annotated[tuple[float, float], BeforeValidator(as_pair)]
+"""Two numbers."""
+
+Names = Annotated[tuple[str, ...], BeforeValidator(as_names)]
+"""One name or a list of them."""

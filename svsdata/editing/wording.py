@@ -1,0 +1,112 @@
+"""What the words of an edit must say together: what its operation needs, what means nothing."""
+
+from itertools import pairwise
+
+from svsdata.editing.language import LANE_WIDTH_M, LANES_M, At, Edit, Region
+from svsdata.errors import EditPlanError
+
+# What an operation cannot do without, and what else it may say.
+_COMMON = ("id", "op", "checks", "frames")
+_NEEDED = {
+    "add": ("class",),
+    "remove": ("target",),
+    "replace": ("target", "class"),
+    "shift": ("target", "by_m"),
+    "retime": ("target", "by_s"),
+    "relabel": ("region", "from", "to"),
+}
+_ALLOWED = {
+    "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
+    "remove": ("fill", "enter"),
+    "replace": ("size_m", "shape", "anchor", "fill", "enter"),
+    "shift": ("shape", "fill", "enter"),
+    "retime": ("shape", "fill", "enter"),
+    "relabel": (),
+}
+_SPEEDS = ("constant", "follow_road", "cross")
+_HEADINGS = ("static", "constant")
+
+
+def check_wording(edit: Edit, where: str) -> None:
+    """Refuse words that an operation lacks or has no use for."""
+    said = {Edit.model_fields[name].alias or name for name in edit.model_fields_set}
+    for word in _NEEDED[edit.op]:
+        if word not in said or getattr(edit, _field_of(word)) is None:
+            raise EditPlanError(f"{where} with op '{edit.op}' needs '{word}'")
+    for word in sorted(said - {*_COMMON, *_NEEDED[edit.op], *_ALLOWED[edit.op]}):
+        raise EditPlanError(f"{where}: '{word}' means nothing to op '{edit.op}'")
+    if edit.shape.source == "own" and edit.op not in ("shift", "retime"):
+        raise EditPlanError(f"{where}: what op '{edit.op}' draws has no outline of its own")
+    if edit.op == "add":
+        _check_motion(edit, where)
+    if edit.region is not None:
+        _check_region(edit.region, where)
+    if edit.at is not None:
+        _check_place(edit.at, where)
+    if edit.op == "relabel" and edit.to_class in edit.from_classes:
+        raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
+    first, last = edit.frames.start, edit.frames.end
+    if isinstance(first, int) and isinstance(last, int) and last < first:
+        raise EditPlanError(f"{where}: frames from {first} to {last} are none")
+
+
+def _field_of(word: str) -> str:
+    names = {field.alias: name for name, field in Edit.model_fields.items() if field.alias}
+    return names.get(word, word)
+
+
+def _check_motion(edit: Edit, where: str) -> None:
+    motion, model = edit.motion, edit.motion.model
+    takes_place = model not in ("beside_ego", "file")
+    if (edit.at is not None) != takes_place and model != "like":
+        raise EditPlanError(
+            f"{where} needs 'at', or motion 'beside_ego' with waypoints or 'file', not both"
+        )
+    if not takes_place and len(motion.waypoints) < 2:
+        raise EditPlanError(f"{where}: '{model}' needs two waypoints or more")
+    if takes_place and motion.waypoints:
+        raise EditPlanError(f"{where}: 'waypoints' mean nothing to motion '{model}'")
+    seconds = [point.s for point in motion.waypoints]
+    if any(later <= earlier for earlier, later in pairwise(seconds)):
+        raise EditPlanError(
+            f"{where}: the seconds of its waypoints must grow from each to the next"
+        )
+    if (motion.like is not None) != (model == "like"):
+        raise EditPlanError(f"{where}: motion 'like' names whom: like: SELECTOR")
+    if (motion.file is not None) != (model == "file"):
+        raise EditPlanError(f"{where}: motion 'file' names a table: file: TRACK.csv")
+    if model in _SPEEDS and motion.speed_mps == (0.0, 0.0):
+        raise EditPlanError(
+            f"{where}: motion '{model}' needs 'speed_mps'; what stands is motion 'static'"
+        )
+    for word, models in (("speed_mps", _SPEEDS), ("heading_deg", _HEADINGS)):
+        if model not in models and getattr(motion, word) != (0.0, 0.0):
+            known = " and ".join(filter(None, (", ".join(models[:-1]), models[-1])))
+            raise EditPlanError(
+                f"{where}: '{word}' means nothing to motion '{model}', only to {known}"
+            )
+
+
+def _check_place(at: At, where: str) -> None:
+    if at.left_m is None and at.lane is None:
+        raise EditPlanError(f"{where}: 'at' needs 'left_m' or 'lane'")
+    if at.left_m is not None and at.lane is not None:
+        right, left = (LANES_M[at.lane] + side * LANE_WIDTH_M / 2 for side in (-1, 1))
+        if not right <= at.left_m[0] <= at.left_m[1] <= left:
+            raise EditPlanError(
+                f"{where}: lane '{at.lane}' is {right:g} to {left:g} m left of the vehicle's path, "
+                f"'left_m' {at.left_m[0]:g} to {at.left_m[1]:g}; leave one out"
+            )
+
+
+def _check_region(region: Region, where: str) -> None:
+    strip = (region.along_m, region.left_m)
+    is_strip = None not in strip
+    if is_strip == bool(region.polygon_ground_m) or (not is_strip and strip != (None, None)):
+        raise EditPlanError(
+            f"{where}: a region is 'polygon_ground_m', or 'along_m' and 'left_m', not both"
+        )
+    if not is_strip and len(region.polygon_ground_m) < 3:
+        raise EditPlanError(f"{where}: a polygon has three corners or more")
+    if any(span is not None and span[0] >= span[1] for span in strip):
+        raise EditPlanError(f"{where}: the low end of 'along_m' and 'left_m' comes first")
