@@ -27,6 +27,7 @@ from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
+from svsdata.training.class_colours import is_of_class
 from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
 from svsdata.training.previews import PREVIEW_FRAMES, Preview, roll_out
 from svsdata.training.processes import Share, check_shares, joined
@@ -46,7 +47,8 @@ class TrainResult(BaseModel):
     """Steps that this call took; 0 when nothing was left to do."""
     checkpoint: Path
     figures: dict[str, float]
-    """Means over the last logged steps; empty when nothing was left to do."""
+    """Means over the last logged steps, but for those of single classes, which ``stats.jsonl`` has;
+    empty when nothing was left to do."""
 
 
 def run_train(
@@ -143,7 +145,7 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
         steps=total,
         steps_done_now=max(total - first_step, 0),
         checkpoint=checkpoint_folders(config.run)[-1],
-        figures=figures,
+        figures={name: value for name, value in figures.items() if not is_of_class(name)},
     )
 
 

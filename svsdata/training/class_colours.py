@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+_MEAN = "colour/mean"
 _LEVELS = 127.5
 """Of 255, a unit of images in [-1, 1]."""
 
@@ -51,4 +52,9 @@ def colour_figures(sums: Tensor, names: Sequence[str | None]) -> dict[str, float
     }
     if not figures:
         return {}
-    return {"colour/mean": sum(figures.values()) / len(figures), **figures}
+    return {_MEAN: sum(figures.values()) / len(figures), **figures}
+
+
+def is_of_class(figure: str) -> bool:
+    """Tell whether a figure of that name is of a single class."""
+    return figure.startswith("colour/") and figure != _MEAN

@@ -94,6 +94,7 @@ def test_a_run_leaves_config_figures_preview_and_checkpoint(whole):
     colours = {name for name in stats_of(run)[0] if name.startswith("colour/")}
     shown = ("mean", "road", "building", "vegetation", "sky", "car")
     assert colours == {f"colour/{name}" for name in shown}
+    assert {name for name in result.figures if name.startswith("colour/")} == {"colour/mean"}
     preview, _ = sorted((run / "previews").iterdir(), reverse=True)
     strip = decode_image(preview.read_bytes(), "preview")
     assert strip.shape == (64 * 4, 128 * 4, 3)
