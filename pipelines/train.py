@@ -157,7 +157,7 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
     with nothing_kept():
         _check_places(config)
         plan = plan_training(config, progress)
-        sizes = {f"{phase.size_hw[1]}x{phase.size_hw[0]}": None for phase in config.phases}
+        sizes = {f"{phase.seen_hw[1]}x{phase.seen_hw[0]}": None for phase in config.phases}
         progress.note(
             f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
             "need minutes where the network is large and there is no GPU"
@@ -229,8 +229,15 @@ def _steps(
     """Yield the steps from ``first_step`` on with their round and its clips, read ahead."""
 
     def load(round_: Round) -> ClipBatch:
-        clips = plan.sampler.clips(round_, flips=config.flips)
-        return load_clips(plan.reader, clips[share.rows(len(clips))], size_hw=round_.phase.size_hw)
+        clips, phase = plan.sampler.clips(round_, flips=config.flips), round_.phase
+        mine = clips[share.rows(len(clips))]
+        return load_clips(
+            plan.reader,
+            mine,
+            size_hw=phase.size_hw,
+            crop_hw=phase.crop_hw,
+            guided=_shows_guidance(round_, config),
+        )
 
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
     for round_, batch in prefetched(load, left):
@@ -245,12 +252,22 @@ def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]
     A clip's first frame is the reference, or, in some rounds, generated like the others; motion
     is learned from the second on.
     """
-    draws = generator(config.seed, "reference", round_.first_clip)
-    has_reference = round_.phase.learns == "motion" or draws.random() >= config.reference_free
-    first = 1 if has_reference else 0
+    first = 1 if _has_reference(round_, config) else 0
     start = first + (step - round_.first_step) * config.backprop_frames
     stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
     return start, stop
+
+
+def _has_reference(round_: Round, config: TrainConfig) -> bool:
+    """Tell whether a round's clips begin with a recorded frame."""
+    draws = generator(config.seed, "reference", round_.first_clip)
+    return round_.phase.learns == "motion" or draws.random() >= config.reference_free
+
+
+def _shows_guidance(round_: Round, config: TrainConfig) -> bool:
+    """Tell whether recorded colours guide a round's clips; not those that chose their own."""
+    draws_pictures = round_.phase.learns != "motion"
+    return config.network.guidance and draws_pictures and _has_reference(round_, config)
 
 
 def _gives_motion(round_: Round, config: TrainConfig) -> bool:
@@ -264,7 +281,9 @@ def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int
     recording = plan.recordings[0]
     num_frames = min(recording.num_frames, num_frames)
     clip = Clip(recording.sequence_id, 0, num_frames, flip=False)
-    batch = to_device(load_clips(plan.reader, [clip], size_hw=phase.size_hw), learner.device)
+    guided = learner.average.config.sees_guidance
+    loaded = load_clips(plan.reader, [clip], size_hw=phase.size_hw, guided=guided)
+    batch = to_device(loaded, learner.device)
     with learner.autocast():
         return roll_out(
             learner.average, batch, plan.reader.info.label_set, with_edges=plan.uses_edges

@@ -121,7 +121,14 @@ def estimate_training(
     progress.start("measure", len(kinds), unit="kinds of step")
     for kind, phase in kinds.items():
         clips = _first_clips(plan, phase, config.backprop_frames, processes)
-        batch = to_device(load_clips(plan.reader, clips, size_hw=phase.size_hw), device)
+        loaded = load_clips(
+            plan.reader,
+            clips,
+            size_hw=phase.size_hw,
+            crop_hw=phase.crop_hw,
+            guided=config.network.guidance,
+        )
+        batch = to_device(loaded, device)
         seconds[kind] = _seconds_of_step(phase, trial.step, batch, config.backprop_frames)
         if _size(phase) not in preview_s:
             preview_s[_size(phase)] = _seconds_of_preview(plan, phase, trial.preview)
@@ -148,7 +155,7 @@ _Size: TypeAlias = tuple[tuple[int, int], int]
 
 def _kind(phase: Phase) -> _Kind:
     """Return what the time of a step depends on."""
-    return phase.size_hw, phase.batch_size, phase.extra_blocks, phase.learns
+    return phase.seen_hw, phase.batch_size, phase.extra_blocks, phase.learns
 
 
 def _size(phase: Phase) -> _Size:
@@ -162,7 +169,7 @@ def _phase_estimate(span: Span, seconds: dict[_Kind, float]) -> PhaseEstimate:
         first_step=span.first_step,
         steps=span.end_step - span.first_step,
         clip_frames=phase.clip_frames,
-        size_hw=phase.size_hw,
+        size_hw=phase.seen_hw,
         batch_size=phase.batch_size,
         step_s=seconds[_kind(phase)],
     )
@@ -174,7 +181,10 @@ def _first_clips(
     """Return what a process has of a step, no longer than a step looks back."""
     num_frames = min(phase.clip_frames, HISTORY_FRAMES + backprop_frames)
     num_clips = phase.batch_size // processes
-    return [plan.sampler.clip(i, num_frames, flips=False) for i in range(num_clips)]
+    return [
+        plan.sampler.clip(i, num_frames, flips=False, margin_hw=phase.margin_hw)
+        for i in range(num_clips)
+    ]
 
 
 def _seconds_of_step(
@@ -212,7 +222,7 @@ def _checkpoint_bytes(state: TrainingState, phases: Sequence[Phase]) -> int:
     tensors = [t for network in state.networks.values() for t in network.state_dict().values()]
     for optimizer in state.optimizers.values():
         tensors += [t for moments in optimizer.state.values() for t in moments.values()]
-    past = max(phase.batch_size * math.prod(phase.size_hw) for phase in phases)
+    past = max(phase.batch_size * math.prod(phase.seen_hw) for phase in phases)
     return past * HISTORY_FRAMES * 3 * 4 + sum(
         t.numel() * t.element_size() for t in (*tensors, *average.values())
     )

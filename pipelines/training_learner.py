@@ -58,6 +58,8 @@ class Learner:
     """What the phase trains."""
     share: Share
     """Of a step's clips that this process has."""
+    watched_classes: tuple[str | None, ...]
+    """Names by id of the classes whose colours are told; None is a void one."""
 
     @property
     def device(self) -> torch.device:
@@ -111,10 +113,11 @@ def build_learner(
     Raises:
         SvsDataError: If weights are missing or do not fit.
     """
+    label_set = plan.reader.info.label_set
     networks = build_networks(config, plan, extra_blocks=extra_blocks)
     average = copy.deepcopy(networks.generator).eval()
     if config.start_from is not None and not checkpoint_folders(config.run):
-        start_from(config.start_from, networks, average, plan.reader.info.label_set, progress)
+        start_from(config.start_from, networks, average, label_set, progress)
     device, dtype = chosen_device(config.device), autocast_dtype(config)
     return Learner(
         networks,
@@ -126,6 +129,7 @@ def build_learner(
         extra_blocks,
         "all",
         share,
+        tuple(None if it.id in label_set.void_ids else it.name for it in label_set.labels),
     )
 
 

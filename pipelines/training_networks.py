@@ -9,6 +9,7 @@ from torch.optim import Adam, Optimizer
 
 from svsdata.checkpoints.feature_weights import read_weights
 from svsdata.nets.features.vgg import vgg_from_state_dict
+from svsdata.nets.initial_weights import draw_weights
 from svsdata.nets.models import (
     build_generator,
     build_image_discriminator,
@@ -38,7 +39,11 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
         torch.manual_seed(derived_seed(config.seed, "weights"))
         generator = _generator(config, plan, extra_blocks)
         image_discriminator = build_image_discriminator(
-            config.model, num_classes, edges=plan.uses_edges, width=config.width
+            config.model,
+            num_classes,
+            edges=plan.uses_edges,
+            width=config.width,
+            patch_heads=config.loss_weights.patch_heads > 0,
         )
         video_discriminators = tuple(
             VideoDiscriminator(
@@ -51,13 +56,21 @@ def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int
             )
             for discriminator in video_discriminator_configs(config.model, width=config.width)
         )
+        for discriminator in (image_discriminator, *video_discriminators):
+            draw_weights(discriminator, config.initial_weights)
     recompute = Recompute(enabled=config.checkpoint_activations)
     judge: ImageJudge
     if isinstance(image_discriminator, ImageDiscriminator):
         void = torch.tensor(
             [id_ in label_set.void_ids for id_ in range(num_classes)], device=device
         )
-        judge = OasisJudge(image_discriminator, void, config.max_class_weight, recompute)
+        judge = OasisJudge(
+            image_discriminator,
+            void,
+            config.max_class_weight,
+            recompute,
+            aligns=config.loss_weights.alignment > 0,
+        )
     else:
         judge = PatchJudge(image_discriminator, config.video_gan, recompute)
     networks = Networks(generator, judge, video_discriminators)
@@ -87,7 +100,9 @@ def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Vi
         width=config.width,
         foreground=tuple(label.id for label in label_set.labels if label.name == "car"),
     )
-    return build_generator(changed_config(model, **config.network.model_dump()))
+    generator = build_generator(changed_config(model, **config.network.model_dump()))
+    draw_weights(generator, config.initial_weights)
+    return generator
 
 
 def place(network: nn.Module, device: torch.device) -> None:

@@ -89,6 +89,8 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         )
     if not uses_flow and (config.loss_weights.flow or config.loss_weights.consistency):
         progress.note("the store has no flow: motion is learned from the photometric loss alone")
+    if config.network.guidance:
+        _check_guidance(config, reader, recordings)
     spans = timetable(
         phases,
         clips_per_epoch=sampler.clips_per_epoch,
@@ -104,6 +106,24 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         uses_edges=config.instance_edges and "instance" in reader.info.modalities,
         uses_flow=uses_flow,
     )
+
+
+def _check_guidance(
+    config: TrainConfig, reader: StoreReader, recordings: tuple[Recording, ...]
+) -> None:
+    """Refuse a store whose frames cannot tell where points of the world are."""
+    first = next(reader.read(recordings[0].sequence_id, 0, 1, layers=()))
+    known = {
+        "flow": "flow" in reader.info.modalities,
+        "camera": first.camera is not None,
+        "ego motion": first.ego is not None,
+    }
+    missing = [name for name, is_there in known.items() if not is_there]
+    if missing:
+        raise ConfigError(
+            f"network.guidance needs flow, camera and ego motion, and store '{config.store}' has "
+            f"no {' and no '.join(missing)}; label it with flow, or leave network.guidance out"
+        )
 
 
 def checkpoint_info(
@@ -128,11 +148,13 @@ def checkpoint_info(
 
 def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
     """Refuse sizes that fit neither store nor networks, and what a network cannot do."""
-    if config.model == "A" and config.loss_weights.labelmix:
-        raise ConfigError(
-            "LabelMix needs a discriminator that segments, model A has one of patches; "
-            "set loss_weights.labelmix=0 or train model B"
-        )
+    needing = {"labelmix": "LabelMix", "patch_heads": "patch heads", "alignment": "alignment"}
+    for name, term in needing.items():
+        if config.model == "A" and getattr(config.loss_weights, name):
+            raise ConfigError(
+                f"{term}: needs a discriminator that segments, model A has one of patches; "
+                f"set loss_weights.{name}=0 or train model B"
+            )
     shape = changed_config(model_config(config.model, 1), **config.network.model_dump())
     reader = f"model {config.model}"
     reader += " with network.motion_sees_image" if config.network.motion_sees_image else ""
@@ -144,6 +166,11 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
     most = 0
     for phase in config.phases:
         _check_size(config.model, phase, store_hw)
+        if phase.crop_hw is not None and shape.sees_position:
+            raise ConfigError(
+                f"a phase has crop_hw, and model {config.model} tells near from far by where in "
+                "the frame a pixel lies: train another model, or whole frames"
+            )
         if phase.extra_blocks < most:
             raise ConfigError(
                 f"a phase has {phase.extra_blocks} extra_blocks after one with {most}; generators "
@@ -174,6 +201,12 @@ def _check_size(model: str, phase: Phase, store_hw: tuple[int, int]) -> None:
             f"a phase trains at {width}x{height}, the store holds {store_hw[1]}x{store_hw[0]}, "
             f"another aspect ratio; {_advice_of_shape(phase, store_hw, multiple)}"
         )
+    if min(phase.margin_hw) < 0:
+        raise ConfigError(
+            f"a phase has crop_hw {list(phase.seen_hw)}, larger than its size_hw [{height}, "
+            f"{width}]: rows and columns of a crop lie inside the frame"
+        )
+    height, width = phase.seen_hw
     if height % multiple or width % multiple:
         raise ConfigError(
             f"a phase trains at {width}x{height}: model {model} needs sides that are "
@@ -228,7 +261,7 @@ def _check_terms(config: TrainConfig, *, uses_flow: bool) -> None:
     """Refuse a phase with steps that would have nothing to learn from."""
     weights = config.loss_weights
     motion = ["warp", "occlusion", *(["flow"] if uses_flow else [])]
-    pictures = ["image_adversarial", "feature_matching", "pixel"]
+    pictures = ["image_adversarial", "feature_matching", "pixel", "patch_heads", "alignment"]
     pictures += ["consistency"] if uses_flow else []
     pictures += ["perceptual"] if config.perceptual_weights is not None else []
     for phase in config.phases:

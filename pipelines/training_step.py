@@ -15,6 +15,7 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_learner import Learner
 from svsdata.randomness import derived_seed
 from svsdata.training.chunks import Chunk, by_clip, images_before, perturb
+from svsdata.training.class_colours import colour_figures, colour_sums
 from svsdata.training.ema import decay_at, update_average
 from svsdata.training.guards import check_finite, gradient_norm
 from svsdata.training.processes import Share
@@ -87,6 +88,9 @@ def train_step(
     figures = {f"loss/{name}": values[name] for name in (*judged, *terms)} | gradients
     figures["loss/generator"] = sum(values[name] for name in terms)
     figures |= _mean_occlusion(output.occlusion_mask, share)
+    names = learner.watched_classes
+    sums = colour_sums(output.image, chunk.real, chunk.semantic, len(names))
+    figures |= colour_figures(share.summed(sums), names)
     figures["time/step_s"] = time.monotonic() - began
     generated = by_clip(output.image, len(past))
     # contiguous: a resumed step must see the memory layout that an uninterrupted one sees

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,7 +89,8 @@ class LabelSet:
 
     def colorize(self, semantic_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Paint a (H, W) map of this set as (H, W, 3) uint8 RGB, for people to look at."""
-        return self.palette.take(semantic_map, axis=0)
+        ids = np.ascontiguousarray(semantic_map, np.uint8)
+        return np.asarray(cv2.applyColorMap(ids, self.palette[:, None]), np.uint8)
 
     def check(self, semantic_map: NDArray[np.uint8], where: str) -> None:
         """Refuse ids outside the set.

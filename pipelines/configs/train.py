@@ -34,9 +34,18 @@ class LossWeights(StageConfig):
     paper, stands in where no perceptual weights are."""
     consistency: float = Field(0.0, ge=0)
     """Distance to the previous generated frame, warped by the store's flow; vid2vid's, 10 there."""
+    guidance: float = Field(20.0, ge=0)
+    """Distance to what guidance shows, where it shows anything; needs ``network.guidance``.
+    World-consistent vid2vid's; not in the paper."""
     labelmix: float = Field(0.0, ge=0)
     """Consistency of the image discriminator under LabelMix, OASIS' own, 5 there on Cityscapes; not
     in the paper. Of no use to model A, whose discriminator does not segment."""
+    patch_heads: float = Field(0.0, ge=0)
+    """Hinge loss of two heads on the image discriminator that judge patches; above 0 gives it those
+    heads. DP-GAN's, 1 there; not in the paper, and not for model A."""
+    alignment: float = Field(0.0, ge=0)
+    """Squared distance of the image discriminator's later features to the real frame's; DP-GAN's, 1
+    there; not in the paper, and not for model A."""
 
 
 class NetworkChanges(StageConfig):
@@ -51,6 +60,10 @@ class NetworkChanges(StageConfig):
     motion_sees_image: bool = False
     """The motion network sees the previous image beside the labels, whose texture may tell motion
     where labels do not. Then it cannot be learned first, nor be given."""
+    guidance: bool = False
+    """The finest blocks are shown the colours that the standing world had when it was first seen,
+    also where something has hidden it since (world-consistent vid2vid). Needs a store with flow,
+    camera and ego motion, in training and in synthesis."""
 
 
 _LENGTHS = (6, 12, 24, 30)
@@ -87,6 +100,10 @@ class TrainConfig(StageConfig):
     """What the generator has otherwise than its model."""
     width: float = Field(1.0, gt=0)
     """Factor of the channels of all networks: below 1 for less memory, or to try things out."""
+    initial_weights: Literal["torch", "xavier", "normal"] = "torch"
+    """What a run begins with. ``torch``: convolutions uniform by fan-in. ``xavier``: normal with
+    gain 0.02, as SPADE and OASIS do. ``normal``: standard deviation 0.02, as vid2vid does. The
+    paper says nothing; what starts at zero or as a blend does so in all."""
     start_from: Path | None = None
     """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
     instead of random ones; what does not fit is told. None: random weights from the seed."""
@@ -186,7 +203,8 @@ def _presets() -> dict[str, dict[str, object]]:
         "carry": _carry(),
         "cityscapes": _paper((256, 512)),
         "kitti360": _paper((128, 512)),
-        "recommended": _paper((256, 512)) | {"loss_weights": LossWeights(labelmix=5.0)},
+        "recommended": _paper((256, 512))
+        | {"loss_weights": LossWeights(labelmix=5.0), "initial_weights": "xavier"},
     }
 
 

@@ -82,6 +82,11 @@ def save_program(
             f"a generator of model {info.model} cannot be exported: only SVS-GAN's can, not "
             "vid2vid's (A and B); train another model (see 'svsdata model table')"
         )
+    if generator.config.sees_guidance:
+        raise CheckpointError(
+            "a generator with guidance cannot be exported: a program of one frame keeps no memory "
+            "of the world; export one that was trained with network.guidance=false"
+        )
     least = 2 * generator.config.size_multiple
     if min(size_hw) < least:
         raise CheckpointError(

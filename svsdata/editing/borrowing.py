@@ -9,7 +9,6 @@ from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.editing.shape_matching import Match, best_match, stand_of, views_of
-from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError
 
 NO_DONOR = "drawn as a solid: no donor of the library fits it"
@@ -50,11 +49,10 @@ def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Plann
 
 def match_of(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> Match | None:
     """Find the donor for a row of a plan that draws; None where none fits."""
-    kind = OBJECT_KINDS[row.class_name]
-    parts = kind.build(*row.size_m, 0.0)
+    parts = row.solid(0.0)
     stands = [stand_of(plan.camera, parts, pose) for pose in row.poses]
     is_known = np.array([stand is not None for stand in stands])
-    if kind.class_names != (kind.name,) or not is_known.any():
+    if len(row.class_names) > 1 or not is_known.any():
         return None
     known_depths = [stand.depth_m for stand in stands if stand is not None]
     frames = np.arange(len(stands))

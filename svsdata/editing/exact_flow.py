@@ -18,7 +18,6 @@ from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.painting import EditFrame, Maps
 from svsdata.editing.placement import pose_step, seen_from, turned
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
-from svsdata.editing.shapes import solid_of
 from svsdata.editing.surfaces import (
     Stance,
     Surface,
@@ -182,7 +181,7 @@ def stance_of(row: PlannedEdit, frame_index: int, plan: EditPlan) -> Stance:
         before = world[:1] + step * (world[1] - world[0])
         pose = seen_from(before, plan.ego[[frame_index]])[0]
         travelled = way[0] + step * (way[two[1]] - way[0])
-    parts, rest = (solid_of(row.class_name, row.size_m, way) for way in (travelled, 0.0))
+    parts, rest = (row.solid(float(way)) for way in (travelled, 0.0))
     return Stance(plan.camera_at(frame_index), parts, rest, pose)
 
 

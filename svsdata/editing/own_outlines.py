@@ -17,10 +17,10 @@ from svsdata.editing.language import Edit
 from svsdata.editing.placement import RoadPath, seen_from
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.scene import Scene
-from svsdata.editing.shape_harvest import DONOR_CLASSES, Harvest, Moment
+from svsdata.editing.shape_harvest import Harvest, Moment
 from svsdata.editing.shape_library import DonorTrack, ShapeLibrary
 from svsdata.editing.shape_matching import stand_of, views_of
-from svsdata.editing.shapes import solid_of
+from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.records import Frame
 
 NEVER_WHOLE = "drawn as a solid: it is never seen whole"
@@ -62,8 +62,9 @@ class OwnOutlines:
         return replace(plan, rows=tuple(rows))
 
     def _asks(self, row: PlannedEdit) -> bool:
+        # A rider and his vehicle are two outlines.
         is_asked = row.is_live and row.draws and row.edit_id in self._asking
-        return is_asked and row.class_name in DONOR_CLASSES
+        return is_asked and len(row.class_names) == 1
 
     def _look_at(self, instance_ids: set[int]) -> None:
         """Take the outlines of objects where they are whole."""
@@ -72,7 +73,7 @@ class OwnOutlines:
             self._moments[instance_id] = []
             for index in self._promising(instance_id):
                 wanted[index].append(instance_id)
-        harvest = Harvest(self._scene.camera, self._scene.label_set, DONOR_CLASSES)
+        harvest = Harvest(self._scene.camera, self._scene.label_set, tuple(OBJECT_KINDS))
         for frame in self._frames_at(sorted(wanted)) if wanted else ():
             if frame.semantic is None or frame.instance is None:
                 continue
@@ -116,7 +117,7 @@ class OwnOutlines:
             return None
         frames = np.array([moment.frame_index for moment in moments])
         poses = seen_from(track.at(frames.astype(np.float64), scene.fps), plan.ego[frames])
-        parts = solid_of(row.class_name, row.size_m, 0.0)
+        parts = row.solid(0.0)
         stands = [
             stand_of(plan.camera_at(frame), parts, pose)
             for frame, pose in zip(frames.tolist(), poses, strict=True)

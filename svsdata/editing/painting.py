@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from svsdata.editing.fill import Hole
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.shapes import OBJECT_KINDS, Silhouette, placed, silhouette, solid_of
+from svsdata.editing.shapes import Silhouette, placed, silhouette
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
@@ -164,10 +164,9 @@ class Painter:
     def _outline(self, row: PlannedEdit, frame_index: int) -> Silhouette | None:
         """Draw the whole of an object; None out of view."""
         step, camera = frame_index - row.first_frame, self._view.camera
-        kind = OBJECT_KINDS[row.class_name]
-        parts = solid_of(row.class_name, row.size_m, row.travelled_m[step])
+        parts = row.solid(float(row.travelled_m[step]))
         if row.shape is None:
-            return silhouette(camera, parts, kind.class_names, row.poses[step])
+            return silhouette(camera, parts, row.class_names, row.poses[step])
         return row.shape.drawn(step, camera, parts, row.poses[step])
 
     def _order(self, frame: Frame, maps: Maps, hole: Hole | None) -> _Order:
@@ -205,7 +204,7 @@ class Painter:
 
     def _paint(self, layer: Layer, frame_index: int, maps: Maps) -> EditFrame:
         row, rect, is_visible = layer.row, layer.rect, layer.is_visible
-        names = OBJECT_KINDS[row.class_name].class_names
+        names = row.class_names
         for number, (name, instance_id) in enumerate(zip(names, row.instance_ids, strict=True), 1):
             is_part = is_visible & (layer.part_index == number) if len(names) > 1 else is_visible
             np.copyto(maps.semantic[rect.slices], self._label_set.label(name).id, where=is_part)

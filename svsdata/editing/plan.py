@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from svsdata.editing.language import Checks, Op
 from svsdata.editing.placement import Poses
 from svsdata.editing.shape_matching import BorrowedShape
-from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.shapes import OBJECT_KINDS, solid_of
+from svsdata.editing.solids import Part
 from svsdata.errors import EditPlanError
 from svsdata.geometry.pitch import pitched
 from svsdata.records import Camera
@@ -95,6 +96,18 @@ class PlannedEdit:
         return bool(self.instance_ids)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of the parts of what is drawn, one for each id: a parked bicycle has no rider."""
+        return OBJECT_KINDS[self.class_name].class_names[: len(self.instance_ids)]
+
+    def solid(self, travelled_m: float) -> tuple[Part, ...]:
+        """Return the parts of what is drawn, as far as it went since it set out."""
+        parts, names = solid_of(self.class_name, self.size_m, travelled_m), self.class_names
+        if names == OBJECT_KINDS[self.class_name].class_names:
+            return parts
+        return tuple(part for part in parts if part.class_name in names)
+
+    @property
     def erases(self) -> bool:
         """Whether it takes something out of the frames."""
         return bool(self.erased_ids or self.erased_class)
@@ -154,9 +167,7 @@ class EditPlan:
             name
             for row in self.rows
             if row.is_live and row.op != "remove"
-            for name in (
-                OBJECT_KINDS[row.class_name].class_names if row.draws else [row.class_name]
-            )
+            for name in (row.class_names if row.draws else [row.class_name])
         }
         return tuple(sorted(drawn))
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from svsdata.editing.additions import plan_additions
-from svsdata.editing.changes import plan_changes
+from svsdata.editing.changes import TWO_WHEELERS, plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
@@ -192,6 +192,12 @@ class _Indices:
         return chosen
 
 
+def _is_riderless(row: PlannedEdit, label_set: LabelSet) -> bool:
+    """Whether a bicycle or motorcycle that nobody sits on is moved, or replaced."""
+    classes = [label_set.labels[one // INSTANCE_BASE].name for one in row.erased_ids]
+    return len(classes) == 1 and classes[0] in TWO_WHEELERS
+
+
 def _numbered(rows: Sequence[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
     """Give what is drawn its ids: objects of the base keep theirs."""
     indices = _Indices(scene)
@@ -199,12 +205,10 @@ def _numbered(rows: Sequence[PlannedEdit], scene: Scene) -> list[PlannedEdit]:
     for row in rows:
         if row.is_live and len(row.poses):
             names = OBJECT_KINDS[row.class_name].class_names
+            if _is_riderless(row, scene.label_set):
+                names = names[:1]
             if row.op in ("shift", "retime"):
-                ids = [
-                    *row.erased_ids,
-                    *(indices.take(n, row) for n in names[len(row.erased_ids) :]),
-                ]
-                row = replace(row, instance_ids=tuple(ids[: len(names)]))
+                row = replace(row, instance_ids=row.erased_ids[: len(names)])
             else:
                 track_id = derived_seed(row.seed, scene.sequence_id, "track")
                 ids = [indices.take(name, row) for name in names]

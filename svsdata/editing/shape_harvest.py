@@ -37,6 +37,8 @@ _HOLE_SHARE = 0.02
 _AREA_SHARE, _AROUND_MOMENTS = 0.93, 5
 _FOOT_SHARE = 0.12
 _RING_PX = 2
+# Between arms and legs, and in frames of bicycles, one sees through.
+_WITH_GAPS = ("person", "bicycle", "motorcycle")
 _IN_FRONT = ("pole", "polegroup", "traffic sign", "traffic light", "fence", "guard rail")
 
 
@@ -74,7 +76,7 @@ class Harvest:
         Args:
             camera: Of all frames.
             label_set: Of the maps.
-            classes: Of ``DONOR_CLASSES``, which to take.
+            classes: Which to take; for a library those of ``DONOR_CLASSES``.
         """
         self._camera = camera
         self._class_of = {label_set.label(name).id: name for name in classes}
@@ -170,8 +172,7 @@ class Harvest:
         if self._is_covered(inside, semantic[around], instance[around], instance):
             return None
         cut = mask[y : y + high, x : x + wide]
-        if self._class_of[instance_id // INSTANCE_BASE] != "person":
-            # Between arms and legs of people there are gaps.
+        if self._class_of[instance_id // INSTANCE_BASE] not in _WITH_GAPS:
             num_px = int(cut.sum())
             cut = _without_holes(cut)
             if cut.sum() - num_px > _HOLE_SHARE * num_px:

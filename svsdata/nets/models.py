@@ -16,6 +16,9 @@ from svsdata.nets.video_generator import VideoGenerator
 MODELS = ("A", "B", *svsgan.MODELS)
 """A: vid2vid. B: vid2vid's generator with OASIS' discriminator. The others are SVS-GAN's."""
 
+_GUIDANCE_WIDTH = 32
+"""Hidden channels of what modulates by guidance."""
+
 AnyConfig: TypeAlias = GeneratorConfig | vid2vid.Vid2VidConfig
 
 
@@ -58,7 +61,12 @@ def model_config(
 
 
 def changed_config(
-    config: AnyConfig, *, fusion: Fusion | None, image_sees_occlusion: bool, motion_sees_image: bool
+    config: AnyConfig,
+    *,
+    fusion: Fusion | None,
+    image_sees_occlusion: bool,
+    motion_sees_image: bool,
+    guidance: bool = False,
 ) -> AnyConfig:
     """Return the config of a variant of a model.
 
@@ -67,11 +75,12 @@ def changed_config(
         fusion: Another fusion of generated and carried-over features; None: the model's own.
         image_sees_occlusion: The image encoder sees the occlusion mask too.
         motion_sees_image: The motion network sees the previous image too.
+        guidance: The finest blocks see what was seen of the standing world before.
 
     Raises:
         ConfigError: If the model has no such variant.
     """
-    if fusion is None and not image_sees_occlusion and not motion_sees_image:
+    if fusion is None and not (image_sees_occlusion or motion_sees_image or guidance):
         return config
     if not isinstance(config, GeneratorConfig):
         raise ConfigError("models A and B have no variants: leave the fields of 'network' out")
@@ -79,6 +88,7 @@ def changed_config(
         config,
         fusion=fusion or config.fusion,
         image_sees_occlusion=image_sees_occlusion,
+        guidance_width=_GUIDANCE_WIDTH if guidance else 0,
         motion=replace(config.motion, sees_image=motion_sees_image),
     )
 
@@ -104,13 +114,18 @@ def trusting_its_mask(generator: VideoGenerator[Any]) -> VideoGenerator[Any]:
 
 
 def build_image_discriminator(
-    model: str, num_classes: int, *, edges: bool, width: float
+    model: str, num_classes: int, *, edges: bool, width: float, patch_heads: bool = False
 ) -> ImageDiscriminator | PatchImageDiscriminator:
-    """Make the discriminator of single images that a model is trained against."""
+    """Make the discriminator of single images that a model is trained against.
+
+    That of A judges patches as it is; ``patch_heads`` adds DP-GAN's to that of the others.
+    """
     if model == "A":
         config = vid2vid.PatchImageConfig(num_classes, edges, svsgan.scaled(64, width))
         return PatchImageDiscriminator(config)
-    return ImageDiscriminator(svsgan.image_discriminator_config(model, num_classes, width=width))
+    return ImageDiscriminator(
+        svsgan.image_discriminator_config(model, num_classes, width=width, patch_heads=patch_heads)
+    )
 
 
 def image_size_multiple(model: str) -> int:

@@ -115,6 +115,16 @@ class LabelFeatures(Protocol):
     def occluded(self, where: Tensor) -> Self:
         """Have pixels generated anew, whatever the labels say: (B, 1, H, W) bool."""
 
+    def guided(self, guidance: Tensor) -> Self:
+        """Show the network what it should repeat.
+
+        Args:
+            guidance: (B, 4, H, W) float32: RGB in [-1, 1], and 1 where it is known; 0 elsewhere.
+
+        Raises:
+            ValueError: If the network sees none.
+        """
+
 
 class GeneratorShape(Protocol):
     """What must be known of a network to feed it; its config."""
@@ -130,6 +140,14 @@ class GeneratorShape(Protocol):
     @property
     def context_frames(self) -> int:
         """Past frames that it sees, with their labels: P."""
+
+    @property
+    def sees_guidance(self) -> bool:
+        """What was seen of the standing world before may be a further input."""
+
+    @property
+    def sees_position(self) -> bool:
+        """Where in the frame a pixel lies is a further input."""
 
     @property
     def labels_tell_motion(self) -> bool:

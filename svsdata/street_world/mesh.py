@@ -58,17 +58,17 @@ class Mesh:
 
 def mesh_of(faces: Sequence[Face], ranks: Sequence[float] | None = None) -> Mesh:
     """Gather faces; ``ranks`` default to 0."""
-    frames = [_texture_frame(face) for face in faces]
+    origin, s_axis, t_axis, normal = _texture_frames(faces)
     labels = np.array([face.label for face in faces], np.uint8)
     count = len(faces)
     blank = (np.nan, np.nan, np.nan)
     return Mesh(
         corners=np.concatenate([face.corners for face in faces]),
         counts=np.array([len(face.corners) for face in faces]),
-        origin=np.array([frame[0] for frame in frames]),
-        s_axis=np.array([frame[1] for frame in frames]),
-        t_axis=np.array([frame[2] for frame in frames]),
-        normal=np.array([frame[3] for frame in frames]),
+        origin=origin,
+        s_axis=s_axis,
+        t_axis=t_axis,
+        normal=normal,
         material=np.array([MATERIALS[face.material] for face in faces]),
         tint=np.array([face.tint or blank for face in faces], np.float32),
         two_sided=np.array([face.two_sided for face in faces]),
@@ -79,25 +79,37 @@ def mesh_of(faces: Sequence[Face], ranks: Sequence[float] | None = None) -> Mesh
     )
 
 
-def _texture_frame(face: Face) -> tuple[NDArray[np.float64], ...]:
-    corners = face.corners
-    along = corners[1] - corners[0]
-    along = along / np.linalg.norm(along)
-    normal = np.cross(along, corners[-1] - corners[0])
-    normal = normal / np.linalg.norm(normal)
+def _texture_frames(faces: Sequence[Face]) -> tuple[NDArray[np.float64], ...]:
+    """Return origins, s and t axes and normals, (F, 3) each; faces of as many corners at once."""
+    counts = np.array([len(face.corners) for face in faces])
+    frames = np.empty((4, len(faces), 3))
+    for count in np.unique(counts):
+        alike = np.flatnonzero(counts == count)
+        frames[:, alike] = _frames_of([faces[index] for index in alike.tolist()])
+    return tuple(frames)
+
+
+def _frames_of(faces: Sequence[Face]) -> NDArray[np.float64]:
+    """(4, N, 3) of faces of as many corners."""
+    corners = np.stack([face.corners for face in faces])
+    first = corners[:, 0]
+    along = _unit(corners[:, 1] - first)
+    normal = _unit(np.cross(along, corners[:, -1] - first))
     upward = np.cross(normal, along)
-    if face.mirrored:
-        along = -along
-    places = (corners - corners[0]) @ np.stack([along, upward], axis=1)
-    low, high = places.min(axis=0), places.max(axis=0)
-    if face.tile_m is None:
-        # The outermost hundredth stays out, so that the tile does not wrap at the face's border.
-        extent = (high - low) / 0.98
-        low = low - 0.01 * extent
-    else:
-        extent = np.array(face.tile_m)
-    origin = corners[0] + low[0] * along + low[1] * upward
-    return origin, along / extent[0], upward / extent[1], normal
+    along[[face.mirrored for face in faces]] *= -1
+    places = (corners - first[:, None]) @ np.stack([along, upward], axis=2)
+    low, high = places.min(axis=1), places.max(axis=1)
+    # The outermost hundredth stays out, so that the tile does not wrap at the face's border.
+    extent = (high - low) / 0.98
+    stretched = np.array([face.tile_m is None for face in faces])
+    low[stretched] -= 0.01 * extent[stretched]
+    extent[~stretched] = np.reshape([face.tile_m for face in faces if face.tile_m], (-1, 2))
+    origin = first + low[:, :1] * along + low[:, 1:] * upward
+    return np.stack([origin, along / extent[:, :1], upward / extent[:, 1:], normal])
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from svsdata.geometry.standing_world import empty_world
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, SemanticMap
 from svsdata.synthesis.drift import class_colours, pulled_to
+from svsdata.synthesis.guiding import Guiding, WorldWalk
 from svsdata.synthesis.keyframes import Stretch, stretches
 from svsdata.synthesis.network_input import NetworkInput, semantic_of
 from svsdata.synthesis.repair import repaired
@@ -88,6 +90,10 @@ class LongVideo:
     """Most frames from one that is drawn to the next; those between are put together of both."""
     unseen_share: float = 1.0
     """A frame between, of which the drawn ones do not show more than this share, is drawn too."""
+
+    guiding: Guiding | None = None
+    """Frames are shown what was drawn of the standing world, for a generator that sees guidance;
+    then every frame is drawn."""
 
     @property
     def chunk_frames(self) -> int:
@@ -203,6 +209,11 @@ class LongVideo:
             )
             for video, chosen in alike
         ]
+        walks = [WorldWalk(video.begun.world, self.guiding) for video, _ in alike]
+        labels = [
+            walk.guided(maps, [one.key for one in chosen])
+            for walk, maps, (_, chosen) in zip(walks, labels, alike, strict=True)
+        ]
         repeated = range(rows - len(alike))
         seen = self.generator.config.context_frames
         begin = RolloutState.side_by_side([*states, *(states[-1] for _ in repeated)], seen)
@@ -216,7 +227,8 @@ class LongVideo:
             for row, ((video, chosen), image) in enumerate(zip(alike, output.image, strict=False)):
                 stretch, last = chosen[index], index == len(chosen) - 1
                 if last or seen > 1:
-                    video.state = self._state_after(stretch.key, image, video.begun, pull=last)
+                    after = self._state_after(stretch.key, image, video.begun, pull=last)
+                    video.state = replace(after, world=walks[row].world)
                 earlier, before[row] = before[row], tensor_to_image(image)
                 for frame, picture in stretch.pictures(earlier, before[row]):
                     is_key = frame is stretch.key
@@ -257,7 +269,8 @@ class LongVideo:
         assert reference.image is not None
         image, semantic = image_to_tensor(reference.image).numpy(), semantic_of(reference)
         colours = class_colours(image, semantic, self.generator.config.num_classes)
-        return VideoState(image, semantic, reference.instance, colours)
+        world = None if self.guiding is None else empty_world(reference.ego)
+        return VideoState(image, semantic, reference.instance, colours, world=world)
 
     def _state_after(
         self, frame: Frame, drawn: Tensor, before: VideoState, *, pull: bool

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.errors import StoreError
+from svsdata.geometry.standing_world import StandingWorld
 from svsdata.records import InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours
 
@@ -24,6 +25,8 @@ class VideoState:
     """Of the last reference frame: what colours are pulled to."""
     earlier: "VideoState | None" = None
     """The frame before, for a generator that sees two."""
+    world: StandingWorld | None = None
+    """What was drawn of the standing world, for a generator that is guided by it."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays, for a store to keep."""
@@ -31,6 +34,8 @@ class VideoState:
         if self.instance is not None:
             named["instance"] = self.instance
         named |= {f"colours.{name}": value for name, value in vars(self.colours).items()}
+        if self.world is not None:
+            named |= {f"world.{name}": value for name, value in self.world.arrays().items()}
         if self.earlier is not None:
             named |= {f"earlier.{name}": value for name, value in self.earlier.arrays().items()}
         return named
@@ -46,20 +51,25 @@ class VideoState:
             colours = ClassColours(
                 **{name: named[f"colours.{name}"] for name in ClassColours.__dataclass_fields__}
             )
-            earlier = {
-                name.removeprefix("earlier."): value
-                for name, value in named.items()
-                if name.startswith("earlier.")
-            }
+            earlier = _below("earlier.", named)
+            world = _below("world.", named)
             return cls(
                 named["image"],
                 named["semantic"],
                 named.get("instance"),
                 colours,
                 cls.from_arrays(earlier) if earlier else None,
+                StandingWorld.from_arrays(world) if world else None,
             )
         except KeyError as error:
             raise StoreError(
                 f"the state of the unfinished sequence lacks {error}; another version of svsdata "
                 "wrote it: set it aside with 'svsdata store repair' and synthesize again"
             ) from error
+
+
+def _below(prefix: str, named: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)
+    }

@@ -50,6 +50,9 @@ class Chunk:
     """(N, 1, H, W) float32: 1 where it is told whether the frame before shows the pixel."""
     motion: Motion | None
     """What the generator is to follow, of the store's flow; None leaves motion to it."""
+    guidance: Tensor | None
+    """(N, 4, H, W) float32, what it should repeat: RGB in [-1, 1] and 1 where that is known, else
+    0; None where nothing is shown."""
 
 
 def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
@@ -109,6 +112,7 @@ def chunk_of(
         reliable=_rows(_reliable(batch, slice(start, stop), previous_real, real)),
         visibility_known=_rows(_visibility_known(batch, slice(start, stop))),
         motion=_motion(batch, slice(start, stop)) if gives_motion else None,
+        guidance=guidance_of(batch, slice(start, stop)),
     )
 
 
@@ -177,6 +181,18 @@ def _motion(batch: ClipBatch, frames: slice) -> Motion:
     flow, validity = _rows(batch.flow[:, frames]), _rows(batch.flow_validity[:, frames])
     occlusion = None if batch.occlusion is None else _rows(batch.occlusion[:, frames])
     return Motion.recorded(flow, validity, occlusion)
+
+
+def guidance_of(batch: ClipBatch, frames: slice) -> Tensor | None:
+    """Return the guidance of N frames, (N, 4, H, W) float32: RGB in [-1, 1], and 1 = known.
+
+    None where the batch has none.
+    """
+    if batch.guidance is None:
+        return None
+    rows = _rows(batch.guidance[:, frames])
+    known = rows[:, 3:].float()
+    return torch.cat([known * _images(rows[:, :3]), known], dim=1)
 
 
 def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from svsdata.progress import Progress
 from svsdata.randomness import generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
+from svsdata.tensors import leaves_frame
+from svsdata.training.guidance import recorded_guidance
 from svsdata.training.schedules import Round
 
 # B clips, T frames, H, W
@@ -43,6 +45,8 @@ class Clip:
     num_frames: int
     flip: bool
     """Mirror every frame of the clip left to right."""
+    corner: tuple[int, int] = (0, 0)
+    """Row and column where what is cut from its frames begins, before they are mirrored."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class ClipBatch:
     """(B, T, 1, H, W) uint8, 1 = the flow is known; zero in a frame without flow."""
     occlusion: Tensor | None
     """(B, T, 1, H, W) uint8, 1 = occluded."""
+    guidance: Tensor | None = None
+    """(B, T, 4, H, W) uint8, where it was asked for: RGB of what the clip has shown before of the
+    standing world, and 1 where that is known."""
 
 
 class ClipSampler:
@@ -88,10 +95,13 @@ class ClipSampler:
         """Clips in one pass over the recordings."""
         return len(self._slots)
 
-    def clip(self, number: int, num_frames: int, *, flips: bool) -> Clip:
+    def clip(
+        self, number: int, num_frames: int, *, flips: bool, margin_hw: tuple[int, int] = (0, 0)
+    ) -> Clip:
         """Return the clip of a number (from 0).
 
-        Its start is drawn from its slot's share of the sequence's possible starts.
+        Its start is drawn from its slot's share of the sequence's possible starts, its corner from
+        those that a margin leaves: rows and columns by which frames are larger than what is cut.
         """
         epoch, position = divmod(number, len(self._slots))
         order = generator(self._seed, "clips", epoch).permutation(len(self._slots))
@@ -99,20 +109,37 @@ class ClipSampler:
         draws = generator(self._seed, "clip", number)
         starts = recording.num_frames - num_frames + 1
         start = int((slot + draws.random()) / num_slots * starts)
-        return Clip(
-            recording.sequence_id, start, num_frames, flip=flips and bool(draws.integers(2))
-        )
+        flip = flips and bool(draws.integers(2))
+        top, left = (int(draws.integers(margin + 1)) for margin in margin_hw)
+        return Clip(recording.sequence_id, start, num_frames, flip, (top, left))
 
     def clips(self, round_: Round, *, flips: bool) -> list[Clip]:
         """Return the clips of a round."""
-        numbers = range(round_.first_clip, round_.first_clip + round_.phase.batch_size)
-        return [self.clip(number, round_.phase.clip_frames, flips=flips) for number in numbers]
+        phase = round_.phase
+        numbers = range(round_.first_clip, round_.first_clip + phase.batch_size)
+        return [
+            self.clip(number, phase.clip_frames, flips=flips, margin_hw=phase.margin_hw)
+            for number in numbers
+        ]
 
 
 def load_clips(
-    reader: StoreReader, clips: Sequence[Clip], *, size_hw: tuple[int, int]
+    reader: StoreReader,
+    clips: Sequence[Clip],
+    *,
+    size_hw: tuple[int, int],
+    crop_hw: tuple[int, int] | None = None,
+    guided: bool = False,
 ) -> ClipBatch:
     """Read clips of equal length from a store, resized to ``size_hw``.
+
+    Args:
+        reader: Of the store.
+        clips: Which.
+        size_hw: Of whole frames.
+        crop_hw: What is cut from each frame at its clip's corner; None: all of it. What comes from
+            outside the cut is occluded, where the store tells of occlusion.
+        guided: Tell what frames should repeat; needs flow.
 
     Raises:
         StoreError: If a frame is damaged or has another aspect ratio.
@@ -123,19 +150,30 @@ def load_clips(
     for clip in clips:
         stop = clip.start + clip.num_frames
         frames = reader.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
-        columns.append(_stack_frames(frames, layers, flip=clip.flip))
+        arrays: Iterable[dict[str, NDArray[Any]]]
+        if guided:
+            pairs = recorded_guidance(frames, reader.info.label_set, reader.info.fps)
+            arrays = (_frame_arrays(frame, layers) | {"guidance": it} for frame, it in pairs)
+        else:
+            arrays = (_frame_arrays(frame, layers) for frame in frames)
+        columns.append(_stacked(arrays, clip, crop_hw or size_hw))
 
     def batch(layer: str) -> Tensor:
         return torch.from_numpy(np.stack([column[layer] for column in columns]))
 
     has_flow = "flow" in layers
+    occlusion = batch("occlusion") if "occlusion" in layers else None
+    if crop_hw is not None and has_flow and occlusion is not None:
+        cut_off = leaves_frame(batch("flow").flatten(0, 1)).view(occlusion.shape)
+        occlusion = occlusion.maximum(cut_off.to(occlusion.dtype))
     return ClipBatch(
         image=batch("image"),
         semantic=batch("semantic"),
         instance=batch("instance") if "instance" in layers else None,
         flow=batch("flow") if has_flow else None,
         flow_validity=batch("flow_validity") if has_flow else None,
-        occlusion=batch("occlusion") if "occlusion" in layers else None,
+        occlusion=occlusion,
+        guidance=batch("guidance") if guided else None,
     )
 
 
@@ -173,13 +211,17 @@ def count_pixels(
     return counts[: reader.info.label_set.num_classes]
 
 
-def _stack_frames(
-    frames: Iterable[Frame], layers: Sequence[str], *, flip: bool
+def _stacked(
+    frames: Iterable[dict[str, NDArray[Any]]], clip: Clip, seen_hw: tuple[int, int]
 ) -> dict[str, NDArray[Any]]:
-    """Stack the layers of a clip over time, channels before rows."""
-    arrays = [_frame_arrays(frame, layers) for frame in frames]
+    """Stack the layers of a clip over time, channels before rows, as far as they are seen."""
+    (top, left), (height, width) = clip.corner, seen_hw
+    arrays = [
+        {name: layer[..., top : top + height, left : left + width] for name, layer in frame.items()}
+        for frame in frames
+    ]
     stacked = {name: np.stack([array[name] for array in arrays]) for name in arrays[0]}
-    if flip:
+    if clip.flip:
         stacked = {name: values[..., ::-1] for name, values in stacked.items()}
         if "flow" in stacked:
             stacked["flow"] = stacked["flow"] * _MIRRORED

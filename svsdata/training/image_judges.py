@@ -8,7 +8,7 @@ the drawn one before the blend (vid2vid). Rows of several pictures follow one an
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -47,16 +47,24 @@ class ImageJudge(Protocol):
             The discriminator's terms, weighted, and its features of the real frames.
         """
 
-    def convince(
-        self, chunk: Chunk, generated: Tensor, real_maps: RealMaps
-    ) -> tuple[Tensor, Tensor]:
-        """Return the generator's adversarial and feature matching loss, scalars.
+    def convince(self, chunk: Chunk, generated: Tensor, real_maps: RealMaps) -> dict[str, Tensor]:
+        """Return the generator's terms, scalars without weights.
 
         Args:
             chunk: As above.
             generated: (M * N, 3, H, W) with graph; losses are summed over the M pictures.
             real_maps: From ``judge``.
+
+        Returns:
+            ``image_adversarial``, ``feature_matching``, and what else the discriminator says.
         """
+
+
+class _RealMaps(NamedTuple):
+    """Of real frames: ``features`` and ``ups`` of the discriminator's scores, without graph."""
+
+    features: list[Tensor]
+    ups: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -68,11 +76,13 @@ class OasisJudge:
     """(K,) bool: classes that weigh nothing."""
     max_class_weight: float | None
     recompute: Recompute
+    aligns: bool = False
+    """DP-GAN's alignment is a term."""
 
     def judge(
         self, chunk: Chunk, generated: Tensor, *, labelmix: float, draws: torch.Generator
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Tell real frames from generated ones by segmenting them."""
+    ) -> tuple[dict[str, Tensor], "_RealMaps"]:
+        """Tell real frames from generated ones by segmenting them, and patches if asked to."""
         scores = self.recompute(self.network, torch.cat([chunk.real, generated]))
         rows = len(chunk.real)
         real_logits, fake_logits = scores.logits[:rows], scores.logits[rows:]
@@ -91,20 +101,32 @@ class OasisJudge:
                 mixed.logits, real_logits, fake_logits[:rows], self._scored(mask)
             )
             terms["labelmix"] = labelmix * difference.mean()
-        return terms, [maps[:rows].detach() for maps in scores.features]
+        if scores.patches:
+            heads = [_hinge(patches[:rows], patches[rows:]) for patches in scores.patches]
+            terms["patch_discriminator"] = torch.stack(heads).mean()
+        ups = scores.ups if self.aligns else ()
+        return terms, _RealMaps(*([it[:rows].detach() for it in m] for m in (scores.features, ups)))
 
     def convince(
-        self, chunk: Chunk, generated: Tensor, real_maps: list[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+        self, chunk: Chunk, generated: Tensor, real_maps: "_RealMaps"
+    ) -> dict[str, Tensor]:
         """Compare what it names with the labels, and its features with those of real frames."""
         pictures = len(generated) // len(chunk.real)
         scores = self.recompute(not_learning(self.network), generated)
         alpha = self._class_weights(chunk)
         semantic = self._scored(chunk.semantic).repeat(pictures, 1, 1)
-        named = losses.segmentation_loss(scores.logits, semantic, alpha).mean()
-        real = [maps.repeat(pictures, 1, 1, 1) for maps in real_maps]
-        matched = losses.feature_matching_loss(scores.features, real).mean()
-        return pictures * named, pictures * matched
+        named = losses.segmentation_loss(scores.logits, semantic, alpha)
+        real, real_ups = ([it.repeat(pictures, 1, 1, 1) for it in maps] for maps in real_maps)
+        terms = {
+            "image_adversarial": named.mean(),
+            "feature_matching": losses.feature_matching_loss(scores.features, real).mean(),
+        }
+        if self.aligns:
+            terms["alignment"] = losses.alignment_loss(scores.ups, real_ups).mean()
+        if scores.patches:
+            convinced = [losses.generator_loss(it, mode="hinge").mean() for it in scores.patches]
+            terms["patch_heads"] = torch.stack(convinced).mean()
+        return {name: pictures * term for name, term in terms.items()}
 
     def _scored(self, pixels: Tensor) -> Tensor:
         """Take the pixels (..., H, W) that the discriminator gives a score."""
@@ -114,6 +136,11 @@ class OasisJudge:
     def _class_weights(self, chunk: Chunk) -> Tensor:
         counts = chunk.class_counts[: self.network.config.num_classes]
         return losses.class_weights(counts, ignored=self.ignored, limit=self.max_class_weight)
+
+
+def _hinge(real: Tensor, generated: Tensor) -> Tensor:
+    told_real = losses.discriminator_loss(real, is_real=True, mode="hinge").mean()
+    return told_real + losses.discriminator_loss(generated, is_real=False, mode="hinge").mean()
 
 
 @dataclass(frozen=True)
@@ -141,7 +168,7 @@ class PatchJudge:
 
     def convince(
         self, chunk: Chunk, generated: Tensor, real_maps: PatchScores
-    ) -> tuple[Tensor, Tensor]:
+    ) -> dict[str, Tensor]:
         """Ask whether the patches pass for real, and compare features."""
         pictures = len(generated) // len(chunk.real)
         convinced = generated.new_zeros(())
@@ -150,7 +177,10 @@ class PatchJudge:
             convinced = convinced + losses.generator_loss(layers[-1], mode=self.mode).mean()
         real = [[maps.repeat(pictures, 1, 1, 1) for maps in layers] for layers in real_maps]
         matched = losses.patch_matching_loss(scores, real).mean()
-        return pictures * convinced, pictures * matched
+        return {
+            "image_adversarial": pictures * convinced,
+            "feature_matching": pictures * matched,
+        }
 
     def _scores(
         self, network: Callable[..., PatchScores], chunk: Chunk, images: Tensor

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy,
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image
 from svsdata.tensors import edges, tensor_to_image
-from svsdata.training.chunks import reference
+from svsdata.training.chunks import guidance_of, reference
 from svsdata.training.clips import ClipBatch
 
 PREVIEW_FRAMES = 25
@@ -76,7 +77,14 @@ def _labels(clip: ClipBatch, t: int, *, with_edges: bool) -> LabelMaps:
     borders = None
     if with_edges and clip.instance is not None:
         borders = edges(clip.instance[:, t])
-    return LabelMaps(clip.semantic[:, t], borders)
+    guidance = guidance_of(clip, slice(t, t + 1))
+    guide = None if guidance is None else partial(_recorded, guidance)
+    return LabelMaps(clip.semantic[:, t], borders, guide=guide)
+
+
+def _recorded(guidance: Tensor, previous_image: Tensor) -> Tensor:
+    """Return the guidance of recorded frames, whatever was drawn."""
+    return guidance.to(previous_image.device)
 
 
 def _picture(levels: Tensor) -> Image:

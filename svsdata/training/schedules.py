@@ -43,6 +43,19 @@ class Phase:
     as it is."""
     fade_in: bool = False
     """Let the last extra block's share of the image grow from 0 to 1 over the phase."""
+    crop_hw: tuple[Pixels, Pixels] | None = None
+    """Part of the frames that is trained on, at one place for a whole clip: less memory at the same
+    detail. None: all of them."""
+
+    @property
+    def seen_hw(self) -> tuple[int, int]:
+        """Size of what the networks see."""
+        return self.crop_hw or self.size_hw
+
+    @property
+    def margin_hw(self) -> tuple[int, int]:
+        """Rows and columns by which frames are larger than what the networks see."""
+        return self.size_hw[0] - self.seen_hw[0], self.size_hw[1] - self.seen_hw[1]
 
 
 @dataclass(frozen=True)

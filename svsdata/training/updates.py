@@ -91,6 +91,8 @@ def generate(
     features = generator.label_features(
         chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=chunk.motion
     )
+    if chunk.guidance is not None:
+        features = features.guided(chunk.guidance)
     rows = len(past)
     outputs: list[GeneratorOutput] = []
     for index in range(chunk.stop - chunk.start):
@@ -176,6 +178,8 @@ def generator_terms(
     terms["pixel"] = torch.stack(
         [losses.pixel_loss(picture, chunk.real).mean() for picture in _pictures(output)]
     ).sum()
+    if chunk.guidance is not None:
+        terms["guidance"] = losses.guidance_loss(output.image, chunk.guidance).mean()
     if chunk.flow is not None and weights["consistency"]:
         previous = _previous_generated(output.image, past_generated)
         terms["consistency"] = losses.consistency_loss(
@@ -238,7 +242,8 @@ def _adversarial_terms(
 ) -> dict[str, Tensor]:
     """Return what the discriminators say of the generated frames, and how their features differ."""
     pictures = torch.cat(_pictures(output))
-    named, matched = networks.image_judge.convince(chunk, pictures, real_features.image)
+    terms = networks.image_judge.convince(chunk, pictures, real_features.image)
+    matched = terms["feature_matching"]
     convinced = pictures.new_zeros(())
     for index, real_maps in real_features.video.items():
         discriminator = networks.video_discriminators[index]
@@ -249,7 +254,7 @@ def _adversarial_terms(
                 convinced + losses.generator_loss(layers[-1], mode=objective.video_gan).mean()
             )
         matched = matched + losses.patch_matching_loss(scores, real_maps).mean()
-    terms = {"image_adversarial": named, "feature_matching": matched}
+    terms["feature_matching"] = matched
     if real_features.video:
         terms["video_adversarial"] = convinced
     return terms

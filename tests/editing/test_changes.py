@@ -269,6 +269,33 @@ def test_what_would_stand_on_terrain_is_off_its_surface(parked_frames):
     assert planned(person, scene).rows[0].status == "applied"
 
 
+@pytest.mark.parametrize("name", ["motorcycle", "car"])
+def test_a_bicycle_that_nobody_rides_is_replaced_without_a_rider(road_frame, paint, name):
+    bicycle = CITYSCAPES.by_name["bicycle"].id
+
+    def draw(index):
+        ahead_m = 26.0 - index
+        return lambda maps: paint(
+            maps, bicycle, 33_001, ahead_m=ahead_m, left_m=-3, width_m=0.8, height_m=1.1
+        )
+
+    frames = [road_frame(index, draw(index)) for index in range(20)]
+    scene = scan_scene(frames, sequence_id="s", label_set=CITYSCAPES, fps=10.0)
+    (row,) = planned(
+        f"{{id: a, op: replace, target: {{class: bicycle}}, class: {name}}}", scene
+    ).rows
+    assert row.is_live, row.note
+    assert row.class_names == (name,)
+    assert len(row.instance_ids) == 1
+
+
+def test_a_bicycle_that_takes_a_cars_place_is_ridden(parked_scene):
+    (row,) = planned(
+        "{id: a, op: replace, target: {class: car}, class: bicycle}", parked_scene
+    ).rows
+    assert row.class_names == ("bicycle", "rider")
+
+
 def test_the_ground_that_an_edit_names_is_what_it_must_stand_on(parked_frames):
     sidewalk = CITYSCAPES.by_name["sidewalk"].id
     walk = [

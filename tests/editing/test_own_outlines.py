@@ -10,6 +10,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.editing.trial import plan_on_frames
 from svsdata.errors import EditPlanError
+from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.edit_words import explained_plans
 from tests.editing.conftest import CAR
 
@@ -20,7 +21,7 @@ version: 1
 edits:
   - id: moved
     op: shift
-    target: {{class: car}}
+    target: {{class: {name}}}
     by_m: {by_m}
     checks: {{off_surface: ignore, min_px: 0}}
     {more}
@@ -43,9 +44,9 @@ def leader(paint) -> Callable[..., None]:
 
 @pytest.fixture
 def planned(road_frame, road_scene) -> Callable[..., tuple[EditPlan, list]]:
-    def plan(draw, by_m: str, more: str = "") -> tuple[EditPlan, list]:
+    def plan(draw, by_m: str, more: str = "", name: str = "car") -> tuple[EditPlan, list]:
         frames = [road_frame(index, draw) for index in range(NUM_FRAMES)]
-        edits = parse_edits(SHIFT.format(by_m=by_m, more=more), "test").edits
+        edits = parse_edits(SHIFT.format(by_m=by_m, more=more, name=name), "test").edits
         scene = road_scene(NUM_FRAMES, draw)
         return plan_on_frames(edits, scene, 0, lambda at: [frames[k] for k in at]), frames
 
@@ -115,6 +116,38 @@ def test_what_is_never_seen_whole_is_drawn_as_a_solid_and_its_row_says_so(planne
     assert (row.shape, row.note) == (None, NEVER_WHOLE)
     plan, _ = planned(leader, "{left: 2}", of_the_leader("solid"))
     assert (plan.rows[0].shape, plan.rows[0].note) == (None, "")
+
+
+@pytest.mark.parametrize("name", ["bicycle", "motorcycle"])
+def test_a_bicycle_that_nobody_rides_is_moved_without_a_rider(planned, paint, name):
+    label_id, rider = (CITYSCAPES.by_name[it].id for it in (name, "rider"))
+    own = label_id * 1000 + 3
+
+    def parked(maps) -> None:
+        for width, height in ((0.9, 0.6), (0.3, 1.1)):
+            paint(maps, label_id, own, ahead_m=8.0, left_m=-2.0, width_m=width, height_m=height)
+
+    def ridden(maps) -> None:
+        paint(
+            maps, rider, rider * 1000 + 5, ahead_m=8.0, left_m=-2.0, width_m=0.5, height_m=1.7
+        )  # fmt: skip
+        parked(maps)
+
+    for more in ("", "shape: {from: solid}"):
+        plan, frames = planned(parked, "{left: 2}", more, name)
+        (row,) = plan.rows
+        assert (row.instance_ids, plan.class_names) == ((own,), (name,))
+        assert (row.shape is None) == bool(more)
+        for frame, mask in zip(apply_plan(plan, frames), silhouettes(plan, frames), strict=True):
+            assert not (frame.semantic == rider).any()
+            assert (frame.semantic[mask] == label_id).all()
+            assert np.count_nonzero(mask) > 10
+    plan, frames = planned(parked, "{left: 0}", "", name)
+    for frame, mask in zip(frames, silhouettes(plan, frames), strict=True):
+        np.testing.assert_array_equal(mask, frame.instance == own)
+    plan, frames = planned(ridden, "{left: 2}", "", name)
+    assert plan.rows[0].instance_ids == (own, rider * 1000 + 5)
+    assert all((frame.semantic == rider).any() for frame in apply_plan(plan, frames))
 
 
 def test_only_what_is_moved_has_an_outline_of_its_own():

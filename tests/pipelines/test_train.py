@@ -19,6 +19,7 @@ from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_pres
 from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.pipelines.training_estimate import Trial, estimate_training
 from svsdata.pipelines.training_learner import build_learner
+from svsdata.pipelines.training_networks import grown_generator
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
 from svsdata.records import Frame
@@ -90,6 +91,9 @@ def test_a_run_leaves_config_figures_preview_and_checkpoint(whole):
     assert (result.steps, result.steps_done_now, listener.steps) == (4, 4, 4)
     assert json.loads((run / "config.json").read_text())["model"] == "demo"
     assert [line["step"] for line in stats_of(run)] == [1, 2, 3, 4]
+    colours = {name for name in stats_of(run)[0] if name.startswith("colour/")}
+    shown = ("mean", "road", "building", "vegetation", "sky", "car")
+    assert colours == {f"colour/{name}" for name in shown}
     preview, _ = sorted((run / "previews").iterdir(), reverse=True)
     strip = decode_image(preview.read_bytes(), "preview")
     assert strip.shape == (64 * 4, 128 * 4, 3)
@@ -353,8 +357,25 @@ def test_presets_are_configs_and_unknown_ones_are_named():
         made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
         assert made.phases
         assert made.loss_weights.labelmix == (5 if name == "recommended" else 0)
+        assert made.initial_weights == ("xavier" if name == "recommended" else "torch")
     with pytest.raises(ConfigError, match="unknown preset 'dmo' of train; known: demo"):
         train_preset("dmo")
+
+
+@pytest.mark.parametrize("kind", ["torch", "normal"])
+def test_a_run_begins_with_the_weights_that_it_is_told_to(store, tmp_path, kind):
+    told = config(store, tmp_path / "run", width=0.25, initial_weights=kind)
+    plan = plan_training(told, Silent())
+    learner = build_learner(told, plan, Silent(), extra_blocks=0)
+    networks = [*learner.networks.by_name.values(), learner.average]
+    for network in [*networks, grown_generator(told, plan, extra_blocks=1)]:
+        drawn = [
+            weight.flatten()
+            for name, weight in network.named_parameters()
+            if weight.ndim == 4 and weight.any() and "fusions" not in name
+        ]
+        spread = torch.cat(drawn).std().item()
+        assert (abs(spread - 0.02) < 0.0005) == (kind == "normal")
 
 
 def test_bf16_is_chosen_where_the_processor_has_it():

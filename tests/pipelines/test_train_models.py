@@ -23,7 +23,7 @@ from svsdata.nets.vid2vid.generator import Vid2VidGenerator
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.synthesize import run_synthesize
-from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import build_networks, build_objective
 from svsdata.pipelines.training_plan import checkpoint_info, plan_training
@@ -70,12 +70,14 @@ def mean_gradients_of(run):
 
 @pytest.mark.parametrize("model", ["A", "B"])
 def test_vid2vid_trains_resumes_and_synthesizes_like_the_others(store, tmp_path, model):
-    weights = LossWeights(consistency=10.0, labelmix=5.0 if model == "B" else 0.0)
+    added = dict.fromkeys(("labelmix", "patch_heads", "alignment"), 5.0) if model == "B" else {}
+    weights = LossWeights(consistency=10.0, **added)
     told = config(store, tmp_path / "run", model=model, width=0.05, loss_weights=weights)
     result = run_train(told, Silent())
     expected = {"loss/image_adversarial", "loss/consistency", "loss/flow", "loss/occlusion"}
     assert expected <= figures_of(result)
-    assert ("loss/labelmix" in figures_of(result)) == (model == "B")
+    added = {f"loss/{name}" for name in (*added, "patch_discriminator")}
+    assert added <= figures_of(result) if model == "B" else not added & figures_of(result)
 
     # stopped after the first step, it goes on to the same bytes
     last = checkpoint_folders(told.run)[-1]
@@ -270,8 +272,38 @@ def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(
     assert (shared.run / "previews" / "step-000000003.png").exists()
 
 
-def test_labelmix_is_refused_for_a_discriminator_of_patches(store, tmp_path):
-    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(labelmix=5.0))
+def test_parts_of_frames_are_trained_on_and_whole_frames_are_synthesized(store, tmp_path):
+    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=SIZE)
+    told = config(store, tmp_path / "run", model="C", width=0.05, phases=[phase])
+    estimate = estimate_train(told, Silent())
+    assert estimate.phases[0].size_hw == SIZE
+    result = run_train(told, Silent())
+    _, info = load_generator(result.checkpoint)
+    assert info.size_hw == (128, 256)
+
+
+@pytest.mark.parametrize(
+    ("model", "crop_hw", "message"),
+    [
+        ("demo", SIZE, "where in the frame a pixel lies"),
+        ("C", (64, 320), "larger than its size_hw"),
+        ("C", (96, 128), "128x96: model C needs sides that are multiples of 64"),
+        ("C", (64, 128), None),
+    ],
+)
+def test_parts_that_cannot_be_trained_on_are_refused(store, tmp_path, model, crop_hw, message):
+    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=crop_hw)
+    told = config(store, tmp_path / "run", model=model, phases=[phase])
+    if message is None:
+        plan_training(told, Silent())
+        return
+    with pytest.raises(ConfigError, match=message):
+        plan_training(told, Silent())
+
+
+@pytest.mark.parametrize("term", ["labelmix", "patch_heads", "alignment"])
+def test_terms_of_a_segmenting_discriminator_are_refused_for_one_of_patches(store, tmp_path, term):
+    told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(**{term: 5.0}))
     with pytest.raises(ConfigError, match="model A has one of patches"):
         run_train(told, Silent())
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
-from svsdata.tensors import warp
+from svsdata.tensors import leaves_frame, warp
 from svsdata.training.clips import (
     Clip,
     ClipSampler,
@@ -72,6 +74,36 @@ def test_the_flow_of_a_clip_explains_its_images(tmp_path, sliding_store, flip):
     difference = (warped - batch.image[:, 2].float()).abs() * visible
     assert difference.max() < 1e-2
     assert (batch.flow_validity[:, 0] == 0).all()  # frame 0 of a sequence has no flow
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_what_is_cut_is_cut_at_one_place_from_all_frames_and_layers(tmp_path, sliding_store, flip):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(5,)))
+    size_hw, crop_hw, (top, left) = (64, 128), (32, 48), (9, 17)
+    whole = load_clips(reader, [Clip("s0", 0, 3, flip=False)], size_hw=size_hw)
+    clip = Clip("s0", 0, 3, flip, corner=(top, left))
+    cut = load_clips(reader, [clip], size_hw=size_hw, crop_hw=crop_hw)
+    assert whole.guidance is None
+    for name, layer in list(vars(whole).items())[:-1]:
+        expected = layer[..., top : top + 32, left : left + 48]
+        if name == "occlusion":  # what comes from outside the cut is hidden now
+            flow = whole.flow[0, :, :, top : top + 32, left : left + 48]
+            expected = expected | leaves_frame(flow).bool()[None]
+        if name == "flow" and flip:
+            expected = expected * torch.tensor([-1.0, 1.0]).view(2, 1, 1)
+        assert torch.equal(getattr(cut, name), expected.flip(-1) if flip else expected), name
+    warped = warp(cut.image[:, 1].float(), cut.flow[:, 2])
+    visible = cut.occlusion[:, 2] == 0
+    assert ((warped - cut.image[:, 2].float()).abs() * visible).max() < 1e-2
+    assert 0.5 < visible.float().mean() < 1
+
+
+def test_corners_reach_all_that_a_margin_leaves_and_change_nothing_else():
+    plain = [sampler().clip(number, 12, flips=True) for number in range(300)]
+    cut = [sampler().clip(number, 12, flips=True, margin_hw=(4, 9)) for number in range(300)]
+    assert [replace(clip, corner=(0, 0)) for clip in cut] == plain
+    assert {clip.corner for clip in cut} >= {(0, 0), (4, 0), (0, 9), (4, 9)}
+    assert all(top <= 4 and left <= 9 for top, left in (clip.corner for clip in cut))
 
 
 def test_clips_are_resized_and_missing_layers_are_none(tmp_path, sliding_store):

@@ -38,7 +38,67 @@ def make_judge(kind, recompute=KEEP):
 def losses_of(judge, chunk, generated):
     draws = torch.Generator().manual_seed(0)
     terms, real = judge.judge(chunk, generated.detach(), labelmix=0.0, draws=draws)
-    return terms["image_discriminator"], *judge.convince(chunk, generated, real)
+    convinced = judge.convince(chunk, generated, real)
+    assert set(convinced) == {"image_adversarial", "feature_matching"}
+    return terms["image_discriminator"], *convinced.values()
+
+
+def make_heads(*, aligns, heads=True, recompute=KEEP):
+    torch.manual_seed(0)
+    config = ImageDiscriminatorConfig(CLASSES, widths=(4, 4, 8), patch_head_width=4 if heads else 0)
+    nothing = torch.zeros(CLASSES, dtype=torch.bool)
+    return OasisJudge(ImageDiscriminator(config), nothing, None, recompute, aligns=aligns)
+
+
+def head_terms(judge, chunk, generated):
+    draws = torch.Generator().manual_seed(0)
+    told, real = judge.judge(chunk, generated.detach(), labelmix=0.0, draws=draws)
+    return told, judge.convince(chunk, generated, real)
+
+
+def test_patch_heads_take_the_literal_hinge_and_both_sides_learn_from_it(chunk):
+    judge = make_heads(aligns=False)
+    generated = torch.zeros_like(chunk.real).requires_grad_()
+    told, convinced = head_terms(judge, chunk, generated)
+    with torch.no_grad():
+        pairs = zip(
+            judge.network(chunk.real).patches, judge.network(generated).patches, strict=True
+        )
+        told_apart, passed = [], []
+        for real, fake in pairs:
+            reals, fakes = real.flatten().tolist(), fake.flatten().tolist()
+            told_apart += [
+                sum(max(0.0, 1 - value) for value in reals) / len(reals)
+                + sum(max(0.0, 1 + value) for value in fakes) / len(fakes)
+            ]
+            passed += [-sum(fakes) / len(fakes)]
+    assert told["patch_discriminator"].item() == pytest.approx(sum(told_apart) / 2, rel=1e-4)
+    assert convinced["patch_heads"].item() == pytest.approx(sum(passed) / 2, rel=1e-4)
+    convinced["patch_heads"].backward()
+    assert generated.grad.abs().sum() > 0
+    assert all(p.grad is None for p in judge.network.parameters())
+    told["patch_discriminator"].backward()
+    kernels = [p for p in judge.network.patch_heads.parameters() if p.ndim == 4]
+    assert all(kernel.grad.abs().sum() > 0 for kernel in kernels)
+
+
+@pytest.mark.parametrize("recompute", [KEEP, Recompute(enabled=True)])
+def test_alignment_is_the_sum_of_mean_squares_over_later_up_outputs(chunk, recompute):
+    judge = make_heads(aligns=True, heads=False, recompute=recompute)
+    generated = torch.zeros_like(chunk.real).requires_grad_()
+    _, convinced = head_terms(judge, chunk, generated)
+    seen = []
+    for up in judge.network.ups[1:]:
+        up.register_forward_hook(lambda _, __, out: seen.append(out.detach()))
+    with torch.no_grad():
+        judge.network(chunk.real), judge.network(generated)
+    expected = sum((a - b).square().mean() for a, b in zip(seen[:2], seen[2:], strict=True))
+    assert len(seen) == 4
+    torch.testing.assert_close(convinced["alignment"].detach(), expected)
+    convinced["alignment"].backward()
+    assert generated.grad.abs().sum() > 0
+    _, same = head_terms(judge, chunk, chunk.real.clone())
+    assert same["alignment"] < 1e-9
 
 
 @pytest.mark.parametrize("kind", ["oasis", "patch"])

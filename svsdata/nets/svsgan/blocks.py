@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from svsdata.nets.svsgan.config import DecoderNorm, Fusion
 from svsdata.nets.svsgan.spectral import spectral_norm
+from svsdata.tensors import resize_flow, warp
 
 GROUP_WIDTH = 16
 """Channels a group; smaller groups take the colour of the previous frame away (paper-notes)."""
@@ -93,6 +94,22 @@ class SemanticModulator(nn.Module):
         return [Modulation(*pair) for pair in zip(maps[::2], maps[1::2], strict=True)]
 
 
+class GuidanceModulator(nn.Module):
+    """Gamma and beta from what was seen before; starts as a modulation that changes nothing."""
+
+    def __init__(self, spade_widths: tuple[int, ...], *, hidden: int) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(4, hidden, 3, padding=1)
+        self.head = SemanticModulator(hidden, spade_widths, kernel=3)
+        nn.init.zeros_(self.head.conv.weight)
+        nn.init.zeros_(self.head.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, guidance: Tensor) -> list[Modulation]:
+        """Map (B, 4, H, W), RGB and 1 = known, to one modulation per SPADE."""
+        modulations: list[Modulation] = self.head(F.relu(self.shared(guidance)))
+        return modulations
+
+
 class StyleModulator(nn.Module):
     """Variant E: gamma and beta from the image bottleneck and the skip of the same stride.
 
@@ -173,6 +190,16 @@ class OcclusionFusion(nn.Module):
         doubled = _on_grid_of(skip, drawn)
         kept = F.conv2d(skip, of_skip, self.proj.bias)
         return kept.lerp(doubled, occlusion_mask)
+
+
+def warp_features(level: Tensor, flow: Tensor) -> Tensor:
+    """Warp (B, C, H, W) features by a flow of another size."""
+    return warp(level, resize_flow(flow, (level.shape[2], level.shape[3]))).to(level.dtype)
+
+
+def doubled(image: Tensor) -> Tensor:
+    """Return (B, C, H, W) at twice the size, bilinear."""
+    return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _on_grid_of(like: Tensor, maps: Tensor) -> Tensor:

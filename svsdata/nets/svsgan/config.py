@@ -80,6 +80,9 @@ class GeneratorConfig:
     """Variant D: encode the previous image as it is and warp its features."""
     style_width: int = 0
     """Variant E: hidden channels of the second, image-driven modulation; 0 = none."""
+    guidance_width: int = 0
+    """Hidden channels of a further modulation, of the three finest blocks and all extra ones, by
+    what was seen of the standing world before (world-consistent vid2vid); 0 = none."""
     extra_widths: tuple[int, ...] = ()
     """Output of each extra SPADE block; each doubles the size of frames."""
     extra_image_stem: bool = True
@@ -141,6 +144,21 @@ class GeneratorConfig:
         return tuple(joined) if self.fusion == "cat" else before
 
     @property
+    def sees_guidance(self) -> bool:
+        """What was seen of the standing world before may be a further input."""
+        return self.guidance_width > 0
+
+    @property
+    def first_guided(self) -> int:
+        """Index of the first block that sees it."""
+        return max(len(self.decoder_widths) - 3, 0)
+
+    @property
+    def sees_position(self) -> bool:
+        """Where in the frame a pixel lies is a further input."""
+        return self.motion.sees_position
+
+    @property
     def labels_tell_motion(self) -> bool:
         """Flow and occlusion mask need no image."""
         return not self.motion.sees_image
@@ -171,6 +189,9 @@ class ImageDiscriminatorConfig:
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
     patch: int = 1
     """Images enter as patch x patch blocks folded into channels; each block gets one score."""
+    patch_head_width: int = 0
+    """Channels of DP-GAN's two heads, which score patches of the last down block's output and of
+    the last but two; 0 = none."""
 
     @property
     def size_multiple(self) -> int:

@@ -12,10 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from svsdata.nets.svsgan.blocks import (
+    GuidanceModulator,
     SemanticModulator,
     SpadeBlock,
     StyleModulator,
+    doubled,
     occlusion_fusion,
+    warp_features,
 )
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.label_features import LabelFeatures
@@ -49,18 +52,24 @@ class Generator(VideoGenerator[LabelFeatures]):
             num_downs=len(widths) - 1,
         )
         condition = 2 * config.semantic_stem[1]
-        self.blocks = nn.ModuleList(
+        blocks = [
             SpadeBlock(a, b, norm=config.decoder_norm)
             for a, b in zip(config.entering_widths, config.block_widths, strict=True)
-        )
+        ]
+        self.blocks = nn.ModuleList(blocks)
         self.semantic_modulators = nn.ModuleList(
-            SemanticModulator(condition, _spade_widths(block), kernel=kernel)
-            for block, kernel in zip(self.blocks, config.modulation_kernels, strict=True)
+            SemanticModulator(condition, block.spade_widths, kernel=kernel)
+            for block, kernel in zip(blocks, config.modulation_kernels, strict=True)
         )
         self.style_modulators = nn.ModuleList(
-            StyleModulator(widths[-1], skip, _spade_widths(block), hidden=config.style_width)
-            for block, skip in zip(self.blocks, widths[::-1], strict=False)
+            StyleModulator(widths[-1], skip, block.spade_widths, hidden=config.style_width)
+            for block, skip in zip(blocks, widths[::-1], strict=False)
             if config.style_width
+        )
+        self.guidance_modulators = nn.ModuleList(
+            GuidanceModulator(block.spade_widths, hidden=config.guidance_width)
+            for block in blocks[config.first_guided :]
+            if config.guidance_width
         )
         self.fusions = nn.ModuleList(
             occlusion_fusion(config.fusion, width) for width in (*widths[-2::-1], *larger)
@@ -167,7 +176,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             sources.append(fold(source, config.patch).to(self.dtype))
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
-            pyramid = [_warp_features(level, features.backward_flow) for level in pyramid]
+            pyramid = [warp_features(level, features.backward_flow) for level in pyramid]
         drawn = torch.tanh(self._decode(pyramid, features, detail))
         if config.warp_use == "keep":
             image = warped.lerp(drawn, occlusion_mask)
@@ -195,6 +204,10 @@ class Generator(VideoGenerator[LabelFeatures]):
             if index < len(self.style_modulators):
                 styles = self.style_modulators[index](pyramid[-1], pyramid[-1 - index])
                 modulations = [a.then(b) for a, b in zip(modulations, styles, strict=True)]
+            if self.guidance_modulators and index >= self.config.first_guided:
+                shown = features.guidance_like(condition)
+                guides = self.guidance_modulators[index - self.config.first_guided](shown)
+                modulations = [a.then(b) for a, b in zip(modulations, guides, strict=True)]
             x = block(x, modulations)
             if meets_skip and self.config.fuses_after_block:
                 x = self._fused(x, pyramid, features, index)
@@ -202,7 +215,7 @@ class Generator(VideoGenerator[LabelFeatures]):
                 folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
                 drawn = F.pixel_shuffle(folded.float(), self.config.patch)
                 share = detail if index == len(self.blocks) - 1 else 1.0
-                image = drawn if image is None else share * drawn + _double(image)
+                image = drawn if image is None else share * drawn + doubled(image)
         assert image is not None
         return image
 
@@ -223,7 +236,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         told = Motion(*self.motion(torch.cat([features.label_pair, base], dim=1)))
         told = told.drawn_anew(self.config.doubt)
         mask = torch.maximum(told.occlusion_mask, features.occlusion_mask)
-        return LabelFeatures(told.backward_flow, mask, features.conditions)
+        return LabelFeatures(told.backward_flow, mask, features.conditions, None, features.guidance)
 
     def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
         """Return flow and occlusion mask of the full size.
@@ -256,7 +269,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         if self.config.extra_image_stem:
             pyramid = self.image_pyramid
             newest += [pyramid.stems[-1], pyramid.joins[-1], self.fusions[-1]]
-        return newest
+        return [*newest, *self.guidance_modulators[-1:]]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -284,16 +297,3 @@ class Generator(VideoGenerator[LabelFeatures]):
                 f"frames of {width}x{height} do not fit the generator: pad both sides to multiples "
                 f"of {multiple} (rollout.step does), at least {2 * multiple}"
             )
-
-
-def _double(image: Tensor) -> Tensor:
-    return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def _warp_features(level: Tensor, flow: Tensor) -> Tensor:
-    return warp(level, resize_flow(flow, (level.shape[2], level.shape[3]))).to(level.dtype)
-
-
-def _spade_widths(block: nn.Module) -> tuple[int, ...]:
-    assert isinstance(block, SpadeBlock)
-    return block.spade_widths

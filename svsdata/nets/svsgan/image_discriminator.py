@@ -10,8 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from svsdata.nets.svsgan.blocks import GROUP_WIDTH
 from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
 from svsdata.nets.svsgan.spectral import spectral_norm
+
+_PATCH_LEVELS = (-3, -1)
+"""Down blocks whose outputs the patch heads read: the fourth and the sixth of six (DP-GAN)."""
 
 
 class ImageScores(NamedTuple):
@@ -22,6 +26,10 @@ class ImageScores(NamedTuple):
     paper puts fake last)."""
     features: tuple[Tensor, ...]
     """Outputs of all down blocks and of all up blocks but the last, for feature matching."""
+    ups: tuple[Tensor, ...]
+    """Outputs of all up blocks but the first, for DP-GAN's alignment."""
+    patches: tuple[Tensor, ...] = ()
+    """(B, 1, h, w) float32 of each patch head, where there are any: high = real."""
 
 
 class ImageDiscriminator(nn.Module):
@@ -40,6 +48,10 @@ class ImageDiscriminator(nn.Module):
         ins = (widths[-1], *(2 * width for width in widths[-2::-1]))
         self.ups = nn.ModuleList(_UpBlock(a, b) for a, b in zip(ins, outs, strict=True))
         self.head = nn.Conv2d(outs[-1], config.num_classes + 1, 1)
+        heads = config.patch_head_width
+        self.patch_heads = nn.ModuleList(
+            _patch_head(widths[level], heads) for level in _PATCH_LEVELS if heads
+        )
 
     def forward(self, image: Tensor) -> ImageScores:
         """Score (B, 3, H, W) in [-1, 1].
@@ -63,12 +75,25 @@ class ImageDiscriminator(nn.Module):
         for up, skip in zip(self.ups[1:], downs[-2::-1], strict=True):
             ups.append(up(torch.cat([ups[-1], skip], dim=1)))
         logits = self.head(ups[-1]).float()
-        return ImageScores(logits, (*downs, *ups[:-1]))
+        patches = [
+            head(downs[level]).float()
+            for head, level in zip(self.patch_heads, _PATCH_LEVELS, strict=False)
+        ]
+        return ImageScores(logits, (*downs, *ups[:-1]), tuple(ups[1:]), tuple(patches))
 
 
 def predict_labels(logits: Tensor) -> Tensor:
     """Return the likeliest real class, (B, H, W) int64 ids; undoes the shift of "fake" = 0."""
     return logits[:, 1:].argmax(dim=1)
+
+
+def _patch_head(fin: int, width: int) -> nn.Sequential:
+    """Return DP-GAN's five convolutions, with group norms, which one patch of one image has too."""
+    layers: list[nn.Module] = [nn.Conv2d(fin, width, 3, 2, 1), nn.LeakyReLU(0.2)]
+    for _ in range(3):
+        norm = nn.GroupNorm(max(width // GROUP_WIDTH, 1), width)
+        layers += [nn.Conv2d(width, width, 3, 1, 1), norm, nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(width, 1, 3, 1, 1))
 
 
 class _DownBlock(nn.Module):

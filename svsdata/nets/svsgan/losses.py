@@ -128,6 +128,20 @@ def feature_matching_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -
     return torch.stack(_feature_distances(generated, real)).mean(dim=0)
 
 
+def alignment_loss(generated: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Mean squares between a discriminator's features, real ones detached, summed (DP-GAN); (B,).
+
+    Args:
+        generated: Outputs of the up blocks of OASIS' discriminator but the first, (B, C, h, w).
+        real: The same of the real frames.
+    """
+    squares = [
+        (a.float() - b.detach().float()).square().flatten(1).mean(dim=1)
+        for a, b in zip(generated, real, strict=True)
+    ]
+    return torch.stack(squares).sum(dim=0)
+
+
 def patch_matching_loss(
     generated: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]
 ) -> Tensor:
@@ -183,6 +197,19 @@ def consistency_loss(
     """
     expected = warp(previous_generated.detach(), reference_flow)
     return validity_mask * (generated - expected).abs()
+
+
+def guidance_loss(generated: Tensor, guidance: Tensor) -> Tensor:
+    """L1 to what was seen before, where it is known (world-consistent vid2vid; not in svs-gan).
+
+    Args:
+        generated: (B, 3, H, W).
+        guidance: (B, 4, H, W), RGB in [-1, 1] and 1 = known.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    return guidance[:, 3:] * (generated - guidance[:, :3]).abs()
 
 
 def flow_validity(previous: Tensor, current: Tensor, reference_flow: Tensor) -> Tensor:

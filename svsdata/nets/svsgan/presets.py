@@ -117,13 +117,17 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
 
 
 def image_discriminator_config(
-    model: str, num_classes: int, *, width: float = 1.0
+    model: str, num_classes: int, *, width: float = 1.0, patch_heads: bool = False
 ) -> ImageDiscriminatorConfig:
     """Return the image discriminator that goes with a generator preset."""
     config = ImageDiscriminatorConfig(num_classes)
     if model in _SMALL:
         config = replace(config, widths=(32, 48, 64, 96, 96), patch=2)
-    return replace(config, widths=_scaled_all(config.widths, width))
+    return replace(
+        config,
+        widths=_scaled_all(config.widths, width),
+        patch_head_width=scaled(config.widths[0] // 2, width) if patch_heads else 0,
+    )
 
 
 def video_discriminator_configs(

@@ -3,9 +3,10 @@
 # B parallel sequences, T frames, H, W
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,10 @@ from svsdata.nets.video_generator import (
     without_previous,
 )
 
+Guide: TypeAlias = Callable[[Tensor], Tensor]
+"""Makes of the image before a frame, (B, 3, H, W), what the frame should repeat: (B, 4, H, W) as
+``LabelFeatures.guided`` takes it."""
+
 
 @dataclass(frozen=True)
 class LabelMaps:
@@ -31,6 +36,8 @@ class LabelMaps:
     """(B, 1, H, W), for generators that take edges."""
     motion: Motion | None = None
     """How the frame came from the one before, where that is known; None: the generator's guess."""
+    guide: Guide | None = None
+    """For generators that see guidance; None: nothing is known."""
 
     @classmethod
     def side_by_side(cls, maps: Sequence["LabelMaps"]) -> "LabelMaps":
@@ -41,7 +48,19 @@ class LabelMaps:
             torch.cat([one.semantic for one in maps]),
             torch.cat(edges) if edges else None,
             Motion.joined(motions) if motions else None,
+            _guide_of_all(maps),
         )
+
+
+def _guide_of_all(maps: Sequence[LabelMaps]) -> Guide | None:
+    """Return the guide of parallel sequences, each of which has its own, or none has."""
+    guides = [one.guide for one in maps if one.guide is not None]
+
+    def guide(images: Tensor) -> Tensor:
+        rows = torch.split(images, 1)
+        return torch.cat([own(row) for own, row in zip(guides, rows, strict=True)])
+
+    return guide if guides else None
 
 
 @dataclass(frozen=True)
@@ -125,6 +144,7 @@ def step(
     seen = generator.config.context_frames
     context = state.context(seen)
     features = _label_features(generator, [frame.labels for frame in context], [labels])
+    features = _guided(features, labels, state, generator.config.size_multiple)
     output = _render(generator, _images(context), features)
     return state.then(output.image, labels, num_frames=seen), output
 
@@ -152,6 +172,7 @@ def rollout(
         batch = state.image.shape[0]
         for index, maps in enumerate(current):
             rows = batched.rows(index * batch, (index + 1) * batch)
+            rows = _guided(rows, maps, state, generator.config.size_multiple)
             output = _render(generator, _images(state.context(seen)), rows)
             state = state.then(output.image, maps, num_frames=seen)
             yield output
@@ -231,6 +252,15 @@ def _label_features(
         edges=_batch_edges(current, multiple),
         motion=_batch_motion(motions, multiple) if motions else None,
     )
+
+
+def _guided(features: Features, labels: LabelMaps, state: RolloutState, multiple: int) -> Features:
+    """Show a frame's features what it should repeat, padded with nothing."""
+    if labels.guide is None:
+        return features
+    guidance = labels.guide(state.image)
+    height, width = guidance.shape[2:]
+    return features.guided(F.pad(guidance, _padding(height, width, multiple)))
 
 
 def _images(context: list[RolloutState]) -> Tensor:

@@ -38,6 +38,12 @@ def advance_spectral_norms(network: nn.Module) -> None:
                     norm.iterate(parametrizations.original)
 
 
+def settle_spectral_norms(network: nn.Module) -> None:
+    """Let the singular vectors of all layers find weights that were drawn anew."""
+    for _ in range(_FIRST_ITERATIONS):
+        advance_spectral_norms(network)
+
+
 class _SpectralNorm(nn.Module):
     """Track the singular vectors of (out, in * kh * kw) by power iteration (Miyato et al. 2018)."""
 

@@ -32,6 +32,16 @@ class Vid2VidConfig:
     """Tells its checkpoints from those of SVS-GAN's generators."""
 
     @property
+    def sees_guidance(self) -> bool:
+        """What was seen of the standing world before is no input."""
+        return False
+
+    @property
+    def sees_position(self) -> bool:
+        """Where in the frame a pixel lies is no input."""
+        return False
+
+    @property
     def labels_tell_motion(self) -> bool:
         """Flow and occlusion mask need no image."""
         return False

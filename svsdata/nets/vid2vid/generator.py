@@ -46,6 +46,10 @@ class Vid2VidFeatures:
         """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
         return replace(self, anew=self.anew.masked_fill(where, 1.0))
 
+    def guided(self, guidance: Tensor) -> "Vid2VidFeatures":
+        """Raise, since vid2vid sees none: (B, 4, H, W)."""
+        raise ValueError(f"guidance {tuple(guidance.shape)} given to a generator that sees none")
+
 
 class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
     """Blend a drawn image and the warped previous one by an occlusion mask (vid2vid eq. 4 to 6).

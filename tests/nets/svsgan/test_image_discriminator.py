@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,6 +14,25 @@ def test_parameters_are_those_of_oasis():
     with torch.device("meta"):
         discriminator = ImageDiscriminator(image_discriminator_config("C", 35))
     assert sum(p.numel() for p in discriminator.parameters()) == 22_251_364
+
+
+def test_with_patch_heads_parameters_are_those_of_dp_gan():
+    with torch.device("meta"):
+        config = image_discriminator_config("C", 35, patch_heads=True)
+        discriminator = ImageDiscriminator(config)
+    assert sum(p.numel() for p in discriminator.parameters()) == 22_917_350
+
+
+@pytest.mark.parametrize("size", [(64, 128), (192, 64)])
+def test_patch_heads_judge_the_fourth_and_the_sixth_size_even_where_one_pixel_is_left(size):
+    heads = ImageDiscriminator(replace(TINY, patch_head_width=4))
+    scores = heads(torch.rand(1, 3, *size))
+    halved = [(-(-side // 32), -(-side // 128)) for side in size]
+    assert [tuple(it.shape[2:]) for it in scores.patches] == [*zip(*halved, strict=True)]
+    plain = ImageDiscriminator(TINY)(torch.rand(1, 3, *size))
+    assert plain.patches == ()
+    assert [it.shape for it in plain.ups[:-1]] == [it.shape for it in plain.features[7:]]
+    assert plain.ups[-1].shape[2:] == size
 
 
 def test_every_pixel_gets_a_score_for_fake_and_for_each_class():
