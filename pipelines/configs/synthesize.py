@@ -45,11 +45,11 @@ class SynthesizeConfig(EditChoices):
     """Where a store's flow is followed: an object that touches the left, right or lower border, and
     of which more than this share was out of view one frame before, is drawn anew as a whole; else
     it is put together of strips, one a frame. 1: off."""
-    keyframe_interval: int = Field(1, ge=1, le=64)
+    keyframe_interval: int = Field(1, ge=1, le=32)
     """Most frames from one frame that the checkpoint draws, a key frame, to the next. Those between
     are put together of the key frames on both sides, along the motion of all of them. 1: every
     frame is drawn."""
-    unseen_share: float = Field(0.04, ge=0, le=0.5)
+    unseen_share: float = Field(0.1, ge=0, le=0.5)
     """With key frames: a frame of which those on both sides do not show more than this share of the
     pixels, with the same labels, is drawn too."""
     predict: bool = False

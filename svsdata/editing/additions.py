@@ -18,12 +18,12 @@ from svsdata.editing.crowd import Crowd
 from svsdata.editing.entries import entry_fault, out_of_hiding
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
-from svsdata.editing.placement import RoadPath
+from svsdata.editing.moments import next_start, starts
 from svsdata.editing.plan import PlannedEdit
 from svsdata.editing.selection import selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
+from svsdata.editing.trajectories import Moment, Trajectory, drawn_size, trajectory
 from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
@@ -74,7 +74,7 @@ def plan_additions(
     if isinstance(like, Fault):
         return [replace(blank, reason=like.code, note=like.note)]
     num_frames = setting.scene.num_frames
-    start, last_start = _starts(edit, num_frames)
+    start, last_start = starts(edit, num_frames)
     if start > last_start:
         note = f"would start at frame {start}, the sequence has {num_frames}"
         return [replace(blank, reason="TOO_SHORT", note=note)]
@@ -101,7 +101,7 @@ def plan_additions(
                 rows.append(row)
                 crowd = crowd.joined_by(row)
                 rng = generator(setting.seed, edit.id, "gap", len(rows))
-                start, attempt = _next_start(edit, start, setting.path, rng), 0
+                start, attempt = next_start(edit, start, setting.path, rng), 0
                 continue
             else:
                 missed.append(row)
@@ -125,17 +125,6 @@ def _rank(row: PlannedEdit) -> int:
     return _RANKS.index(row.reason)
 
 
-def _starts(edit: Edit, num_frames: int) -> tuple[int, int]:
-    """First and last frame at which the edit's first object may be at its first place."""
-    is_reference = edit.enter == "reference"
-    start = (0 if is_reference else 1) if edit.frames.start == "auto" else edit.frames.start
-    end = num_frames - 1 if edit.frames.end == "end" else min(edit.frames.end, num_frames - 1)
-    # What is in the reference frame is at its place there, and cannot wait for a better moment.
-    if start < num_frames and (is_reference or edit.checks.on_fail != "shift"):
-        return start, start if edit.repeat is None else end
-    return start, end
-
-
 def _followed(edit: Edit, setting: Setting) -> BaseTrack | Fault | None:
     """Return the track that the motion follows, if it follows one."""
     if edit.motion.like is None:
@@ -146,16 +135,6 @@ def _followed(edit: Edit, setting: Setting) -> BaseTrack | Fault | None:
         return Fault("NO_TARGET", f"there is no {edit.motion.like.label_class} to move like")
     track = base_track(ids[0], setting.scene, setting.ego, setting.path)
     return track or Fault("NO_PLACE", f"object {ids[0]} is never seen near enough to follow it")
-
-
-def _next_start(edit: Edit, start: int, path: RoadPath, rng: np.random.Generator) -> int:
-    """First frame at which the vehicle has gone the gap of a repeated edit."""
-    num_frames = len(path.at_frame_m)
-    if edit.repeat is None:
-        return num_frames
-    goal = path.at_frame_m[start] + drawn(edit.repeat.gap_m, rng)
-    beyond = np.flatnonzero(path.at_frame_m >= goal)
-    return int(beyond[0]) if beyond.size else num_frames
 
 
 def _tried(

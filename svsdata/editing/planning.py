@@ -12,6 +12,7 @@ from svsdata.editing.changes import TWO_WHEELERS, plan_changes
 from svsdata.editing.crowd import Crowd
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
+from svsdata.editing.moments import tries_like
 from svsdata.editing.plan import MAX_EDITS, EditPlan, PlannedEdit
 from svsdata.editing.regions import (
     plan_region,
@@ -71,6 +72,11 @@ class Planner:
         gone = {i for e in edits if e.op == "remove" for i in _sure(e, self._targets.get(e.id, []))}
         self._crowd = Crowd.of(scene.sightings).without(gone)
         self._misses = Misses()
+
+    def like(self, row: PlannedEdit) -> set[int]:
+        """Return the seeds of the tries that need not be made where a row turned out bad."""
+        edit = next(one for one in self._edits if one.id == row.edit_id)
+        return tries_like(row.seed, edit, self._setting)
 
     def plan(self, barred: Collection[int] = ()) -> EditPlan:
         """Resolve the edits; seeds in ``barred`` are not tried."""

@@ -62,7 +62,7 @@ def plan_on_frames(
         ]
         if not again or attempt == _ROUNDS - 1:
             break
-        barred |= {plan.rows[number].seed for number in again}
+        barred |= {seed for number in again for seed in planner.like(plan.rows[number])}
         wrong |= {_named(plan.rows[number]): faults[number] for number in again}
     exhausted = {
         number: wrong[_named(row)]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, motions
 from svsdata.nets.video_generator import Motion, VideoGenerator
-from svsdata.records import Flow, Frame, InstanceMap, SemanticMap
+from svsdata.records import Frame, InstanceMap, SemanticMap
+from svsdata.synthesis.continuing import continued
 from svsdata.synthesis.correspondence import Correspondence
 from svsdata.synthesis.given_motion import given_motion
 from svsdata.synthesis.rims import Regions
@@ -81,18 +82,15 @@ class NetworkInput:
     ) -> list[Correspondence]:
         """Tell what each frame shows of the one before: by its flow, or as the generator tells it.
 
+        A flow that is known in part is continued within the labels.
+
         Args:
             state: Of the video, before the first.
             frames: In order.
             chunk: Frames that the generator is asked for together.
         """
-        flows = [_known_flow(frame) for frame in frames] if self.follows_flow else [None]
-        known = [flow for flow in flows if flow is not None]
-        if len(known) == len(frames):
-            return [
-                Correspondence.one_frame_back(flow, frame.occlusion)
-                for flow, frame in zip(known, frames, strict=True)
-            ]
+        if self.follows_flow and all(_tells_motion(frame) for frame in frames):
+            return [_step_back(frame) for frame in frames]
         before = self.labels(state.semantic, state.instance)
         sequel = self.sequel(state, frames, [1] * len(frames))
         told = motions(self.generator, before, sequel, chunk=chunk)
@@ -128,10 +126,19 @@ def semantic_of(frame: Frame) -> SemanticMap:
     return frame.semantic
 
 
-def _known_flow(frame: Frame) -> Flow | None:
-    """Return the flow where it is known of every pixel."""
-    is_known = frame.flow_validity is None or bool(frame.flow_validity.all())
-    return frame.flow if is_known else None
+def _tells_motion(frame: Frame) -> bool:
+    if frame.flow is None:
+        return False
+    return frame.flow_validity is None or bool(frame.flow_validity.any())
+
+
+def _step_back(frame: Frame) -> Correspondence:
+    assert frame.flow is not None
+    flow, occlusion, validity = frame.flow, frame.occlusion, frame.flow_validity
+    if validity is not None:
+        flow = continued(flow, validity == 0, semantic_of(frame))
+        occlusion = None if occlusion is None else occlusion & validity
+    return Correspondence.one_frame_back(flow, occlusion)
 
 
 def _regions(semantic: SemanticMap, instance: InstanceMap | None) -> Regions:

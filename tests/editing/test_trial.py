@@ -8,8 +8,10 @@ from svsdata.editing.duplicates import reject_duplicate
 from svsdata.editing.edit_text import parse_edits
 from svsdata.editing.fill import LOOK_AROUND
 from svsdata.editing.footing import Footing
+from svsdata.editing.moments import tries_like
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.planning import plan_edits
+from svsdata.editing.setting import Setting
 from svsdata.editing.trial import (
     faults_on_frames,
     plan_on_frames,
@@ -19,6 +21,7 @@ from svsdata.editing.trial import (
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import mounted_camera
 from svsdata.labels import CITYSCAPES
+from svsdata.randomness import derived_seed
 
 BUILDING, CAR = (CITYSCAPES.by_name[name].id for name in ("building", "car"))
 NUM_FRAMES = 90
@@ -294,3 +297,16 @@ def test_a_variant_that_does_the_same_is_a_duplicate(truck_plan):
     assert reject_duplicate(truck_plan, [nothing]) is truck_plan
     allowed = checked(truck_plan, near_duplicate="ignore")
     assert reject_duplicate(allowed, [truck_plan]).rows[0].is_live
+
+
+def test_where_a_try_is_hidden_those_soon_after_it_are_not_made(road_scene):
+    text = "{id: a, op: add, class: car, enter: far, at: {left_m: 3}%s}"
+    setting = Setting.of(road_scene(300), 5)
+    seeds = [derived_seed(5, "a", start) for start in range(1, 300)]
+    (once,), (again,) = edits(text % ""), edits(text % ", repeat: {gap_m: 9}")
+    # Half of what is left but for ten seconds of ten frames each.
+    assert tries_like(seeds[0], once, setting) == set(seeds[: 1 + (299 - 100) // 2])
+    assert tries_like(seeds[150], once, setting) == set(seeds[150 : 151 + (149 - 100) // 2])
+    assert tries_like(seeds[250], once, setting) == {seeds[250]}
+    assert tries_like(seeds[0], again, setting) == {seeds[0]}
+    assert tries_like(7, once, setting) == {7}

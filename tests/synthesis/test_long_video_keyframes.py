@@ -17,6 +17,7 @@ from svsdata.synthesis.video_state import VideoState
 from tests.synthesis.test_long_video import (
     NUM_CLASSES,
     SIZE_HW,
+    calm_generator,
     flowing,
     frames,
     labelled,
@@ -162,18 +163,40 @@ def test_a_scene_ends_with_a_key_frame_and_the_next_begins_with_its_own() -> Non
     assert rendered[4].frame.models["image"] == FILLED
 
 
-def test_where_flow_is_not_known_everywhere_labels_tell_the_motion_between() -> None:
+def test_where_flow_is_not_known_it_is_that_of_the_label_beside() -> None:
     def partly() -> Iterator[Frame]:
-        validity = np.ones(SIZE_HW, np.uint8)
-        validity[:10] = 0
-        for frame in flowing(0, 8):
-            yield replace(frame, flow_validity=validity)
+        unknown = np.zeros(SIZE_HW, np.uint8)
+        unknown[:10, 20:] = 1
+        for frame in shifting(0, 9):
+            if frame.flow is None:
+                yield frame
+                continue
+            flow = np.where(unknown[..., None] == 1, np.float32(0), frame.flow)
+            yield replace(frame, flow=flow, flow_validity=1 - unknown, occlusion=unknown)
 
-    video = LongVideo(tiny_generator(), "tiny", 4, follows_flow=True, keyframe_interval=4)
-    known, partial = (
-        pictures(list(video.render(stream, None))) for stream in (flowing(0, 8), partly())
+    video = LongVideo(carrier(), "tiny", 4, follows_flow=True, keyframe_interval=4)
+    whole, partial = (list(video.render(stream, None)) for stream in (shifting(0, 8), partly()))
+    np.testing.assert_array_equal(pictures(partial)[:8], pictures(whole))
+    assert all(one.frame.flow_validity is not None for one in partial[1:])
+
+
+def test_a_flow_of_which_nothing_is_known_is_none() -> None:
+    def lacking(*, layer: bool) -> Iterator[Frame]:
+        for frame in flowing(0, 8):
+            if frame.frame_index != 5:
+                yield frame
+            elif layer:
+                yield replace(frame, flow_validity=np.zeros(SIZE_HW, np.uint8))
+            else:
+                yield replace(frame, flow=None, occlusion=None)
+
+    video = LongVideo(calm_generator(), "tiny", 4, follows_flow=True, keyframe_interval=4)
+    unknown, absent, whole = (
+        pictures(list(video.render(stream, None)))
+        for stream in (lacking(layer=True), lacking(layer=False), flowing(0, 8))
     )
-    assert (known[1:] != partial[1:]).any()
+    assert np.abs(unknown.astype(int) - absent).max() <= 1  # batches round otherwise
+    assert np.abs(unknown.astype(int) - whole).max() > 10
 
 
 def test_a_generator_that_tells_motion_from_labels_looks_at_no_flow() -> None:
