@@ -30,9 +30,6 @@ from svsdata.randomness import derived_seed, generator
 # How long before and after its first moment an object's way is looked at.
 _BEFORE_S, _AFTER_S = 30, 150
 _TRIES_PER_S = 5
-# Within this time most ways that lead into something do.
-_SOON_S = 26
-_LOCAL_MOTIONS = ("static", "constant", "follow_road", "cross", "beside_ego")
 # How often numbers are drawn where no later moment can be tried.
 _DRAWS = 24
 
@@ -87,24 +84,17 @@ def plan_additions(
         key = (start, attempt) if attempt else (start,)
         seed = derived_seed(setting.seed, edit.id, *key)
         if seed not in barred:
-            row = _tried(
-                replace(blank, occurrence=len(rows), seed=seed),
-                edit,
-                key,
-                (setting, crowd, like),
-                misses,
-                is_reason_asked=not rows and all(one.reason != "COLLIDE" for one in missed),
-            )
+            row = misses.known(seed, crowd)
             if row is None:
-                pass
-            elif row.is_live:
+                mine = replace(blank, occurrence=len(rows), seed=seed)
+                row = _try(mine, edit, key, (setting, crowd, like), misses)
+            if row.is_live:
                 rows.append(row)
                 crowd = crowd.joined_by(row)
                 rng = generator(setting.seed, edit.id, "gap", len(rows))
                 start, attempt = next_start(edit, start, setting.path, rng), 0
                 continue
-            else:
-                missed.append(row)
+            missed.append(row)
         attempt += 1
         if attempt == draws:
             start, attempt = start + stride, 0
@@ -137,34 +127,13 @@ def _followed(edit: Edit, setting: Setting) -> BaseTrack | Fault | None:
     return track or Fault("NO_PLACE", f"object {ids[0]} is never seen near enough to follow it")
 
 
-def _tried(
-    blank: PlannedEdit,
-    edit: Edit,
-    key: tuple[int, ...],
-    where: _Where,
-    misses: Misses,
-    *,
-    is_reason_asked: bool,
-) -> PlannedEdit | None:
-    """Place one object, or say why not.
-
-    Args:
-        blank: Of the object, with the seed of this try.
-        edit: Of the object.
-        key: The frame at which it is at its first place, and what else tells its draws apart.
-        where: What it is planned on.
-        misses: Of the same edits on the same scene; more are added.
-        is_reason_asked: None is returned where it soon runs into something, if not.
-    """
-    row = misses.known(blank.seed, where[1])
-    if row is None and (is_reason_asked or not _soon_collides(edit, key, where)):
-        row = _try(blank, edit, key, where, misses)
-    return row
-
-
 def _try(
     blank: PlannedEdit, edit: Edit, key: tuple[int, ...], where: _Where, misses: Misses
 ) -> PlannedEdit:
+    """Place one object, or say why not.
+
+    Its ``key`` begins with the frame at which it is at its first place, and tells its draws apart.
+    """
     setting, crowd, _ = where
     seconds = (_BEFORE_S, _AFTER_S)
     while True:
@@ -185,24 +154,6 @@ def _try(
         return row
     row = _applied(blank, edit, candidate, way)
     return row.noted(ground_note(candidate.shown_part(), setting, edit.checks))
-
-
-def _soon_collides(edit: Edit, key: tuple[int, ...], where: _Where) -> bool:
-    """Whether a part of an object's way tells already that it runs into something."""
-    if (
-        edit.checks.collision == "ignore"
-        or edit.enter == "occluder"
-        or edit.motion.model not in _LOCAL_MOTIONS
-    ):
-        return False
-    candidate, _ = _candidate(edit, key, (0, _SOON_S), where)
-    # At its ends headings may not be those of the whole way.
-    candidate = candidate.cut(1, len(candidate.poses) - 1)
-    if not candidate.shown.any():
-        return False
-    part = candidate.shown_part()
-    length, width, _ = part.size_m
-    return where[1].first_collision(part.first_frame, part.poses, length, width) is not None
 
 
 def _candidate(

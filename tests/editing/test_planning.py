@@ -4,7 +4,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from svsdata.editing import additions
 from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses
 from svsdata.editing.planning import RESERVED_INDEX, REUSED_AFTER, plan_edits
@@ -297,30 +296,3 @@ def test_whatever_is_not_applied_as_asked_says_why(road_scene, name):
             is_unjudged = row.note == "OFFSURF not judged: the ground under it is never seen"
             assert (bool(row.note) and not is_unjudged) == bool(row.reason)
     assert statuses - {"applied"}
-
-
-@pytest.mark.parametrize("name", ["add_truck", "add_pedestrian"])
-def test_ways_that_soon_lead_into_something_need_not_be_followed_to_their_end(
-    road_scene, monkeypatch, name
-):
-    parked = [
-        Sighting(frame, 26_001 + k, float(x - frame), y)
-        for frame in range(0, 240, 2)
-        for k, (x, y) in enumerate((x, y) for x in range(20, 260, 24) for y in (-3.5, 0.5, 3.5))
-        if 3 < x - frame < 60
-    ]
-    scene = replace(road_scene(240), sightings=Sightings.of(parked))
-    edits = load_preset(name).edits
-    followed: list[tuple[int, ...]] = []
-    whole = additions._try
-
-    def counted(blank, edit, key, *rest):
-        followed.append(key)
-        return whole(blank, edit, key, *rest)
-
-    monkeypatch.setattr(additions, "_try", counted)
-    plan, few = plan_edits(edits, scene, 3), len(followed)
-    monkeypatch.setattr(additions, "_soon_collides", lambda *_: False)
-    followed.clear()
-    assert plan_edits(edits, scene, 3).hash == plan.hash
-    assert few < len(followed)
