@@ -188,13 +188,10 @@ def motions(
     """Tell how frames move, each from the one before, as the generator would follow it.
 
     Args:
-        generator: In eval mode; labels decide its motion.
+        generator: In eval mode; ``ValueError`` if it reads motion off images.
         before: Labels of the frame before the first.
         labels: One entry per frame; motion that is known of it is taken.
         chunk: Frames that are computed together.
-
-    Raises:
-        ValueError: If the generator reads motion off images.
     """
     height, width = before.semantic.shape[1:]
     for current in _batches(labels, chunk):
