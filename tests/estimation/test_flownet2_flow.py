@@ -78,8 +78,7 @@ def test_small_frames_are_resized_to_one_multiple_of_64():
     assert network.seen == [(1, 3, 64, 64)]
 
 
-@pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("zipped", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_a_checkpoint_in_either_of_torchs_formats_is_loaded(tmp_path, zipped, precision):
     path = tmp_path / "FlowNet2_checkpoint.pth.tar"
     content = {"epoch": 0, "state_dict": empty_checkpoint(), "best_EPE": 1e10}

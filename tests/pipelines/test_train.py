@@ -176,7 +176,8 @@ def test_clips_grow_and_sizes_change_over_the_phases(sliding_store, tmp_path):
         Phase(1, 9, (64, 64), 1e-4),
         Phase(1, 3, (128, 128), 1e-4),
     ]
-    told = config(store, tmp_path / "run", phases=phases, steps=None, backprop_frames=2)
+    changes = {"phases": phases, "steps": None, "backprop_frames": 2, "width": 0.25}
+    told = config(store, tmp_path / "run", **changes)
     assert run_train(told, Silent()).steps == 1 + 4 + 1
     assert "loss/video_discriminator_1" in stats_of(tmp_path / "run")[4]  # end of the long clip
     assert load_generator(tmp_path / "run")[1].size_hw == (128, 128)

@@ -97,7 +97,7 @@ def test_vid2vid_grows_by_an_enhancer_that_learns_first(store, tmp_path):
         Phase(1, 3, BASE, 2e-4),
         Phase(1, 3, FULL, 1e-4, extra_blocks=1, learns="new_blocks"),
     ]
-    changes = {"model": "A", "width": 0.04, "phases": phases, "steps": 4}
+    changes = {"model": "A", "width": 0.02, "phases": phases, "steps": 4}
     run_train(config(store, tmp_path / "run", **changes), Silent())
     before, first, second = (learned(tmp_path / "run", step) for step in (2, 3, 4))
     assert {name.split(".")[0] for name in set(first) - set(before)} == {"enhancers"}

@@ -72,7 +72,7 @@ def mean_gradients_of(run):
 def test_vid2vid_trains_resumes_and_synthesizes_like_the_others(store, tmp_path, model):
     added = dict.fromkeys(("labelmix", "patch_heads", "alignment"), 5.0) if model == "B" else {}
     weights = LossWeights(consistency=10.0, **added)
-    told = config(store, tmp_path / "run", model=model, width=0.05, loss_weights=weights)
+    told = config(store, tmp_path / "run", model=model, width=0.03, loss_weights=weights)
     result = run_train(told, Silent())
     expected = {"loss/image_adversarial", "loss/consistency", "loss/flow", "loss/occlusion"}
     assert expected <= figures_of(result)
