@@ -157,7 +157,11 @@ def test_of_a_recording_that_grew_only_the_new_is_measured(sliding_store, tmp_pa
     grown = sliding_store(tmp_path / "grown", lengths=(12, 10, 11))
     heard = Heard()
     fields = {"real": grown, "synthetic": grown, "out": tmp_path / "again"}
+    for name in ("s0", "s1"):
+        assert StoreReader(grown).content_hash(name) == StoreReader(real).content_hash(name)
+    assert len(list((tmp_path / "figures").glob("*.safetensors"))) == 2
     later = run_evaluate(config.model_copy(update=fields), heard)
+    assert [it.split()[0] for it in heard.notes] == ["taken"]
     assert heard.started == {"evaluate grown": 30}  # the second count, of the synthetic one
     assert later.kept == ("drift (2 of 3 sequences)", "identity (2 of 3 sequences)")
     alone = run_evaluate(
