@@ -16,8 +16,9 @@ install: .venv/installed
 demo: install
 	.venv/bin/svsdata demo demo
 
+# Bytecode is kept, whatever the environment says: processes that tests start would compile all again.
 test: check
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # Types and layers are checked on the built tree, which is what ships.
 check: install
