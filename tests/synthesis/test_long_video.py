@@ -1,4 +1,3 @@
-import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from svsdata.synthesis.long_video import LongVideo, Rendered
 from svsdata.synthesis.rims import look_past_rims
 from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import image_to_tensor, tensor_to_image
+from tests.synthesis.memory import peak_bytes
 
 SIZE_HW = (30, 44)  # no multiple of the net's stride
 NUM_CLASSES = 5
@@ -308,14 +308,7 @@ def test_a_reference_whose_labels_were_edited_is_repaired_there_and_nowhere_else
 def test_memory_does_not_grow_with_the_length_of_the_video() -> None:
     video = LongVideo(tiny_generator(), "tiny", chunk_length=4)
 
-    def peak_bytes(num_frames: int) -> int:
-        tracemalloc.start()
-        for _ in video.render(frames(0, num_frames), None):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
-
-    peak_bytes(8)  # what is loaded once
+    peak_bytes(video.render(frames(0, 8), None))  # what is loaded once
+    short, long = (peak_bytes(video.render(frames(0, count), None)) for count in (20, 120))
     picture_bytes = 3 * SIZE_HW[0] * SIZE_HW[1]
-    assert peak_bytes(120) - peak_bytes(20) < 10 * picture_bytes
+    assert long - short < 10 * picture_bytes

@@ -1,6 +1,5 @@
 """Long videos of which only key frames are drawn."""
 
-import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.records import Frame
 from svsdata.synthesis.long_video import LongVideo, Rendered
 from svsdata.synthesis.video_state import VideoState
+from tests.synthesis.memory import peak_bytes
 from tests.synthesis.test_long_video import (
     NUM_CLASSES,
     SIZE_HW,
@@ -239,14 +239,7 @@ def test_no_more_than_a_chunk_is_looked_ahead() -> None:
 def test_memory_does_not_grow_with_the_length_of_a_video_of_key_frames() -> None:
     video = LongVideo(carrier(), "tiny", 4, follows_flow=True, keyframe_interval=4)
 
-    def peak_bytes(num_frames: int) -> int:
-        tracemalloc.start()
-        for _ in video.render(shifting(0, num_frames), None):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
-
-    peak_bytes(8)  # what is loaded once
+    peak_bytes(video.render(shifting(0, 8), None))  # what is loaded once
+    short, long = (peak_bytes(video.render(shifting(0, count), None)) for count in (20, 80))
     picture_bytes = 3 * SIZE_HW[0] * SIZE_HW[1]
-    assert peak_bytes(80) - peak_bytes(20) < 10 * picture_bytes
+    assert long - short < 10 * picture_bytes
