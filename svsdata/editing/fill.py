@@ -123,10 +123,7 @@ class _Lattice:
 
     def places(self, chosen: NDArray[np.intp], depth: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return x, y, z, 1 (4, n) in the vehicle frame that some of them show at z-depths."""
-        places = np.ones((4, len(chosen)))
-        for axis in range(3):
-            places[axis] = self.sight.centre[axis] + depth * self.rays[axis].take(chosen)
-        return places
+        return self.sight.places(self.rays.take(chosen, axis=1), depth)
 
     def write(self, found: SemanticMap, labels: SemanticMap) -> None:
         """Write what was found at these pixels around them into (h, w) labels of the rectangle."""

@@ -111,10 +111,8 @@ class Future:
             seconds = step / self.scene.fps
             moves = {one: seconds * velocity for one, velocity in self._velocities.items()}
             to_view = np.asarray(np.linalg.inv(self._drive(step)), np.float64)
-            self._seen = (
-                step,
-                (self._prospect.view(to_view, moves) if step else self._prospect.start),
-            )
+            seen = self._prospect.view(to_view, moves) if step else self._prospect.start
+            self._seen = step, seen
         return self._seen[1]
 
     def _drive(self, step: int) -> Transform:

@@ -1,8 +1,6 @@
 """How far away what a frame shows is, by its flow and the vehicle's way since the frame before.
 
-A place at z-depth 1 / w, w for inverse depth, was seen at (a + b w) / (c + d w) across, and
-likewise down. For a measured place both are linear in w: ``slope * w = offset``, in pixels times
-z-depth 1. So many pixels with one w, or a plane of them, are a least-squares fit.
+Of one pixel that is known badly; of many with one depth, or of a plane, it is a least-squares fit.
 """
 
 import numpy as np
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.runs import Runs
 from svsdata.editing.sight import Floats
-from svsdata.geometry.camera import camera_centre, ray_matrix
+from svsdata.geometry.triangulation import depth_equations, lines_before
 from svsdata.records import Camera, Frame, SemanticMap, Transform
 
 _LEAST_PX = 0.5
@@ -38,14 +36,12 @@ class Parallax:
         if frame.flow is None:
             raise ValueError(f"frame {frame.frame_index} has no flow")
         height, width = frame.flow.shape[:2]
-        pixels = np.ones((3, height * width))
-        pixels[:2] = np.mgrid[:height, :width][::-1].reshape(2, -1)
-        self._width, self._columns = width, pixels[0]
+        endless, self._nearing = lines_before(camera, to_before)
+        self._endless = endless.reshape(-1, 3)
+        self._columns = np.tile(np.arange(width, dtype=np.float64), height)
+        rows, columns = np.mgrid[:height, :width].astype(np.float32)
+        self._seen = (np.stack([columns, rows], axis=-1) + frame.flow).reshape(-1, 2)
         self._sees = camera.intrinsics @ camera.cam_T_vehicle[:3] @ to_before
-        self._centre = camera_centre(camera)
-        endless = self._sees[:, :3] @ ray_matrix(camera) @ pixels
-        self._measured = pixels[:2] + frame.flow.reshape(-1, 2).T
-        self._offset = self._measured * endless[2] - endless[:2]
         counts = np.ones(height * width, bool)
         if frame.flow_validity is not None:
             counts &= frame.flow_validity.ravel() == 1
@@ -65,10 +61,10 @@ class Parallax:
         which = np.empty(labels.size, np.intp)
         which[order] = np.repeat(np.arange(len(runs.key)), runs.num_rows)
         own = np.flatnonzero(self._counts & is_counted.ravel())
-        slope, offset = self._slope(own, np.zeros(2)), self._offset[:, own]
+        slope, offset = self._equations(own, np.zeros(2))
         weight, agreed, count = (
             np.bincount(which[own], values, minlength=len(runs.key))
-            for values in ((slope**2).sum(axis=0), (slope * offset).sum(axis=0), None)
+            for values in ((slope**2).sum(axis=1), (slope * offset).sum(axis=1), None)
         )
         inverse = np.divide(agreed, weight, out=np.zeros(len(weight)), where=weight > 0)
         tells = inverse * np.sqrt(weight / np.maximum(count, 1)) > _LEAST_PX
@@ -89,8 +85,8 @@ class Parallax:
         columns = self._columns[own]
         middle, reach = columns.mean(), max(1.0, np.ptp(columns))
         across = (self._columns[seen] - middle) / reach
-        slope, offset = self._slope(seen, moved_m), self._offset[:, seen]
-        terms = np.stack([slope, slope * across], axis=-1).reshape(-1, 2)
+        slope, offset = self._equations(seen, moved_m)
+        terms = np.stack([slope, slope * across[:, None]], axis=-1).reshape(-1, 2)
         # Noise is alike in all pixels, so many of them tell no more than one.
         sure = len(own) * (_NOISE_PX * depth / np.array([_DEPTH_IS_OFF, _DEPTH_VARIES])) ** 2
         normal = terms.T @ terms + np.diag(sure)
@@ -110,18 +106,17 @@ class Parallax:
         seen = own[self._counts[own]]
         if not len(seen):
             return False
-        slope, offset = self._slope(seen, np.zeros(2)), self._offset[:, seen]
+        slope, offset = self._equations(seen, np.zeros(2))
         inverse = float((slope * offset).sum() / max(1e-12, (slope**2).sum()))
-        parallax = abs(inverse) * np.sqrt((slope**2).sum(axis=0).mean())
-        left = np.sqrt(np.square(offset - inverse * slope).sum(axis=0).mean())
+        parallax = abs(inverse) * np.sqrt((slope**2).sum(axis=1).mean())
+        left = np.sqrt(np.square(offset - inverse * slope).sum(axis=1).mean())
         is_near_foot = abs(inverse * depth - 1) < _STANDS_WITHIN
         return bool(
             parallax > _CLEAR_PX and left < _NOISE_PX + _STANDS_WITHIN * parallax and is_near_foot
         )
 
-    def _slope(self, own: NDArray[np.intp], moved_m: Floats) -> Floats:
-        """(2, n) of pixels of something that moved so far."""
-        before = np.append(self._centre, 1.0)
-        before[:2] -= moved_m
-        near = self._sees @ before
-        return np.asarray(near[:2, None] - self._measured[:, own] * near[2])
+    def _equations(self, own: NDArray[np.intp], moved_m: Floats) -> tuple[Floats, Floats]:
+        """Slope and offset, (n, 2), of pixels of something that moved so far."""
+        nearing = self._nearing - (self._sees[:, :2] @ moved_m).astype(np.float32)
+        slope, offset = depth_equations(self._endless[own], nearing, self._seen[own])
+        return slope.astype(np.float64), offset.astype(np.float64)

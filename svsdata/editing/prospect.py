@@ -16,7 +16,8 @@ from svsdata.editing.flat_things import NEAR_M, flat_things
 from svsdata.editing.gaps import along_rows, close_gaps
 from svsdata.editing.occlusion import GroundDepth, Layer, Rect, Standing, layers_of
 from svsdata.editing.parallax import Parallax
-from svsdata.geometry.camera import camera_centre, ground_homography, ray_matrix
+from svsdata.editing.sight import Floats, Sight
+from svsdata.geometry.camera import ground_homography
 from svsdata.labels import NO_LABEL, LabelSet
 from svsdata.records import (
     INSTANCE_BASE,
@@ -29,11 +30,9 @@ from svsdata.records import (
     Transform,
 )
 
-Floats = NDArray[np.float64]
 Depth = NDArray[np.float32]
 """(H, W) z-depth in metres; 0 what moves with the camera, infinite what only turns."""
 
-_NONE: Mapping[int, Floats] = {}
 _FAR_M = 150.0
 """Beyond, what stands only turns."""
 _GROUND_WITHIN_M = 400.0
@@ -80,7 +79,7 @@ class Prospect:
         camera: Camera,
         label_set: LabelSet,
         parallax: Parallax | None = None,
-        moved_m: Mapping[int, Floats] = _NONE,
+        moved_m: Mapping[int, Floats] | None = None,
     ) -> None:
         if frame.semantic is None:
             raise ValueError(f"frame {frame.frame_index} has no semantic map")
@@ -91,8 +90,9 @@ class Prospect:
         sky = label_set.by_name.get("sky")
         self._sky = np.uint8(NO_LABEL if sky is None else sky.id)
         height, width = semantic.shape
-        self._pixels = np.ones((3, height * width))
-        self._pixels[:2] = np.mgrid[:height, :width][::-1].reshape(2, -1)
+        self._sight = Sight.of(camera)
+        self._sees = np.asarray(camera.intrinsics @ camera.cam_T_vehicle[:3])
+        self._pixels = np.mgrid[:height, :width][::-1].reshape(2, -1)
         depth = self._depth(semantic, instance)
         self.start = View(semantic, instance, depth, np.eye(4), {})
         is_thing = (instance >= INSTANCE_BASE) | self._rims(semantic, instance)
@@ -110,7 +110,7 @@ class Prospect:
             told[~stands] = np.nan
             self._street_depth = np.where(np.isnan(told), self._street_depth, told)
             depth[:] = np.where(np.isnan(told) | is_thing, depth, told)
-        self._things = flat_things(semantic, instance, depth, label_set, parallax, moved_m)
+        self._things = flat_things(semantic, instance, depth, label_set, parallax, moved_m or {})
         for thing in self._things:
             own = instance[thing.box.slices] == thing.instance_id
             depth[thing.box.slices][own] = thing.depth[own]
@@ -143,20 +143,18 @@ class Prospect:
         Returns:
             (H, W, 2) flow to it; where that is known; and what of it was not to be seen there.
         """
-        places = np.ones((4, now.depth.size))
         depth = np.minimum(now.depth.ravel(), _ENDLESS_M)
-        places[:3] = ray_matrix(self._camera) @ self._pixels * depth
-        places[:3] += camera_centre(self._camera)[:, None]
+        places = self._sight.places(self._sight.rays_at(*self._pixels), depth)
         there = np.linalg.inv(now.to_view) @ places
         ids = now.instance.ravel()
         for one, moved in now.moves.items():
             there[:2, ids == one] -= (moved - before.moves.get(one, np.zeros(2)))[:, None]
-        seen = self._sees() @ before.to_view @ there
+        seen = self._sees @ before.to_view @ there
         is_known = seen[2] > NEAR_M
         seen[:2] /= np.where(is_known, seen[2], 1.0)
         stays = depth == 0
-        seen[:2, stays], seen[2, stays], is_known[stays] = self._pixels[:2, stays], 0.0, True
-        flow = np.where(is_known, seen[:2] - self._pixels[:2], 0.0).astype(np.float32)
+        seen[:2, stays], seen[2, stays], is_known[stays] = self._pixels[:, stays], 0.0, True
+        flow = np.where(is_known, seen[:2] - self._pixels, 0.0).astype(np.float32)
         hidden = ~is_known | self._was_hidden(seen, before)
         shape = now.depth.shape
         return (
@@ -172,10 +170,6 @@ class Prospect:
         is_inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
         nearest = before.depth[np.where(is_inside, v, 0), np.where(is_inside, u, 0)]
         return ~is_inside | (nearest < seen[2] * (1 - _HIDDEN_BY) - NEAR_M)
-
-    def _sees(self) -> Floats:
-        """(3, 4) takes x, y, z, 1 of the vehicle frame to z-depth times (u, v, 1)."""
-        return np.asarray(self._camera.intrinsics @ self._camera.cam_T_vehicle[:3])
 
     def _depth(self, semantic: SemanticMap, instance: InstanceMap) -> Depth:
         ground = GroundDepth(self._camera)
@@ -199,9 +193,7 @@ class Prospect:
         is_far = np.isinf(self._street_depth) & (self._layers[self._street] != Layer.FLAT)
         far = np.where(is_far, self._street, self._sky)
         far = along_rows(far, is_far)
-        rays = ray_matrix(self._camera)
-        turn = self._sees()[:, :3] @ to_view[:3, :3] @ rays
-        return _warped(far, turn)
+        return _warped(far, self._sees[:, :3] @ to_view[:3, :3] @ self._sight.rays)
 
     def _lay_ground(self, semantic: SemanticMap, depth: Depth, to_view: Transform) -> None:
         """Draw the ground of the whole plane below the horizon."""
@@ -219,7 +211,7 @@ class Prospect:
         is_drawn = np.isfinite(old) & (old > 0)
         is_drawn &= (self._layers[self._street] != Layer.FLAT).ravel()
         chosen = np.flatnonzero(is_drawn)
-        u, v, metres = self._moved(self._pixels[:2, chosen], old[chosen], to_view)
+        u, v, metres = self._moved(chosen, old[chosen], to_view)
         size = np.ceil(old[chosen] / np.maximum(metres, NEAR_M)).clip(1, _LARGEST_SPLAT)
         height, width = semantic.shape
         splats = []
@@ -244,25 +236,20 @@ class Prospect:
 
     def _put_things(self, view: View) -> None:
         """Draw things, the nearest over all others."""
-        rays, centre = ray_matrix(self._camera), np.append(camera_centre(self._camera), 1.0)
+        centre = np.append(self._sight.centre, 1.0)
         for thing in self._things:
             moved = np.eye(4)
             moved[:2, 3] = view.moves.get(thing.instance_id, 0.0)
-            sees = self._sees() @ view.to_view @ moved
-            homography = sees[:, :3] @ rays + np.outer(sees @ centre, thing.plane)
+            sees = self._sees @ view.to_view @ moved
+            homography = sees[:, :3] @ self._sight.rays + np.outer(sees @ centre, thing.plane)
             thing.draw(homography, view.semantic, view.instance, view.depth)
 
     def _moved(
-        self, pixels: Floats, depth: NDArray[np.floating], to_view: Transform
+        self, chosen: NDArray[np.intp], depth: NDArray[np.floating], to_view: Transform
     ) -> tuple[Floats, Floats, Floats]:
-        """Return u, v and z-depth in a view of (2, P) pixels of the start at z-depths."""
-        places = np.ones((4, len(depth)))
-        places[:2] = pixels
-        places[2] = 1.0
-        places[:3] = ray_matrix(self._camera) @ places[:3] * depth
-        places[:3] += camera_centre(self._camera)[:, None]
-        places[3] = 1.0
-        u, v, metres = self._sees() @ to_view @ places
+        """Return u, v and z-depth in a view of (P,) pixels of the start at z-depths."""
+        rays = self._sight.rays_at(*self._pixels[:, chosen])
+        u, v, metres = self._sees @ to_view @ self._sight.places(rays, depth)
         ahead = np.where(metres > NEAR_M, metres, 1.0)
         return u / ahead, v / ahead, metres
 

@@ -33,6 +33,13 @@ class Sight:
         pixels[0], pixels[1] = u, v
         return np.asarray(self.rays @ pixels)
 
+    def places(self, rays: Floats, depth: NDArray[np.floating]) -> Floats:
+        """Return x, y, z, 1 (4, N) that (3, N) rays show at (N,) z-depths."""
+        places = np.ones((4, len(depth)))
+        np.multiply(rays, depth, out=places[:3])
+        places[:3] += self.centre[:, None]
+        return places
+
     def ground_depth(self, rays: Floats) -> Floats:
         """Return the (N,) z-depth where (3, N) rays meet the ground; infinite where none does."""
         depth = np.full(rays.shape[1], np.inf)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.geometry.camera import ego_step
+from svsdata.geometry.triangulation import depth_equations, lines_before
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, EgoMotion, Frame, Image, Mask, Transform
 
@@ -216,16 +217,11 @@ def _added(
         good &= frame.flow_validity == 1
     if frame.occlusion is not None:
         good &= cv2.dilate(frame.occlusion, _RIM) == 0
-    # Seen from before, the point at inverse depth w lies at a + w b (homogeneous pixels)
-    before = camera.cam_T_vehicle @ step @ np.linalg.inv(camera.cam_T_vehicle)
-    turned = camera.intrinsics @ before[:3, :3] @ np.linalg.inv(camera.intrinsics)
-    a = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ turned.T.astype(np.float32)
-    b = (camera.intrinsics @ before[:3, 3]).astype(np.float32)
-    where = np.stack([x, y], axis=-1)
-    target, slope = a[..., :2] - where * a[..., 2:], where * b[2] - b[:2]
-    inverse = (target * slope).sum(axis=-1) / np.maximum((slope**2).sum(axis=-1), 1e-9)
-    beside = np.hypot(*np.moveaxis(target - inverse[..., None] * slope, -1, 0))
-    parallax = np.hypot(*np.moveaxis(target, -1, 0)) / a[..., 2]
+    a, b = lines_before(camera, step)
+    slope, offset = depth_equations(a, b, np.stack([x, y], axis=-1))
+    inverse = (offset * slope).sum(axis=-1) / np.maximum((slope**2).sum(axis=-1), 1e-9)
+    beside = np.hypot(*np.moveaxis(offset - inverse[..., None] * slope, -1, 0))
+    parallax = np.hypot(*np.moveaxis(offset, -1, 0)) / a[..., 2]
     good &= (parallax > _MIN_PARALLAX_PX) & (inverse > 0) & (inverse < 1 / _NEAREST_M)
     good &= beside < _AGREES_PX * (a[..., 2] + inverse * b[2])
     pixels = np.flatnonzero(good)

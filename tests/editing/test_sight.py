@@ -17,6 +17,9 @@ def test_pixels_look_where_the_geometry_says(camera):
     assert 50 < sees_ground.sum() < 150
     np.testing.assert_array_equal(sees_ground, np.isfinite(ground[:, 2]))
     np.testing.assert_allclose(depth[sees_ground], ground[sees_ground, 2])
-    places = sight.centre[:2, None] + depth[sees_ground] * rays[:2, sees_ground]
-    np.testing.assert_allclose(places.T, ground[sees_ground, :2], atol=1e-9)
+    places = sight.places(rays[:, sees_ground], depth[sees_ground])
+    np.testing.assert_allclose(places[:2].T, ground[sees_ground, :2], atol=1e-9)
+    np.testing.assert_allclose(
+        places[2:].T, np.broadcast_to([0.0, 1.0], (len(places.T), 2)), atol=1e-9
+    )
     assert sight.rays_at(u[:0], v[:0]).shape == (3, 0)
