@@ -190,9 +190,12 @@ class Prospect:
 
     def _endless(self, to_view: Transform) -> SemanticMap:
         """Turn what is endlessly far; behind everything else lies the sky."""
-        is_far = np.isinf(self._street_depth) & (self._layers[self._street] != Layer.FLAT)
-        far = np.where(is_far, self._street, self._sky)
-        far = along_rows(far, is_far)
+        layers = self._layers[self._street]
+        is_far = np.isinf(self._street_depth) & (layers != Layer.FLAT)
+        # Behind what stands near all along a row more of the same is likelier than the sky.
+        has_far = is_far.any(axis=1, keepdims=True)
+        is_kept = np.where(has_far, is_far, layers == Layer.UPRIGHT)
+        far = along_rows(np.where(is_kept, self._street, self._sky), is_kept)
         return _warped(far, self._sees[:, :3] @ to_view[:3, :3] @ self._sight.rays)
 
     def _lay_ground(self, semantic: SemanticMap, depth: Depth, to_view: Transform) -> None:

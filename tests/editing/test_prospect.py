@@ -104,6 +104,16 @@ def test_what_stands_nearer_hides_what_is_behind_whatever_comes_first_in_the_map
     assert (view.instance == 26001).sum() > (maps[1] == 26001).sum()
 
 
+def test_between_what_stands_near_along_whole_rows_no_sky_comes_through():
+    maps = empty_street()
+    for layer in maps:
+        layer[: pixel_of(30.0, 0.0)[1]] = BUILDING
+    put(maps, pixel_of(12.0, 1.0), 16, 60, POLE)
+    view = prospect(maps).view(after(5.0), {})
+    assert (view.semantic == POLE).sum() > 100
+    assert not (view.semantic == SKY).any()
+
+
 def test_the_own_vehicle_stays_and_hides_all():
     maps = empty_street()
     maps[0][110:], maps[1][110:] = EGO, EGO
