@@ -825,7 +825,14 @@ def test_a_video_begins_with_labels_alone_and_needs_no_picture(
     pictured = sliding_store(tmp_path / "store", size_hw=STORE_HW)
     free = write_checkpoint(tmp_path / "free.safetensors", reference_free=True)
     made = [
-        synthesize(base, free, tmp_path / f"out{number}", reference="labels", motion="labels")[1]
+        synthesize(
+            base,
+            free,
+            tmp_path / f"out{number}",
+            reference="labels",
+            motion="labels",
+            precision="float32",
+        )[1]
         for number, base in enumerate((labels, pictured))
     ]
     alone, beside = (rows(one, "s0") for one in made)
