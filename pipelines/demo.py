@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from svsdata.checkpoints.weights import BUNDLED, BUNDLED_GENERATOR
@@ -24,6 +23,8 @@ from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
+from svsdata.synthesis.compute import chosen_device
+from svsdata.tensors import computes_bf16
 
 FRAMES = 1000
 FRAMES_ON_SLOW_PROCESSORS = 300
@@ -53,7 +54,7 @@ def run_demo(config: DemoConfig, progress: Progress, *, overwrite: bool = False)
     began = time.monotonic()
     out = config.out
     open_run_dir(out, config, overwrite=overwrite, may_differ={"out"})
-    num_frames = config.frames or _affordable_frames(progress)
+    num_frames = config.frames or affordable_frames(progress)
 
     # Record a stretch of street, with its exact labels
     source = f"street:seed={config.seed},frames={min(RECORDED_FRAMES, num_frames)}"
@@ -117,13 +118,14 @@ def telling_frame(edited: NDArray[np.float64]) -> int:
     return largest + int(fitting[0]) if fitting.size else largest
 
 
-def _affordable_frames(progress: Progress) -> int:
-    """Return how many frames three minutes hold on this machine."""
-    if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported():
+def affordable_frames(progress: Progress) -> int:
+    """Return how many frames three minutes hold on this machine; told where they are fewer."""
+    if computes_bf16(chosen_device("auto")):
         return FRAMES
     progress.note(
-        f"no GPU and no AMX: the video is shortened to {FRAMES_ON_SLOW_PROCESSORS} of {FRAMES} "
-        f"frames; 'svsdata demo FOLDER --frames {FRAMES}' makes all of them, in another folder"
+        "no GPU, and a processor that does not compute in bf16: the video is shortened to "
+        f"{FRAMES_ON_SLOW_PROCESSORS} of {FRAMES} frames; 'svsdata demo FOLDER --frames {FRAMES}' "
+        "makes all of them, in another folder"
     )
     return FRAMES_ON_SLOW_PROCESSORS
 

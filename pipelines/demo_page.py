@@ -24,7 +24,7 @@ class DemoResult(BaseModel):
     page: Path
     frames: int
     shortened: bool
-    """Whether the video has fewer frames than on a machine with AMX or a GPU."""
+    """Whether the video has fewer frames than on a machine that computes in bf16."""
     label_frames_per_s: float
     synthesize_frames_per_s: float
     edited_frames_share: float

@@ -166,10 +166,12 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
     most = 0
     for phase in config.phases:
         _check_size(config.model, phase, store_hw)
-        if phase.crop_hw is not None and shape.sees_position:
+        asks_for_motion = config.given_motion < 1 or phase.learns == "motion"
+        if phase.crop_hw is not None and shape.sees_position and asks_for_motion:
             raise ConfigError(
                 f"a phase has crop_hw, and model {config.model} tells near from far by where in "
-                "the frame a pixel lies: train another model, or whole frames"
+                "the frame a pixel lies: train another model, whole frames, or with motion always "
+                "given (given_motion=1)"
             )
         if phase.extra_blocks < most:
             raise ConfigError(

@@ -13,7 +13,8 @@ class DemoConfig(StageConfig):
     out: Path
     """Folder to write; its ``index.html`` is what to look at."""
     frames: int | None = Field(None, ge=2)
-    """Frames of the video. None: 1000 with AMX or a GPU, fewer on slower processors."""
+    """Frames of the video. None: 1000 where the machine computes in bf16 (GPU, AMX, AVX-512
+    BF16), fewer on slower processors."""
     edit: str = "add_truck"
     """Edit preset that is applied to the street's labels."""
     seed: int = Field(7, ge=0)

@@ -18,7 +18,8 @@ _SCALE = 0.02
 def draw_weights(network: nn.Module, kind: InitialWeights) -> None:
     """Draw the weights of all convolutions as ``kind`` says; their biases start at 0.
 
-    What starts at zero, or as a blend, so that a network begins as something known, stays so.
+    What starts without weights, or as a blend, so that a network begins as something known, stays
+    so, biases included.
 
     Args:
         network: As it was built; changed in place, by torch's global randomness.
@@ -30,15 +31,18 @@ def draw_weights(network: nn.Module, kind: InitialWeights) -> None:
     for module in network.modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             continue
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
         weight = _own_weight(module)
-        if module in blends or not weight.any():
+        outputs = weight.data.transpose(0, int(isinstance(module, nn.ConvTranspose2d)))
+        silent = ~outputs.flatten(1).any(dim=1)
+        if module.bias is not None:
+            module.bias.data *= silent
+        if module in blends or silent.all():
             continue
         if kind == "xavier":
             nn.init.xavier_normal_(weight, _SCALE)
         else:
             nn.init.normal_(weight, 0.0, _SCALE)
+        outputs[silent] = 0
     settle_spectral_norms(network)
 
 

@@ -54,3 +54,13 @@ def test_torchs_own_are_left_alone():
     kept = {name: value.clone() for name, value in built.state_dict().items()}
     draw_weights(built, "torch")
     assert all(torch.equal(value, kept[name]) for name, value in built.state_dict().items())
+
+
+def test_what_a_decoder_forgets_at_first_does_not_depend_on_how_weights_are_drawn():
+    built = build_generator(model_config("carry", 5, width=0.1))
+    draw_weights(built, "normal")
+    (head,) = built.heads
+    assert head.weight[:-4].std().item() == pytest.approx(0.02, rel=0.2)
+    assert not head.weight[-4:].any()
+    assert not head.bias[:-4].any()
+    assert (head.bias[-4:] == -4).all()

@@ -3,14 +3,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.demo import DemoConfig
-from svsdata.pipelines.demo import FRAMES, run_demo, telling_frame
+from svsdata.pipelines.demo import FRAMES, affordable_frames, run_demo, telling_frame
 from svsdata.pipelines.demo_page import DemoResult
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.store.verify import verify_store
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +37,20 @@ def test_the_bundled_networks_draw_what_the_labels_say(
     assert result.pixel_accuracy > 0.6
     assert result.frames == 12 < FRAMES
     assert result.shortened
+
+
+@pytest.mark.parametrize(
+    ("avx512", "amx", "frames"), [(False, False, 300), (True, False, 1000), (False, True, 1000)]
+)
+def test_the_video_is_shortened_where_bf16_is_slow_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool, frames: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    heard = Heard()
+    assert affordable_frames(heard) == frames
+    assert [f"shortened to {frames} of" in note for note in heard.notes] == [True] * (frames < 1000)
 
 
 def test_stores_and_folders_of_the_demo_are_whole(demo: tuple[DemoConfig, DemoResult]) -> None:

@@ -283,17 +283,22 @@ def test_parts_of_frames_are_trained_on_and_whole_frames_are_synthesized(store, 
 
 
 @pytest.mark.parametrize(
-    ("model", "crop_hw", "message"),
+    ("model", "crop_hw", "given_motion", "learns", "message"),
     [
-        ("demo", SIZE, "where in the frame a pixel lies"),
-        ("C", (64, 320), "larger than its size_hw"),
-        ("C", (96, 128), "128x96: model C needs sides that are multiples of 64"),
-        ("C", (64, 128), None),
+        ("demo", SIZE, 0.0, "all", "where in the frame a pixel lies"),
+        ("demo", SIZE, 0.9, "all", "where in the frame a pixel lies.*given_motion=1"),
+        ("demo", SIZE, 1.0, "motion", "where in the frame a pixel lies"),
+        ("demo", SIZE, 1.0, "all", None),
+        ("C", (64, 320), 0.0, "all", "larger than its size_hw"),
+        ("C", (96, 128), 0.0, "all", "128x96: model C needs sides that are multiples of 64"),
+        ("C", (64, 128), 0.0, "all", None),
     ],
 )
-def test_parts_that_cannot_be_trained_on_are_refused(store, tmp_path, model, crop_hw, message):
-    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=crop_hw)
-    told = config(store, tmp_path / "run", model=model, phases=[phase])
+def test_parts_that_cannot_be_trained_on_are_refused(
+    store, tmp_path, model, crop_hw, given_motion, learns, message
+):
+    phase = Phase(1, 4, (128, 256), 2e-4, crop_hw=crop_hw, learns=learns)
+    told = config(store, tmp_path / "run", model=model, phases=[phase], given_motion=given_motion)
     if message is None:
         plan_training(told, Silent())
         return

@@ -9,12 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from svsdata.nets.svsgan.config import DecoderNorm, Fusion
+from svsdata.nets.svsgan.config import DecoderNorm, Fusion, GeneratorConfig
 from svsdata.nets.svsgan.spectral import spectral_norm
 from svsdata.tensors import resize_flow, warp
 
 GROUP_WIDTH = 16
 """Channels a group; smaller groups take the colour of the previous frame away (paper-notes)."""
+
+_FIRST_FORGETTING = -4.0
+"""Logit of the share that a decoder adds before it has learned: 2 %."""
 
 
 class Modulation(NamedTuple):
@@ -190,6 +193,25 @@ class OcclusionFusion(nn.Module):
         doubled = _on_grid_of(skip, drawn)
         kept = F.conv2d(skip, of_skip, self.proj.bias)
         return kept.lerp(doubled, occlusion_mask)
+
+
+def picture_heads(config: GeneratorConfig) -> nn.ModuleList:
+    """Return what makes pictures of the last base block's features, and of each extra block's.
+
+    A larger size starts as the base, upsampled, and what is kept of the warped image as the
+    occlusion mask says.
+    """
+    colours = 3 * config.patch**2
+    heads = nn.ModuleList()
+    for width in config.block_widths[len(config.decoder_widths) - 1 :]:
+        head = nn.Conv2d(width, config.drawn_channels * config.patch**2, 3, padding=1)
+        assert head.bias is not None
+        nn.init.zeros_(head.bias)
+        nn.init.zeros_(head.weight[0 if len(heads) else colours :])
+        if not len(heads):
+            nn.init.constant_(head.bias[colours:], _FIRST_FORGETTING)
+        heads.append(head)
+    return heads
 
 
 def warp_features(level: Tensor, flow: Tensor) -> Tensor:

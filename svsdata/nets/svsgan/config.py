@@ -96,6 +96,9 @@ class GeneratorConfig:
     badly is gone within some 1 / forgetting frames; the occlusion mask shares the rest."""
     doubt: float = 0.0
     """The same where the network tells motion from labels, which is a guess."""
+    learned_forgetting: bool = False
+    """With ``keep``, the decoder adds a share of its own, pixel by pixel: shadows, say, move
+    otherwise than flow tells, and no label tells of them. The pictures alone teach it."""
     interpolation: Interpolation = "bilinear"
     """How images are warped."""
 
@@ -120,6 +123,16 @@ class GeneratorConfig:
                 "generator: image_sees_occlusion goes with warped images, not with warp_features: "
                 "the mask lies on the grid that is warped to"
             )
+        if self.learned_forgetting and self.warp_use != "keep":
+            raise ConfigError(
+                "generator: learned_forgetting says how much of the warped image does not stay: "
+                f"it goes with warp_use 'keep', not '{self.warp_use}'"
+            )
+
+    @property
+    def drawn_channels(self) -> int:
+        """Channels of what is drawn: RGB, and the logit of what is drawn anew where it is told."""
+        return 3 + int(self.learned_forgetting)
 
     @property
     def block_widths(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from svsdata.nets.svsgan.blocks import (
     StyleModulator,
     doubled,
     occlusion_fusion,
+    picture_heads,
     warp_features,
 )
 from svsdata.nets.svsgan.config import GeneratorConfig
@@ -74,16 +75,10 @@ class Generator(VideoGenerator[LabelFeatures]):
         self.fusions = nn.ModuleList(
             occlusion_fusion(config.fusion, width) for width in (*widths[-2::-1], *larger)
         )
-        heads = [
-            nn.Conv2d(width, 3 * patch**2, 3, padding=1)
-            for width in config.block_widths[len(widths) - 1 :]
-        ]
-        for head in heads[1:]:
-            nn.init.zeros_(head.weight)  # a larger size starts as the base, upsampled
-        self.heads = nn.ModuleList(heads)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+        self.heads = picture_heads(config)
 
     def forward(
         self,
@@ -177,9 +172,13 @@ class Generator(VideoGenerator[LabelFeatures]):
         pyramid = self.image_pyramid(sources)
         if config.warp_features:
             pyramid = [warp_features(level, features.backward_flow) for level in pyramid]
-        drawn = torch.tanh(self._decode(pyramid, features, detail))
+        decoded = self._decode(pyramid, features, detail)
+        drawn = torch.tanh(decoded[:, :3])
         if config.warp_use == "keep":
-            image = warped.lerp(drawn, occlusion_mask)
+            drawn_share = occlusion_mask
+            if config.learned_forgetting:
+                drawn_share = 1 - (1 - occlusion_mask) * torch.sigmoid(-decoded[:, 3:])
+            image = warped.lerp(drawn, drawn_share)
             return GeneratorOutput(image, warped, flow, occlusion_mask, raw=drawn)
         if config.warp_use == "correct":
             drawn = (warped * (1 - occlusion_mask) + drawn).clamp(-1, 1)
@@ -188,7 +187,7 @@ class Generator(VideoGenerator[LabelFeatures]):
     def _decode(
         self, pyramid: list[Tensor], features: LabelFeatures, detail: float = 1.0
     ) -> Tensor:
-        """Run the SPADE blocks from the bottleneck up and sum the images of all sizes."""
+        """Run the SPADE blocks from the bottleneck up and sum what is drawn at all sizes."""
         x = pyramid[-1]
         image: Tensor | None = None
         first_head = len(self.config.decoder_widths) - 1

@@ -99,7 +99,16 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
         return replace(plain, style_width=128)
     if model == "carry":
         demo = _preset("demo", num_classes, edges=edges, extra_blocks=extra_blocks)
-        return replace(demo, warp_use="keep", forgetting=0.12, doubt=0.4, interpolation="balanced")
+        return replace(
+            demo,
+            image_widths=(48, 64, 144, 240, 384),
+            decoder_widths=(240, 144, 64, 48, 48),
+            warp_use="keep",
+            forgetting=0.08,
+            doubt=0.4,
+            learned_forgetting=True,
+            interpolation="balanced",
+        )
     if model == "demo":
         return replace(
             base,

@@ -1,4 +1,5 @@
 import copy
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -7,7 +8,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from svsdata.errors import LabelSetError
+from svsdata.errors import ConfigError, LabelSetError
 from svsdata.nets.models import trusting_its_mask
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
@@ -306,6 +307,38 @@ def test_the_warped_image_guides_is_corrected_or_is_kept(
         torch.testing.assert_close(output.raw, drawn)
     else:
         assert output.raw is None
+
+
+def test_a_decoder_that_forgets_adds_its_own_share_to_the_occlusion_masks(
+    make_generator, make_labels
+):
+    generator = make_generator("demo", warp_use="keep", learned_forgetting=True)
+    (head,) = generator.heads
+    logits = head.bias[-4:]  # one for each pixel of a 2x2 patch
+    torch.testing.assert_close(torch.sigmoid(logits), torch.full((4,), 0.018), atol=1e-3, rtol=0)
+    assert not head.weight[-4:].any()
+    torch.nn.init.zeros_(head.weight), torch.nn.init.constant_(head.bias, 0.5)
+    head.bias.data[-4:] = torch.tensor([0.0, -30.0, 30.0, math.log(3)])
+    labels = make_labels(1, (64, 64))
+    motion = Motion(torch.zeros(1, 2, 64, 64), torch.full((1, 1, 64, 64), 0.5))
+    previous = torch.rand(1, 3, 64, 64) - 0.7
+    output = generator.render(previous, generator.label_features(labels, labels, motion=motion))
+    own = torch.tensor([[0.5, 0.0], [1.0, 0.75]]).repeat(32, 32)
+    share, drawn = 0.5 + 0.5 * own, math.tanh(0.5)
+    torch.testing.assert_close(output.image, (1 - share) * previous + share * drawn)
+    assert (output.occlusion_mask == 0.5).all()
+
+
+def test_a_larger_decoder_that_forgets_starts_with_the_share_of_its_base():
+    base, larger = Generator(generator_config("carry", 6, extra_blocks=1)).heads
+    assert base.bias[-4:].mean() == -4
+    assert not larger.weight.any()
+    assert not larger.bias.any()
+
+
+def test_only_what_keeps_can_forget(make_generator):
+    with pytest.raises(ConfigError, match="goes with warp_use 'keep', not 'correct'"):
+        make_generator("demo", learned_forgetting=True)
 
 
 def test_without_previous_depends_on_labels_only_and_only_where_asked(make_generator, make_labels):
