@@ -18,7 +18,7 @@ from svsdata.checkpoints.weights import save_generator
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
-from svsdata.pipelines.training_counts import class_pixels
+from svsdata.pipelines.training_counts import Counts, counted
 from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
@@ -76,7 +76,7 @@ def run_train(
 
 def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool) -> TrainResult:
     # What there is to learn from, and when
-    plan, pixel_counts = _opened(config, progress, share, overwrite=overwrite)
+    plan, counts = _opened(config, progress, share, overwrite=overwrite)
 
     # What learns, from the last checkpoint where there is one
     first_step = checkpoint_step(config.run)
@@ -90,7 +90,13 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
 
     def save(step: int, past: Tensor | None) -> None:
         carried = learner.carried(past, means)
-        info = checkpoint_info(config, plan, step=step, pixel_counts=pixel_counts)
+        info = checkpoint_info(
+            config,
+            plan,
+            step=step,
+            pixel_counts=counts.pixel_counts,
+            object_colours=counts.object_colours,
+        )
         if share.is_first:
             save_checkpoint(
                 config.run,
@@ -196,8 +202,8 @@ def _estimated(
 
 def _opened(
     config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool
-) -> tuple[TrainingPlan, dict[str, int]]:
-    """Lay the run out, and open its directory; return also the pixels of each class."""
+) -> tuple[TrainingPlan, Counts]:
+    """Lay the run out, and open its directory; return also what its store holds."""
     _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
@@ -210,9 +216,9 @@ def _opened(
         progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
-        class_pixels(config.run, plan, progress)
+        counted(config.run, plan, progress)
     share.wait()
-    return plan, class_pixels(config.run, plan, Silent())
+    return plan, counted(config.run, plan, Silent())
 
 
 def _check_places(config: TrainConfig) -> None:
@@ -239,6 +245,7 @@ def _steps(
             size_hw=phase.size_hw,
             crop_hw=phase.crop_hw,
             guided=_shows_guidance(round_, config),
+            coloured=plan.uses_colours and phase.learns != "motion",
         )
 
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
@@ -283,8 +290,8 @@ def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int
     recording = plan.recordings[0]
     num_frames = min(recording.num_frames, num_frames)
     clip = Clip(recording.sequence_id, 0, num_frames, flip=False)
-    guided = learner.average.config.sees_guidance
-    loaded = load_clips(plan.reader, [clip], size_hw=phase.size_hw, guided=guided)
+    told = {"guided": learner.average.config.sees_guidance, "coloured": plan.uses_colours}
+    loaded = load_clips(plan.reader, [clip], size_hw=phase.size_hw, **told)
     batch = to_device(loaded, learner.device)
     with learner.autocast():
         return roll_out(

@@ -1,16 +1,31 @@
-"""How often each class occurs in what is trained on."""
+"""What a run's store holds: how often each class occurs, and which colours its objects have."""
 
 import json
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import ConfigError
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
 from svsdata.training.clips import count_pixels
+from svsdata.training.colours_by_class import ColoursByClass, colours_by_class
 
 
-def class_pixels(run: Path, plan: TrainingPlan, progress: Progress) -> dict[str, int]:
-    """Count the training pixels of each class, once a run.
+class Counts(BaseModel):
+    """What is found once a run, and kept in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store_id: str
+    pixel_counts: dict[str, int]
+    """Training pixels by class name."""
+    object_colours: ColoursByClass = {}
+    """Colours of objects, for a generator that sees them."""
+
+
+def counted(run: Path, plan: TrainingPlan, progress: Progress) -> Counts:
+    """Count the training pixels of each class, and measure objects' colours, once a run.
 
     Raises:
         ConfigError: If the run was begun with other sequences.
@@ -20,14 +35,20 @@ def class_pixels(run: Path, plan: TrainingPlan, progress: Progress) -> dict[str,
         num_frames = sum(recording.num_frames for recording in plan.recordings)
         progress.start("count classes", num_frames)
         counts = count_pixels(plan.reader, plan.recordings, progress)
-        labels = plan.reader.info.label_set.labels
-        by_name = {label.name: int(counts[label.id]) for label in labels}
-        path.write_text(json.dumps({"store_id": store_id, "pixel_counts": by_name}))
-    counted = json.loads(path.read_text())
-    if counted["store_id"] != store_id:
+        found = Counts(
+            store_id=store_id,
+            pixel_counts={
+                label.name: int(counts[label.id]) for label in plan.reader.info.label_set.labels
+            },
+            object_colours=(
+                colours_by_class(plan.reader, plan.recordings) if plan.uses_colours else {}
+            ),
+        )
+        path.write_text(found.model_dump_json())
+    kept = Counts.model_validate(json.loads(path.read_text()))
+    if kept.store_id != store_id:
         raise ConfigError(
             f"the store's sequences are not those that '{run}' was begun with; "
             "name another run directory, or add --overwrite to set this one aside"
         )
-    pixel_counts: dict[str, int] = counted["pixel_counts"]
-    return pixel_counts
+    return kept

@@ -127,6 +127,7 @@ def estimate_training(
             size_hw=phase.size_hw,
             crop_hw=phase.crop_hw,
             guided=config.network.guidance,
+            coloured=plan.uses_colours,
         )
         batch = to_device(loaded, device)
         seconds[kind] = _seconds_of_step(phase, trial.step, batch, config.backprop_frames)

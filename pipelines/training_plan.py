@@ -1,17 +1,19 @@
 """What a training run works with, made from its config before the first step."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import gcd, lcm
 
 from svsdata.checkpoints.weights import CheckpointInfo
 from svsdata.crops import crop_advice, rows_of_shape
 from svsdata.errors import ConfigError, StoreError
-from svsdata.nets.models import changed_config, image_size_multiple, model_config
+from svsdata.nets.models import AnyConfig, changed_config, image_size_multiple, model_config
 from svsdata.pipelines.configs.train import TrainConfig, presets_by_shape
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
 from svsdata.training.clips import ClipSampler, Recording
+from svsdata.training.colours_by_class import ColoursByClass
 from svsdata.training.schedules import Phase, Round, Span, rounds, timetable
 
 
@@ -25,6 +27,7 @@ class TrainingPlan:
     spans: tuple[Span, ...]
     rounds: tuple[Round, ...]
     uses_edges: bool
+    uses_colours: bool
     uses_flow: bool
 
     @property
@@ -104,6 +107,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         spans=spans,
         rounds=tuple(rounds(spans, backprop_frames=config.backprop_frames)),
         uses_edges=config.instance_edges and "instance" in reader.info.modalities,
+        uses_colours=_shape(config).object_colours and "instance" in reader.info.modalities,
         uses_flow=uses_flow,
     )
 
@@ -127,7 +131,12 @@ def _check_guidance(
 
 
 def checkpoint_info(
-    config: TrainConfig, plan: TrainingPlan, *, step: int, pixel_counts: dict[str, int]
+    config: TrainConfig,
+    plan: TrainingPlan,
+    *,
+    step: int,
+    pixel_counts: Mapping[str, int],
+    object_colours: ColoursByClass,
 ) -> CheckpointInfo:
     """Describe the generator after so many steps."""
     extra_blocks = plan.extra_blocks_after(step)
@@ -138,12 +147,18 @@ def checkpoint_info(
         size_hw=sizes[-1],
         fps=plan.reader.info.fps,
         pixel_counts=pixel_counts,
+        object_colours=object_colours,
         step=step,
         reference_free=config.reference_free > 0,
         given_motion=config.given_motion > 0,
         uses_instances=plan.uses_edges,
         store_id=plan.store_id,
     )
+
+
+def _shape(config: TrainConfig) -> AnyConfig:
+    """Return the generator's config but for the classes of the store."""
+    return changed_config(model_config(config.model, 1), **config.network.model_dump())
 
 
 def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
@@ -155,7 +170,7 @@ def _check_choices(config: TrainConfig, store_hw: tuple[int, int]) -> None:
                 f"{term}: needs a discriminator that segments, model A has one of patches; "
                 f"set loss_weights.{name}=0 or train model B"
             )
-    shape = changed_config(model_config(config.model, 1), **config.network.model_dump())
+    shape = _shape(config)
     reader = f"model {config.model}"
     reader += " with network.motion_sees_image" if config.network.motion_sees_image else ""
     if config.given_motion and not shape.labels_tell_motion:

@@ -1,5 +1,7 @@
 """The generator that draws videos, set up as the config says, and what it needs of a store."""
 
+import numpy as np
+
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_generator
 from svsdata.errors import CheckpointError, ConfigError, StoreError
 from svsdata.geometry.standing_world import standing_ids
@@ -10,6 +12,7 @@ from svsdata.store.reader import StoreReader
 from svsdata.synthesis.compute import chosen_device, chosen_dtype
 from svsdata.synthesis.guiding import Guiding
 from svsdata.synthesis.long_video import LongVideo
+from svsdata.synthesis.object_paint import Palette
 from svsdata.synthesis.provenance import file_hash, model_name
 
 
@@ -67,10 +70,20 @@ def chosen_video_maker(
             entering_share=config.entering_share if follows_flow else 1.0,
             keyframe_interval=config.keyframe_interval,
             unseen_share=config.unseen_share,
+            palette=_palette(checkpoint, seed=config.seed),
             guiding=_guiding(reader) if generator.config.sees_guidance else None,
         ),
         checkpoint,
     )
+
+
+def _palette(checkpoint: CheckpointInfo, *, seed: int) -> Palette:
+    """Return the colours that objects had in training, RGB in [-1, 1] by label id."""
+    colours = {
+        checkpoint.label_set.label(name).id: np.array(levels, np.float32) / 127.5 - 1
+        for name, levels in checkpoint.object_colours.items()
+    }
+    return Palette(colours, seed)
 
 
 def _check_reference(

@@ -64,6 +64,10 @@ class NetworkChanges(StageConfig):
     """The finest blocks are shown the colours that the standing world had when it was first seen,
     also where something has hidden it since (world-consistent vid2vid). Needs a store with flow,
     camera and ego motion, in training and in synthesis."""
+    object_colours: bool = False
+    """The generator sees what colour each object has, so that it need not guess, and a video's
+    objects can be given colours; it learns them from stores with instance maps. ``carry`` sees
+    them anyway."""
 
 
 _LENGTHS = (6, 12, 24, 30)

@@ -29,6 +29,7 @@ _RANGES = {
     "semantic": "ids of the label set",
     "previous_instance": "any ids; a border is where neighbours differ",
     "instance": "any ids; a border is where neighbours differ",
+    "object_colours": "RGB of each pixel's object, -1 to 1, and 1 = told; 0 where it is not",
     "backward_flow": "dx and dy in pixels, from this frame to the one before",
     "occlusion": "0 to 1, 1 = the previous frame does not show the pixel",
     "validity": "0 or 1, 1 = follow the flow, 0 = the labels tell the motion",

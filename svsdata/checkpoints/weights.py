@@ -5,7 +5,7 @@ table, size, rate, pixel counts a class, step. Nothing in it is code.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -51,6 +51,9 @@ class CheckpointInfo:
     """What identifies the training store's content: the hash over its sequence records."""
     given_motion: bool = False
     """Trained to follow a given flow too."""
+    object_colours: Mapping[str, tuple[tuple[int, int, int], ...]] = field(default_factory=dict)
+    """Colours that objects had in training by class name, RGB levels of 255; empty for a generator
+    that sees none."""
 
     @property
     def known_classes(self) -> tuple[str, ...]:

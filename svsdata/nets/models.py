@@ -67,6 +67,7 @@ def changed_config(
     image_sees_occlusion: bool,
     motion_sees_image: bool,
     guidance: bool = False,
+    object_colours: bool = False,
 ) -> AnyConfig:
     """Return the config of a variant of a model.
 
@@ -76,11 +77,13 @@ def changed_config(
         image_sees_occlusion: The image encoder sees the occlusion mask too.
         motion_sees_image: The motion network sees the previous image too.
         guidance: The finest blocks see what was seen of the standing world before.
+        object_colours: It sees what colour each object has; those of the model see it anyway.
 
     Raises:
         ConfigError: If the model has no such variant.
     """
-    if fusion is None and not (image_sees_occlusion or motion_sees_image or guidance):
+    switches = (image_sees_occlusion, motion_sees_image, guidance, object_colours)
+    if fusion is None and not any(switches):
         return config
     if not isinstance(config, GeneratorConfig):
         raise ConfigError("models A and B have no variants: leave the fields of 'network' out")
@@ -89,6 +92,7 @@ def changed_config(
         fusion=fusion or config.fusion,
         image_sees_occlusion=image_sees_occlusion,
         guidance_width=_GUIDANCE_WIDTH if guidance else 0,
+        object_colours=object_colours or config.object_colours,
         motion=replace(config.motion, sees_image=motion_sees_image),
     )
 

@@ -138,6 +138,10 @@ class GeneratorShape(Protocol):
         """Instance borders are a further input."""
 
     @property
+    def object_colours(self) -> bool:
+        """What colour each object has is a further input."""
+
+    @property
     def context_frames(self) -> int:
         """Past frames that it sees, with their labels: P."""
 
@@ -184,6 +188,7 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        colours: Tensor | None = None,
         motion: Motion | None = None,
     ) -> Features:
         """Compute everything that depends on labels only.
@@ -193,10 +198,14 @@ class VideoGenerator(nn.Module, ABC, Generic[Features]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, P, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            colours: (B, 4, H, W) float32 at t: the colour of the pixel's object, RGB in [-1, 1],
+                and 1 where it is told, else 0; for networks whose config says ``object_colours``.
+                None: nothing is told.
             motion: Followed, where it is known, instead of what the network makes of labels.
 
         Raises:
-            ValueError: If motion is given to a network that reads it off the past frames.
+            ValueError: If colours are given to a network that sees none, or motion to one that
+                reads it off the past frames.
         """
 
     @abstractmethod

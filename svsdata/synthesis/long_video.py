@@ -22,6 +22,7 @@ from svsdata.synthesis.drift import class_colours, pulled_to
 from svsdata.synthesis.guiding import Guiding, WorldWalk
 from svsdata.synthesis.keyframes import Stretch, stretches
 from svsdata.synthesis.network_input import NetworkInput, semantic_of
+from svsdata.synthesis.object_paint import NO_PALETTE, ObjectPaint, Palette
 from svsdata.synthesis.repair import repaired
 from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import image_to_tensor, tensor_to_image
@@ -90,7 +91,8 @@ class LongVideo:
     """Most frames from one that is drawn to the next; those between are put together of both."""
     unseen_share: float = 1.0
     """A frame between, of which the drawn ones do not show more than this share, is drawn too."""
-
+    palette: Palette = NO_PALETTE
+    """Of objects that the reference frame does not show, for a generator that sees colours."""
     guiding: Guiding | None = None
     """Frames are shown what was drawn of the standing world, for a generator that sees guidance;
     then every frame is drawn."""
@@ -153,8 +155,10 @@ class LongVideo:
             for video, chunk in due:
                 if video.state is None or self._is_cut(video.state.semantic, chunk[0]):
                     first, is_reference = chunk.pop(0), not self.begins_with_labels
-                    reference = self._reference(first) if is_reference else self._begun(first)
-                    video.state = self._state_of(reference)
+                    paint = self._input.paint_of(first, shows_itself=is_reference)
+                    begun = self._reference if is_reference else self._begun
+                    reference = begun(first, paint)
+                    video.state = self._state_of(reference, paint)
                     own = None if chunk else video.state
                     yield video.number, Rendered(reference, is_reference, own)
             going_on = [(video, self._stretches(video.begun, chunk)) for video, chunk in due]
@@ -239,7 +243,8 @@ class LongVideo:
 
     @property
     def _input(self) -> NetworkInput:
-        return NetworkInput(self.generator, self.follows_flow, self.rim_px, self.entering_share)
+        follows, rim, share = self.follows_flow, self.rim_px, self.entering_share
+        return NetworkInput(self.generator, follows, rim, share, self.palette)
 
     def _moved(self, frame: Frame) -> Frame:
         """Return the frame with the name of what told its motion."""
@@ -247,30 +252,30 @@ class LongVideo:
         motion = frame.models.get("flow", "store") if is_followed else self.name
         return replace(frame, models={**frame.models, "motion": motion})
 
-    def _reference(self, frame: Frame) -> Frame:
+    def _reference(self, frame: Frame, paint: ObjectPaint | None) -> Frame:
         """Return the frame with an image that shows its labels, edited ones too."""
         if frame.image is None:
             raise ValueError(f"frame {frame.frame_index} begins a scene and has no image")
         if frame.provenance is None or not frame.provenance.any():
             return frame
         changed = frame.provenance != 0
-        image = repaired(
-            self.generator, frame.image, semantic_of(frame), frame.instance, changed=changed
-        )
+        labels = self._input.labels(semantic_of(frame), frame.instance, paint)
+        image = repaired(self.generator, frame.image, labels, changed=changed)
         provenance = np.where(changed, REPAIRED, frame.provenance).astype(np.uint8)
         return _drawn(replace(frame, provenance=provenance), image, self.name)
 
-    def _begun(self, frame: Frame) -> Frame:
+    def _begun(self, frame: Frame, paint: ObjectPaint | None) -> Frame:
         """Return the frame with an image that labels alone decide."""
-        drawn = begin(self.generator, self._input.labels(semantic_of(frame), frame.instance))
+        labels = self._input.labels(semantic_of(frame), frame.instance, paint)
+        drawn = begin(self.generator, labels)
         return _drawn(frame, tensor_to_image(drawn.image[0]), self.name)
 
-    def _state_of(self, reference: Frame) -> VideoState:
+    def _state_of(self, reference: Frame, paint: ObjectPaint | None) -> VideoState:
         assert reference.image is not None
         image, semantic = image_to_tensor(reference.image).numpy(), semantic_of(reference)
         colours = class_colours(image, semantic, self.generator.config.num_classes)
         world = None if self.guiding is None else empty_world(reference.ego)
-        return VideoState(image, semantic, reference.instance, colours, world=world)
+        return VideoState(image, semantic, reference.instance, colours, world=world, paint=paint)
 
     def _state_after(
         self, frame: Frame, drawn: Tensor, before: VideoState, *, pull: bool
@@ -280,7 +285,7 @@ class LongVideo:
             image = pulled_to(colours, image, semantic, strength=self.colour_pull)
         sees_two = self.generator.config.context_frames > 1
         earlier = replace(before, earlier=None) if sees_two else None
-        return VideoState(image, semantic, frame.instance, colours, earlier)
+        return VideoState(image, semantic, frame.instance, colours, earlier, paint=before.paint)
 
 
 def _drawn(frame: Frame, image: Image, name: str) -> Frame:

@@ -16,6 +16,7 @@ from svsdata.records import Frame, InstanceMap, SemanticMap
 from svsdata.synthesis.continuing import continued
 from svsdata.synthesis.correspondence import Correspondence
 from svsdata.synthesis.given_motion import given_motion
+from svsdata.synthesis.object_paint import ObjectPaint, Palette
 from svsdata.synthesis.rims import Regions
 from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import edges
@@ -34,9 +35,23 @@ class NetworkInput:
     """As in ``LongVideo``, like the rest."""
     rim_px: int
     entering_share: float
+    palette: Palette
 
-    def labels(self, semantic: SemanticMap, instance: InstanceMap | None) -> LabelMaps:
-        """Return the labels of a frame.
+    def paint_of(self, first: Frame, *, shows_itself: bool) -> ObjectPaint | None:
+        """Return the colours of the objects of a video, for a generator that sees them.
+
+        Args:
+            first: Frame of the video.
+            shows_itself: As ``ObjectPaint.begun_with`` takes it.
+        """
+        if not self.generator.config.object_colours or first.instance is None:
+            return None
+        return ObjectPaint.begun_with(first, self.palette.seed, shows_itself=shows_itself)
+
+    def labels(
+        self, semantic: SemanticMap, instance: InstanceMap | None, paint: ObjectPaint | None
+    ) -> LabelMaps:
+        """Return the labels of a frame of a video, with the colours of its objects.
 
         Raises:
             ValueError: If the generator takes instance borders and there are no instances.
@@ -46,7 +61,10 @@ class NetworkInput:
             if instance is None:
                 raise ValueError("the generator takes instance borders, a frame has no instances")
             borders = edges(self._tensor(instance.astype(np.int32))[None])
-        return LabelMaps(self._tensor(semantic)[None], borders)
+        colours = None
+        if paint is not None and instance is not None:
+            colours = self._tensor(paint.over(instance, self.palette))[None]
+        return LabelMaps(self._tensor(semantic)[None], borders, colours)
 
     def sequel(
         self, state: VideoState, frames: Sequence[Frame], spans: Sequence[int]
@@ -65,7 +83,7 @@ class NetworkInput:
         known = zip(frames, spans, pairwise(ids), strict=True)
         moved = [self._motion(frame, span, both) for frame, span, both in known]
         return [
-            replace(self.labels(semantic_of(frame), frame.instance), motion=motion)
+            replace(self.labels(semantic_of(frame), frame.instance, state.paint), motion=motion)
             for frame, motion in zip(frames, moved, strict=True)
         ]
 
@@ -73,7 +91,7 @@ class NetworkInput:
         """Return where a video stands."""
         return RolloutState(
             self._tensor(state.image)[None],
-            self.labels(state.semantic, state.instance),
+            self.labels(state.semantic, state.instance, state.paint),
             None if state.earlier is None else self.rollout_state(state.earlier),
         )
 
@@ -91,7 +109,7 @@ class NetworkInput:
         """
         if self.follows_flow and all(_tells_motion(frame) for frame in frames):
             return [_step_back(frame) for frame in frames]
-        before = self.labels(state.semantic, state.instance)
+        before = self.labels(state.semantic, state.instance, state.paint)
         sequel = self.sequel(state, frames, [1] * len(frames))
         told = motions(self.generator, before, sequel, chunk=chunk)
         return [

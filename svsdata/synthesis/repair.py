@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from svsdata.nets.svsgan.rollout import LabelMaps, redrawn
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image, SemanticMap
 from svsdata.synthesis.drift import class_colours
-from svsdata.tensors import edges, image_to_tensor, tensor_to_image
+from svsdata.tensors import image_to_tensor, tensor_to_image
 
 _PASSES = 2
 """The second sees the first one's texture instead of flat colours."""
@@ -18,8 +19,7 @@ _PASSES = 2
 def repaired(
     generator: VideoGenerator[Any],
     image: Image,
-    semantic: SemanticMap,
-    instance: NDArray[np.uint16] | None,
+    labels: LabelMaps,
     *,
     changed: NDArray[np.bool_],
 ) -> Image:
@@ -31,37 +31,16 @@ def repaired(
     Args:
         generator: From ``inference_copy``.
         image: (H, W, 3) of the unchanged scene.
-        semantic: (H, W) of the changed one.
-        instance: (H, W) of the changed one, for generators that take instance borders.
+        labels: Of the changed one, B = 1, on the generator's device.
         changed: (H, W), where the two differ.
     """
-    height, width = semantic.shape
-    multiple = generator.config.size_multiple
-    bottom, right = -height % multiple, -width % multiple
-
-    def padded(array: NDArray[Any]) -> NDArray[Any]:
-        beyond = ((0, bottom), (0, right), *((0, 0),) * (array.ndim - 2))
-        return np.pad(array, beyond, mode="edge")
-
-    device = next(generator.parameters()).device
-    labels = torch.from_numpy(padded(semantic))[None].to(device)
-    borders = None
-    if generator.config.edges:
-        if instance is None:
-            raise ValueError("the generator takes instance borders, the frame has no instances")
-        borders = edges(torch.from_numpy(padded(instance).astype(np.int32))[None].to(device))
-    seen = generator.config.context_frames
-    features = generator.label_features(
-        labels[:, None].repeat(1, seen, 1, 1),
-        labels,
-        previous_edges=None if borders is None else borders.repeat(1, seen, 1, 1),
-        edges=borders,
-    ).occluded(torch.from_numpy(padded(changed))[None, None].to(device))
+    semantic = labels.semantic[0].cpu().numpy()
+    where = torch.from_numpy(changed)[None, None].to(labels.semantic.device)
     filled = np.where(changed[..., None], _flat_colours(image, semantic, changed), image)
     for _ in range(_PASSES):
-        previous = image_to_tensor(padded(filled).astype(np.uint8))[None].to(device)
-        drawn = tensor_to_image(generator.render(previous.repeat(1, seen, 1, 1), features).image[0])
-        filled = np.where(changed[..., None], drawn[:height, :width], image)
+        previous = image_to_tensor(filled.astype(np.uint8))[None].to(where.device)
+        drawn = tensor_to_image(redrawn(generator, previous, labels, where)[0])
+        filled = np.where(changed[..., None], drawn, image)
     return filled
 
 

@@ -11,6 +11,7 @@ from svsdata.errors import StoreError
 from svsdata.geometry.standing_world import StandingWorld
 from svsdata.records import InstanceMap, SemanticMap
 from svsdata.synthesis.drift import ClassColours
+from svsdata.synthesis.object_paint import ObjectPaint
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class VideoState:
     """The frame before, for a generator that sees two."""
     world: StandingWorld | None = None
     """What was drawn of the standing world, for a generator that is guided by it."""
+    paint: ObjectPaint | None = None
+    """The colours of its objects, for a generator that sees them."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays, for a store to keep."""
@@ -36,6 +39,8 @@ class VideoState:
         named |= {f"colours.{name}": value for name, value in vars(self.colours).items()}
         if self.world is not None:
             named |= {f"world.{name}": value for name, value in self.world.arrays().items()}
+        if self.paint is not None:
+            named |= {f"paint.{name}": value for name, value in self.paint.arrays().items()}
         if self.earlier is not None:
             named |= {f"earlier.{name}": value for name, value in self.earlier.arrays().items()}
         return named
@@ -53,6 +58,7 @@ class VideoState:
             )
             earlier = _below("earlier.", named)
             world = _below("world.", named)
+            paint = _below("paint.", named)
             return cls(
                 named["image"],
                 named["semantic"],
@@ -60,6 +66,7 @@ class VideoState:
                 colours,
                 cls.from_arrays(earlier) if earlier else None,
                 StandingWorld.from_arrays(world) if world else None,
+                ObjectPaint.from_arrays(paint) if paint else None,
             )
         except KeyError as error:
             raise StoreError(

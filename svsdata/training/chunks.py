@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +54,14 @@ class Chunk:
     guidance: Tensor | None
     """(N, 4, H, W) float32, what it should repeat: RGB in [-1, 1] and 1 where that is known, else
     0; None where nothing is shown."""
+    colours: Tensor | None
+    """(N, 4, H, W) float32, the colours of objects: RGB in [-1, 1] and 1 where they are told, else
+    0; None where none is."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a generator's ``label_features`` is told beside the semantic maps."""
+        return {**self.edges, "colours": self.colours, "motion": self.motion}
 
 
 def to_device(batch: ClipBatch, device: torch.device) -> ClipBatch:
@@ -113,6 +122,7 @@ def chunk_of(
         visibility_known=_rows(_visibility_known(batch, slice(start, stop))),
         motion=_motion(batch, slice(start, stop)) if gives_motion else None,
         guidance=guidance_of(batch, slice(start, stop)),
+        colours=colours_of(batch, slice(start, stop)),
     )
 
 
@@ -193,6 +203,15 @@ def guidance_of(batch: ClipBatch, frames: slice) -> Tensor | None:
     rows = _rows(batch.guidance[:, frames])
     known = rows[:, 3:].float()
     return torch.cat([known * _images(rows[:, :3]), known], dim=1)
+
+
+def colours_of(batch: ClipBatch, frames: slice) -> Tensor | None:
+    """Return the objects' colours over N frames, (N, 4, H, W) float32; None where none is told."""
+    if batch.colours is None or batch.instance is None:
+        return None
+    pairs = zip(batch.colours, batch.instance[:, frames].long(), strict=True)
+    painted = torch.stack([table[ids] for table, ids in pairs])
+    return _rows(painted).movedim(-1, 1)
 
 
 def _reliable(batch: ClipBatch, frames: slice, previous_real: Tensor, real: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ The clip of a number is a pure function of (seed, number), and the order of one 
 of (seed, epoch): nothing depends on threads or on where a run was stopped.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from svsdata.object_colours import mean_colours
 from svsdata.progress import Progress
-from svsdata.randomness import generator
+from svsdata.randomness import derived_seed, generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import leaves_frame
@@ -23,6 +24,11 @@ from svsdata.training.guidance import recorded_guidance
 from svsdata.training.schedules import Round
 
 # B clips, T frames, H, W
+
+_UNTOLD_CLIPS = 0.1
+"""Share of the clips of which no object's colour is told: a network learns to do without."""
+_UNTOLD_OBJECTS = 0.15
+"""Share of the objects of the other clips whose colour is not told."""
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
@@ -47,6 +53,8 @@ class Clip:
     """Mirror every frame of the clip left to right."""
     corner: tuple[int, int] = (0, 0)
     """Row and column where what is cut from its frames begins, before they are mirrored."""
+    untold: int | None = None
+    """Seed of the choice which objects' colours are not told; None: all are."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,9 @@ class ClipBatch:
     guidance: Tensor | None = None
     """(B, T, 4, H, W) uint8, where it was asked for: RGB of what the clip has shown before of the
     standing world, and 1 where that is known."""
+    colours: Tensor | None = None
+    """(B, NUM_IDS, 4) float32, where they were asked for: the colours of the clip's objects that
+    are told."""
 
 
 class ClipSampler:
@@ -111,7 +122,8 @@ class ClipSampler:
         start = int((slot + draws.random()) / num_slots * starts)
         flip = flips and bool(draws.integers(2))
         top, left = (int(draws.integers(margin + 1)) for margin in margin_hw)
-        return Clip(recording.sequence_id, start, num_frames, flip, (top, left))
+        untold = derived_seed(self._seed, "untold", number)
+        return Clip(recording.sequence_id, start, num_frames, flip, (top, left), untold)
 
     def clips(self, round_: Round, *, flips: bool) -> list[Clip]:
         """Return the clips of a round."""
@@ -130,6 +142,7 @@ def load_clips(
     size_hw: tuple[int, int],
     crop_hw: tuple[int, int] | None = None,
     guided: bool = False,
+    coloured: bool = False,
 ) -> ClipBatch:
     """Read clips of equal length from a store, resized to ``size_hw``.
 
@@ -140,6 +153,7 @@ def load_clips(
         crop_hw: What is cut from each frame at its clip's corner; None: all of it. What comes from
             outside the cut is occluded, where the store tells of occlusion.
         guided: Tell what frames should repeat; needs flow.
+        coloured: Tell most of the objects' colours, where the store has instances.
 
     Raises:
         StoreError: If a frame is damaged or has another aspect ratio.
@@ -174,6 +188,7 @@ def load_clips(
         flow_validity=batch("flow_validity") if has_flow else None,
         occlusion=occlusion,
         guidance=batch("guidance") if guided else None,
+        colours=told_colours(clips, columns) if coloured and "instance" in layers else None,
     )
 
 
@@ -230,6 +245,20 @@ def _stacked(
 
 _MIRRORED = np.array([-1.0, 1.0], np.float32).reshape(2, 1, 1)
 """What a mirror does to dx and dy."""
+
+
+def told_colours(clips: Sequence[Clip], columns: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
+    """Measure the objects' colours over each clip, and leave some out: (B, NUM_IDS, 4)."""
+    tables = []
+    for clip, column in zip(clips, columns, strict=True):
+        images = column["image"].transpose(0, 2, 3, 1)
+        table = mean_colours(zip(images, column["instance"], strict=True))
+        if clip.untold is not None:
+            draws = generator(clip.untold, "untold")
+            share = 1.0 if draws.random() < _UNTOLD_CLIPS else _UNTOLD_OBJECTS
+            table[draws.random(len(table)) < share] = 0.0
+        tables.append(torch.from_numpy(table))
+    return torch.stack(tables)
 
 
 def _frame_arrays(frame: Frame, layers: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy,
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image
 from svsdata.tensors import edges, tensor_to_image
-from svsdata.training.chunks import guidance_of, reference
+from svsdata.training.chunks import colours_of, guidance_of, reference
 from svsdata.training.clips import ClipBatch
 
 PREVIEW_FRAMES = 25
@@ -79,7 +79,8 @@ def _labels(clip: ClipBatch, t: int, *, with_edges: bool) -> LabelMaps:
         borders = edges(clip.instance[:, t])
     guidance = guidance_of(clip, slice(t, t + 1))
     guide = None if guidance is None else partial(_recorded, guidance)
-    return LabelMaps(clip.semantic[:, t], borders, guide=guide)
+    colours = colours_of(clip, slice(t, t + 1))
+    return LabelMaps(clip.semantic[:, t], borders, colours=colours, guide=guide)
 
 
 def _recorded(guidance: Tensor, previous_image: Tensor) -> Tensor:

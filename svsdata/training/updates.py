@@ -88,9 +88,7 @@ def generate(
     Returns:
         Fields with N rows.
     """
-    features = generator.label_features(
-        chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=chunk.motion
-    )
+    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.told)
     if chunk.guidance is not None:
         features = features.guided(chunk.guidance)
     rows = len(past)

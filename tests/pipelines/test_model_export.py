@@ -29,12 +29,14 @@ INFO = CheckpointInfo(
 )  # fmt: skip
 
 
-def tiny_generator(*, borders: bool = False, sees_image: bool = False):
+def tiny_generator(
+    *, borders: bool = False, sees_image: bool = False, object_colours: bool = False
+):
     torch.manual_seed(0)
     motion = MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, sees_image=sees_image)
     config = GeneratorConfig(
-        35, edges=borders, motion=motion, image_widths=(8, 16), semantic_stem=(4, 4),
-        decoder_widths=(8, 8), modulation_kernels=(3, 1),
+        35, edges=borders, object_colours=object_colours, motion=motion, image_widths=(8, 16),
+        semantic_stem=(4, 4), decoder_widths=(8, 8), modulation_kernels=(3, 1),
     )  # fmt: skip
     generator = build_generator(config).eval()
     torch.nn.init.normal_(generator.motion.head.weight, std=0.05)
@@ -72,6 +74,7 @@ def frames(length: int):
             "backward_flow": torch.randn(1, 2, *SIZE_HW, generator=draws) * 3,
             "occlusion": torch.rand(1, 1, *SIZE_HW, generator=draws).round(),
             "validity": torch.rand(1, 1, *SIZE_HW, generator=draws).round() * (number > 1),
+            "object_colours": torch.rand(1, 4, *SIZE_HW, generator=draws),
         }
         for number in range(length)
     ]
@@ -92,7 +95,7 @@ def run_as_a_user_does(path, image, maps):
 
 @pytest.mark.parametrize(("borders", "follows"), [(False, False), (True, True)])
 def test_the_program_draws_what_a_rollout_draws(written, tmp_path, borders, follows):
-    checkpoint, generator = written(given_motion=follows, borders=borders)
+    checkpoint, generator = written(given_motion=follows, borders=borders, object_colours=borders)
     out = tmp_path / "next.pt2"
     result = run_model_export(checkpoint, out, Silent())
     assert result.follows_flow == follows
@@ -102,6 +105,7 @@ def test_the_program_draws_what_a_rollout_draws(written, tmp_path, borders, foll
         LabelMaps(
             one["semantic"],
             edges(one["instance"]) if borders else None,
+            one["object_colours"] if borders else None,
             # nothing known is the labels' own motion, and no motion at all says the same
             Motion.recorded(one["backward_flow"], one["validity"], one["occlusion"])
             if follows and one["validity"].any()

@@ -817,6 +817,25 @@ def test_a_stopped_video_that_follows_the_store_goes_on_bit_for_bit(
     assert shards(tmp_path / "stopped") == shards(tmp_path / "whole")
 
 
+def test_objects_get_colours_of_the_training_frames_by_the_seed(
+    tmp_path: Path, sliding_store: Callable[..., Path]
+) -> None:
+    torch.manual_seed(3)
+    seeing = Generator(replace(TINY, object_colours=True))
+    colours = {"car": ((255, 0, 0), (0, 255, 0), (0, 0, 255)), "bus": ((9, 9, 9),)}
+    told = {"reference_free": True, "object_colours": colours}
+    checkpoint = save(tmp_path / "seeing.safetensors", seeing, "seeing", told)
+    store = sliding_store(tmp_path / "store", size_hw=STORE_HW)
+    drawn = {}
+    for number, seed in enumerate((1, 1, 2, 3, 4)):
+        out = tmp_path / f"out{number}"
+        # its first frame is drawn too, so that no picture tells a colour
+        _, made = synthesize(store, checkpoint, out, reference="labels", seed=seed)
+        drawn[number] = np.stack([frame.image for frame in rows(made, "s0")])
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert any((drawn[0] != drawn[number]).any() for number in (2, 3, 4))
+
+
 def test_a_video_begins_with_labels_alone_and_needs_no_picture(
     tmp_path: Path, sliding_store: Callable[..., Path]
 ) -> None:

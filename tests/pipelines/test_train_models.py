@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.amp.grad_scaler import GradScaler
@@ -31,7 +32,8 @@ from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of
-from svsdata.training.clips import load_clips
+from svsdata.training.clips import Recording, load_clips
+from svsdata.training.colours_by_class import colours_by_class
 from svsdata.training.processes import Share, check_shares
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
@@ -140,7 +142,9 @@ def test_a_step_of_a_variant_reaches_all_that_learns(store, tmp_path, model, net
     ]  # fmt: skip
     assert still == []
     path = tmp_path / "generator.safetensors"
-    save_generator(path, generator, checkpoint_info(told, plan, step=1, pixel_counts={}))
+    save_generator(
+        path, generator, checkpoint_info(told, plan, step=1, pixel_counts={}, object_colours={})
+    )
     again, _ = load_generator(path)
     assert again.config == generator.config
 
@@ -270,6 +274,29 @@ def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(
         means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient", "occlusion"))}
         assert {name: other[name] for name in means} == pytest.approx(means, rel=1e-4, abs=1e-6)
     assert (shared.run / "previews" / "step-000000003.png").exists()
+
+
+def test_a_run_that_tells_colours_keeps_those_of_its_store_for_synthesis(store, tmp_path):
+    told = config(store, tmp_path / "run", network={"object_colours": True}, steps=2)
+    _, info = load_generator(run_train(told, Silent()).checkpoint)
+    reader = StoreReader(store)
+    frames = [frame for one in ("s0", "s1") for frame in reader.read(one)]
+    cars = [frame.image[frame.instance == 26001] for frame in frames]
+    expected = {tuple(np.rint(car.mean(axis=0)).astype(int).tolist()) for car in cars if len(car)}
+    assert set(info.object_colours) == {"car"}
+    assert set(info.object_colours["car"]) == expected
+    plain = config(store, tmp_path / "plain", steps=2)
+    assert load_generator(run_train(plain, Silent()).checkpoint)[1].object_colours == {}
+
+
+def test_colours_of_a_large_store_are_sampled_evenly(tmp_path, sliding_store):
+    store = sliding_store(tmp_path / "store", lengths=(150, 150))
+    recordings = [Recording("s0", 150), Recording("s1", 150)]
+    colours = colours_by_class(StoreReader(store), recordings)
+    assert len(colours["car"]) == 64
+    (half,) = (colours_by_class(StoreReader(store), [one])["car"] for one in recordings[1:])
+    assert set(colours["car"]) & set(half)
+    assert set(colours["car"]) - set(half)
 
 
 def test_parts_of_frames_are_trained_on_and_whole_frames_are_synthesized(store, tmp_path):

@@ -12,6 +12,7 @@ from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy,
 from svsdata.records import Frame
 from svsdata.synthesis.entering import entering
 from svsdata.synthesis.long_video import LongVideo, Rendered
+from svsdata.synthesis.object_paint import Palette
 from svsdata.synthesis.rims import look_past_rims
 from svsdata.synthesis.video_state import VideoState
 from svsdata.tensors import image_to_tensor, tensor_to_image
@@ -21,11 +22,12 @@ SIZE_HW = (30, 44)  # no multiple of the net's stride
 NUM_CLASSES = 5
 
 
-def tiny_generator(*, edges: bool = False) -> Generator:
+def tiny_generator(*, edges: bool = False, object_colours: bool = False) -> Generator:
     torch.manual_seed(5)
     config = GeneratorConfig(
         NUM_CLASSES,
         edges=edges,
+        object_colours=object_colours,
         motion=MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, head_kernel=3),
         image_widths=(4, 8, 8),
         semantic_stem=(4, 4),
@@ -43,7 +45,7 @@ def labelled(index: int, *, seed: int = 1) -> Frame:
     if index == 0:
         colours = np.random.default_rng(9).integers(0, 256, (NUM_CLASSES, 3), dtype=np.uint8)
         image = colours[semantic]
-    instance = np.where(semantic == 3, 3_000 + index % 2, semantic).astype(np.uint16)
+    instance = np.where(semantic == 3, np.uint16(3_000 + index % 2), semantic)
     return Frame(
         index, index, image=image, semantic=np.ascontiguousarray(semantic), instance=instance
     )
@@ -303,6 +305,28 @@ def test_a_reference_whose_labels_were_edited_is_repaired_there_and_nowhere_else
     assert first.frame.provenance is not None
     assert np.unique(first.frame.provenance[provenance == 1]).tolist() == [252]
     assert first.frame.models["image"] == "tiny"
+
+
+def test_a_video_whose_objects_have_colours_is_gone_on_with_to_the_byte() -> None:
+    palette = Palette({3: np.array([[-1.0, 0, 1], [1, 0, -1], [1, 1, 1]], np.float32)}, 0)
+    video = LongVideo(tiny_generator(object_colours=True), "tiny", 4, palette=palette)
+    whole = list(video.render(frames(0, 11), None))
+    stopped = whole[7].state
+    assert stopped is not None
+    kept = VideoState.from_arrays(stopped.arrays())
+    np.testing.assert_array_equal(
+        pictures(list(video.render(frames(8, 11), kept))), pictures(whole[8:])
+    )
+    other = replace(video, palette=Palette({3: -palette.colours[3]}, 0))
+    assert (pictures(list(other.render(frames(0, 11), None))) != pictures(whole)).any()
+
+
+def test_where_no_instances_are_no_colours_are_told() -> None:
+    without = [replace(frame, instance=None) for frame in frames(0, 3)]
+    seeing = LongVideo(tiny_generator(object_colours=True), "tiny", 4)
+    told = list(seeing.render(without, None))
+    assert told[-1].state is not None
+    assert told[-1].state.paint is None
 
 
 def test_memory_does_not_grow_with_the_length_of_the_video() -> None:

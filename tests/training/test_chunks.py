@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from svsdata.object_colours import NUM_IDS
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import edges, leaves_frame, warp
 from svsdata.training.chunks import by_clip, chunk_of, images_before, perturb, reference
@@ -27,6 +28,19 @@ def test_rows_of_a_chunk_run_frame_by_frame_over_the_clips(batch):
     assert torch.equal(chunk.previous_semantic[2, 0], batch.semantic[0, 3])
     assert torch.equal(chunk.edges["previous_edges"][2:3], edges(batch.instance[:1, 3]))
     assert torch.equal(chunk.flow[3], batch.flow[1, 4])
+
+
+def test_each_pixel_of_a_chunk_has_the_colour_of_its_object(batch):
+    assert chunk_of(batch, 3, 5, with_edges=True).colours is None
+    tables = torch.zeros(2, NUM_IDS, 4)
+    tables[:, 26001] = torch.tensor([[0.1, 0.2, 0.3, 1.0], [-0.4, -0.5, -0.6, 1.0]])
+    colours = chunk_of(replace(batch, colours=tables), 3, 5, with_edges=True).colours
+    rows = [(0, 3), (1, 3), (0, 4), (1, 4)]
+    for painted, (clip, t) in zip(colours, rows, strict=True):
+        is_car = batch.instance[clip, t] == 26001
+        assert is_car.any()
+        assert not painted[:, ~is_car].any()
+        assert (painted[:, is_car] == tables[clip, 26001][:, None]).all()
 
 
 def test_a_chunk_knows_up_to_six_frames_before_it(batch):

@@ -14,6 +14,7 @@ from svsdata.training.clips import (
     count_pixels,
     load_clips,
     prefetched,
+    told_colours,
 )
 
 RECORDINGS = (Recording("a", 30), Recording("b", 95), Recording("c", 31))
@@ -83,8 +84,8 @@ def test_what_is_cut_is_cut_at_one_place_from_all_frames_and_layers(tmp_path, sl
     whole = load_clips(reader, [Clip("s0", 0, 3, flip=False)], size_hw=size_hw)
     clip = Clip("s0", 0, 3, flip, corner=(top, left))
     cut = load_clips(reader, [clip], size_hw=size_hw, crop_hw=crop_hw)
-    assert whole.guidance is None
-    for name, layer in list(vars(whole).items())[:-1]:
+    assert whole.guidance is whole.colours is None
+    for name, layer in list(vars(whole).items())[:-2]:
         expected = layer[..., top : top + 32, left : left + 48]
         if name == "occlusion":  # what comes from outside the cut is hidden now
             flow = whole.flow[0, :, :, top : top + 32, left : left + 48]
@@ -133,3 +134,31 @@ def test_an_error_while_loading_ahead_reaches_the_reader():
     assert next(loaded) == (0, 1)
     with pytest.raises(ZeroDivisionError):
         next(loaded)
+
+
+def test_the_colours_of_a_clips_objects_are_measured_on_what_it_shows(tmp_path, sliding_store):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(5,)))
+    clip = Clip("s0", 1, 3, flip=True, corner=(9, 17))
+    batch = load_clips(reader, [clip], size_hw=(64, 128), crop_hw=(32, 48), coloured=True)
+    shown = batch.instance[0] == 26001
+    expected = batch.image[0].movedim(1, -1)[shown].float().mean(dim=0) / 127.5 - 1
+    torch.testing.assert_close(batch.colours[0, 26001, :3], expected)
+    assert torch.nonzero(batch.colours[0, :, 3]).tolist() == [[26001]]
+
+
+def test_some_objects_colours_are_not_told_and_of_some_clips_none_is():
+    ids = np.arange(26_000, 26_100).reshape(10, 10).repeat(4, axis=0).repeat(4, axis=1)
+    column = {"instance": ids[None], "image": np.full((1, 3, 40, 40), 255, np.uint8)}
+    numbers = range(200)
+    clips = [sampler().clip(number, 1, flips=False) for number in numbers]
+    told = told_colours(clips, [column] * len(clips))[:, 26_000:26_100, 3].mean(dim=1)
+    assert 0.04 < (told == 0).float().mean() < 0.18
+    assert 0.83 < told[told > 0].mean() < 0.87
+    again = sampler().clip(3, 1, flips=False)
+    assert torch.equal(told_colours([again], [column])[:, 26_000:26_100, 3].mean(dim=1), told[3:4])
+
+
+def test_a_store_without_instances_tells_no_colours(tmp_path, sliding_store):
+    store = sliding_store(tmp_path / "store", lengths=(4,), modalities=("image", "semantic"))
+    clip = Clip("s0", 0, 4, flip=False)
+    assert load_clips(StoreReader(store), [clip], size_hw=(32, 64), coloured=True).colours is None

@@ -52,6 +52,9 @@ class GeneratorConfig:
     num_classes: int
     edges: bool = False
     """Instance borders are a further input channel beside the classes."""
+    object_colours: bool = False
+    """What colour each object has is a further input of what tells blocks the labels: RGB and
+    1 = told."""
     label_embedding: int = 0
     """Channels of a learned table that stands for the one-hot map; 0 = one-hot."""
     patch: int = 1

@@ -31,9 +31,11 @@ class FrameProgram(nn.Module):
         Args:
             inputs: Those of ``example_inputs``: ``previous_image`` in [-1, 1], ids of both frames
                 in ``previous_semantic`` and ``semantic``; where the network takes instance borders
-                ``previous_instance`` and ``instance``; where it follows flow ``backward_flow`` in
-                pixels, ``occlusion`` (1 = the previous frame does not show the pixel) and
-                ``validity`` (1 = follow the flow; 0 = the network tells the motion from labels).
+                ``previous_instance`` and ``instance``; where it sees the colours of objects
+                ``object_colours``, RGB in [-1, 1] and 1 = told, else 0; where it follows flow
+                ``backward_flow`` in pixels, ``occlusion`` (1 = the previous frame does not show the
+                pixel) and ``validity`` (1 = follow the flow; 0 = the network tells the motion from
+                labels).
 
         Returns:
             (1, 3, H, W) float32 in [-1, 1].
@@ -47,8 +49,9 @@ class FrameProgram(nn.Module):
             flow = inputs["backward_flow"]
             hidden = hidden_mask(flow, inputs["occlusion"])
             motion = Motion(flow, hidden, inputs["validity"])
+        colours = inputs["object_colours"] if self.generator.config.object_colours else None
         before = LabelMaps(inputs["previous_semantic"], borders[0])
-        labels = LabelMaps(inputs["semantic"], borders[1], motion)
+        labels = LabelMaps(inputs["semantic"], borders[1], colours, motion)
         _, output = step(self.generator, RolloutState(inputs["previous_image"], before), labels)
         return output.image
 
@@ -61,6 +64,8 @@ class FrameProgram(nn.Module):
         if self.generator.config.edges:
             names = ["previous_instance", "instance"]
             examples |= {name: torch.zeros(1, height, width, dtype=torch.int32) for name in names}
+        if self.generator.config.object_colours:
+            examples["object_colours"] = torch.zeros(1, 4, height, width)
         if self.follows_flow:
             examples["backward_flow"] = torch.zeros(1, 2, height, width)
             names = ["occlusion", "validity"]

@@ -24,7 +24,13 @@ from svsdata.nets.svsgan.blocks import (
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.label_features import LabelFeatures
 from svsdata.nets.svsgan.motion import MotionNet
-from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid, fold
+from svsdata.nets.svsgan.pyramids import (
+    ImagePyramid,
+    LabelInput,
+    SemanticPyramid,
+    fold,
+    with_colours,
+)
 from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
@@ -47,7 +53,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             skip_convolutions=config.skip_convolutions,
         )
         self.semantic_pyramid = SemanticPyramid(
-            channels * patch**2,
+            (channels + 4 * config.object_colours) * patch**2,
             config.semantic_stem,
             num_scales=1 + len(config.extra_widths),
             num_downs=len(widths) - 1,
@@ -102,25 +108,22 @@ class Generator(VideoGenerator[LabelFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        colours: Tensor | None = None,
         motion: Motion | None = None,
     ) -> LabelFeatures:
         """Compute everything that depends on labels only; batch it over time where they are known.
 
-        Args:
-            previous_semantic: (B, 1, H, W) integer ids at t - 1, or without the axis.
-            semantic: (B, H, W) integer ids at t.
-            previous_edges: (B, 1, H, W) of 0 and 1, as ``tensors.edges`` makes them; exactly where
-                the config says ``edges``.
-            edges: The same at t.
-            motion: Of full-size frames, followed where it is known; the motion network is asked
-                for the rest alone.
+        Arguments are those of ``VideoGenerator.label_features``; ``previous_semantic`` may lack its
+        axis of frames. Motion that is known is followed; the motion network is asked for the rest.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
-            ValueError: If edges are missing or not wanted, the size does not fit, or motion is
-                given to a network that reads it off the image.
+            ValueError: If edges are missing or not wanted, colours are not wanted, the size does
+                not fit, or motion is given to a network that reads it off the image.
         """
         self._check_size(semantic)
+        if colours is not None and not self.config.object_colours:
+            raise ValueError("the generator sees no colours of objects")
         if motion is not None and self.config.motion.sees_image:
             raise ValueError("the motion network sees the image: it follows no other motion")
         patch, base_scale, pending = self.config.patch, self.config.base_scale, None
@@ -140,9 +143,10 @@ class Generator(VideoGenerator[LabelFeatures]):
             else:
                 told = Motion(*self.motion(label_pair)).drawn_anew(self.config.doubt)
             motion = told if motion is None else motion.completed(told)
-        conditions = self.semantic_pyramid(
-            [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
-        )
+        labels = [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
+        if self.config.object_colours:
+            labels = with_colours(labels, colours, patch=patch)
+        conditions = self.semantic_pyramid(labels)
         return LabelFeatures(motion.backward_flow, motion.occlusion_mask, conditions, pending)
 
     def render(
@@ -165,8 +169,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             warped = warp(previous, own_flow, interpolation=config.interpolation)
             source = previous if config.warp_features else warped
             if config.image_sees_occlusion:
-                height, width = source.shape[2:]
-                mask = resize(features.occlusion_mask, (height, width))
+                mask = resize(features.occlusion_mask, (source.shape[2], source.shape[3]))
                 source = torch.cat([source, mask], dim=1)
             sources.append(fold(source, config.patch).to(self.dtype))
         pyramid = self.image_pyramid(sources)
@@ -276,16 +279,15 @@ class Generator(VideoGenerator[LabelFeatures]):
         return next(self.heads.parameters()).dtype
 
     def _steps(self) -> list[int]:
-        """Divisors of the full size, from the base size to the full size."""
+        """Divisors of the full size, the base size's first."""
         return [2**level for level in range(len(self.config.extra_widths), -1, -1)]
 
     def _channels(
         self, semantic: Tensor, edges: Tensor | None, step: int, *, patch: int = 1
     ) -> Tensor:
         """Return the input channels of every ``step``-th pixel, folded by ``patch``."""
-        if edges is not None:
-            edges = edges[:, :, ::step, ::step]
-        maps: Tensor = self.label_input(semantic[:, ::step, ::step], edges, patch=patch)
+        borders = None if edges is None else edges[:, :, ::step, ::step]
+        maps: Tensor = self.label_input(semantic[:, ::step, ::step], borders, patch=patch)
         return maps.to(self.dtype)
 
     def _check_size(self, semantic: Tensor) -> None:

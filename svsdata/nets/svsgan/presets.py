@@ -107,6 +107,7 @@ def _preset(model: str, num_classes: int, *, edges: bool, extra_blocks: int) -> 
             forgetting=0.08,
             doubt=0.4,
             learned_forgetting=True,
+            object_colours=True,
             interpolation="balanced",
         )
     if model == "demo":

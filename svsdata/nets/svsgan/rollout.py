@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from svsdata.nets.svsgan.padding import batched, batched_edges, padded, padding
 from svsdata.nets.video_generator import (
     Features,
     GeneratorOutput,
@@ -34,6 +36,8 @@ class LabelMaps:
     """(B, H, W) integer ids."""
     edges: Tensor | None = None
     """(B, 1, H, W), for generators that take edges."""
+    colours: Tensor | None = None
+    """(B, 4, H, W) float32, for generators that see the colours of objects; None: none is told."""
     motion: Motion | None = None
     """How the frame came from the one before, where that is known; None: the generator's guess."""
     guide: Guide | None = None
@@ -41,12 +45,14 @@ class LabelMaps:
 
     @classmethod
     def side_by_side(cls, maps: Sequence["LabelMaps"]) -> "LabelMaps":
-        """Join parallel sequences of one size; edges and motion are known of all or of none."""
+        """Join parallel sequences of one size; each layer is known of all or of none."""
         edges = [one.edges for one in maps if one.edges is not None]
+        colours = [one.colours for one in maps if one.colours is not None]
         motions = [one.motion for one in maps if one.motion is not None]
         return cls(
             torch.cat([one.semantic for one in maps]),
             torch.cat(edges) if edges else None,
+            torch.cat(colours) if colours else None,
             Motion.joined(motions) if motions else None,
             _guide_of_all(maps),
         )
@@ -135,6 +141,26 @@ def begin(generator: VideoGenerator[Features], labels: LabelMaps) -> GeneratorOu
         blank, _label_features(generator, [labels] * seen, [labels]), everywhere
     )
     return _render(generator, blank, features)
+
+
+def redrawn(
+    generator: VideoGenerator[Features], images: Tensor, labels: LabelMaps, where: Tensor
+) -> Tensor:
+    """Draw a part of frames anew, as if something had hidden it in the frames themselves.
+
+    Args:
+        generator: In eval mode.
+        images: (B, 3, H, W) in [-1, 1].
+        labels: Of the same frames.
+        where: (B, 1, H, W) bool.
+
+    Returns:
+        (B, 3, H, W); close to ``images`` outside ``where``.
+    """
+    seen = generator.config.context_frames
+    features = _label_features(generator, [labels] * seen, [labels])
+    hidden = padded(where.float(), generator.config.size_multiple) > 0
+    return _render(generator, images.repeat(1, seen, 1, 1), features.occluded(hidden)).image
 
 
 def step(
@@ -238,16 +264,18 @@ def _label_features(
     line = [*past, *current]
     # every frame's past frames, side by side: the window slides over the line
     windows = [line[offset : offset + count] for offset in range(len(past))]
-    semantic = [_batch([maps.semantic for maps in window], multiple) for window in windows]
-    borders = [_batch_edges(window, multiple) for window in windows]
+    semantic = [batched([maps.semantic for maps in window], multiple) for window in windows]
+    borders = [batched_edges([maps.edges for maps in window], multiple) for window in windows]
     known = [border for border in borders if border is not None]
     motions = [maps.motion for maps in current if maps.motion is not None]
+    colours = [maps.colours for maps in current if maps.colours is not None]
     return generator.label_features(
         torch.stack(semantic, dim=1),
-        _batch([maps.semantic for maps in current], multiple),
+        batched([maps.semantic for maps in current], multiple),
         previous_edges=torch.cat(known, dim=1) if known else None,
-        edges=_batch_edges(current, multiple),
-        motion=_batch_motion(motions, multiple) if motions else None,
+        edges=batched_edges([maps.edges for maps in current], multiple),
+        colours=padded(torch.cat(colours), multiple) if colours else None,
+        motion=Motion.joined(motions).map(partial(padded, multiple=multiple)) if motions else None,
     )
 
 
@@ -256,8 +284,7 @@ def _guided(features: Features, labels: LabelMaps, state: RolloutState, multiple
     if labels.guide is None:
         return features
     guidance = labels.guide(state.image)
-    height, width = guidance.shape[2:]
-    return features.guided(F.pad(guidance, _padding(height, width, multiple)))
+    return features.guided(F.pad(guidance, padding(*guidance.shape[2:], multiple)))
 
 
 def _images(context: list[RolloutState]) -> Tensor:
@@ -268,33 +295,6 @@ def _render(
     generator: VideoGenerator[Features], previous_images: Tensor, features: Features
 ) -> GeneratorOutput:
     height, width = previous_images.shape[2:]
-    padding = _padding(height, width, generator.config.size_multiple)
-    output = generator.render(F.pad(previous_images, padding, mode="reflect"), features)
+    beyond = padding(height, width, generator.config.size_multiple)
+    output = generator.render(F.pad(previous_images, beyond, mode="reflect"), features)
     return output.map(lambda picture: picture[:, :, :height, :width])
-
-
-def _batch(maps: list[Tensor], multiple: int) -> Tensor:
-    """Stack (B, H, W) maps over time and pad them by repeating their border."""
-    joined = torch.cat(maps)
-    padding = _padding(joined.shape[1], joined.shape[2], multiple)
-    if not any(padding):
-        return joined
-    # replicate padding is written for floats; ids up to 255 survive the detour
-    return F.pad(joined.float().unsqueeze(1), padding, mode="replicate").squeeze(1).to(joined.dtype)
-
-
-def _batch_edges(maps: list[LabelMaps], multiple: int) -> Tensor | None:
-    edges = [entry.edges.squeeze(1) for entry in maps if entry.edges is not None]
-    return _batch(edges, multiple).unsqueeze(1) if edges else None
-
-
-def _batch_motion(motions: list[Motion], multiple: int) -> Motion:
-    joined = Motion.joined(motions)
-    height, width = joined.backward_flow.shape[2:]
-    padding = _padding(height, width, multiple)
-    return joined.map(lambda maps: F.pad(maps, padding, mode="replicate"))
-
-
-def _padding(height: int, width: int, multiple: int) -> tuple[int, int, int, int]:
-    """Right and bottom padding up to the next multiple, as ``torch.nn.functional.pad`` takes it."""
-    return (0, -width % multiple, 0, -height % multiple)

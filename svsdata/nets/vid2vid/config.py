@@ -32,6 +32,11 @@ class Vid2VidConfig:
     """Tells its checkpoints from those of SVS-GAN's generators."""
 
     @property
+    def object_colours(self) -> bool:
+        """It never sees any."""
+        return False
+
+    @property
     def sees_guidance(self) -> bool:
         """What was seen of the standing world before is no input."""
         return False

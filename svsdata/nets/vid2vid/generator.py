@@ -106,6 +106,7 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
         *,
         previous_edges: Tensor | None = None,
         edges: Tensor | None = None,
+        colours: Tensor | None = None,
         motion: Motion | None = None,
     ) -> Vid2VidFeatures:
         """Encode the labels, and draw the foreground.
@@ -115,13 +116,16 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
             semantic: (B, H, W) integer ids at t.
             previous_edges: (B, 2, H, W) of 0 and 1; exactly where the config says ``edges``.
             edges: (B, 1, H, W), the same at t.
+            colours: Refused: it sees none.
             motion: Refused: flow is drawn together with the frame.
 
         Raises:
             LabelSetError: If an id is outside the model's classes.
-            ValueError: If motion is given, edges are missing or not wanted, or the size does not
-                fit.
+            ValueError: If colours or motion are given, edges are missing or not wanted, or the size
+                does not fit.
         """
+        if colours is not None:
+            raise ValueError("the generator sees no colours of objects")
         if motion is not None:
             raise ValueError("vid2vid draws its flow together with the frame: it follows no other")
         self._check(semantic, previous_edges, edges)

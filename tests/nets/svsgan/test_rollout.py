@@ -11,6 +11,7 @@ from svsdata.nets.svsgan.rollout import (
     inference_copy,
     is_cut,
     motions,
+    redrawn,
     rollout,
     step,
 )
@@ -58,6 +59,55 @@ def test_steps_equal_the_rollout_and_leave_their_state_alone(make_generator, mak
             assert torch.equal(output.image, image)
             assert later.image is output.image
     assert torch.equal(state.image, first)
+
+
+@pytest.mark.parametrize("size_hw", [(64, 96), (50, 70)])
+def test_colours_of_objects_are_drawn_where_they_are_and_do_not_depend_on_batches(
+    make_generator, make_labels, size_hw
+):
+    generator = make_generator("demo", object_colours=True, warp_use="guide").eval()
+    state, labels = sequence(make_labels, 3, size_hw=size_hw)
+    untold = torch.zeros(1, 4, *size_hw)
+    red = untold.clone()
+    red[..., :20, :20] = torch.tensor([1.0, -1.0, -1.0, 1.0]).view(4, 1, 1)
+
+    def drawn(colours, chunk=8):
+        given = [replace(maps, colours=colours) for maps in labels]
+        with torch.no_grad():
+            return torch.cat([it.image for it in rollout(generator, state, given, chunk=chunk)])
+
+    shown = []
+    generator.semantic_pyramid.register_forward_pre_hook(lambda _, args: shown.append(args[0][0]))
+    plain, coloured = drawn(None), drawn(red)
+    torch.testing.assert_close(drawn(untold), plain)
+    assert (coloured - plain).abs().mean() > 0.01
+    folded = shown[1][:, -4 * generator.config.patch**2 :]
+    seen = F.pixel_shuffle(folded, generator.config.patch)[:, :, : size_hw[0], : size_hw[1]]
+    assert torch.equal(seen, red.expand_as(seen))
+    torch.testing.assert_close(drawn(red, chunk=1), coloured, atol=1e-3, rtol=0)
+    pair = LabelMaps.side_by_side([replace(labels[0], colours=one) for one in (untold, red)])
+    assert torch.equal(pair.colours, torch.cat([untold, red]))
+
+
+def test_colours_are_refused_by_generators_that_see_none(make_generator, make_labels):
+    labels = make_labels(1, (64, 96))
+    colours = torch.zeros(1, 4, 64, 96)
+    with pytest.raises(ValueError, match="sees no colours"):
+        begin(make_generator("demo"), LabelMaps(labels, colours=colours))
+
+
+def test_what_is_drawn_anew_is_drawn_as_if_hidden_and_the_rest_is_kept(make_generator, make_labels):
+    generator = make_generator("demo", warp_use="keep").eval()
+    generator.motion.head.bias.data[2] = -30.0
+    torch.nn.init.zeros_(generator.motion.head.weight)  # nothing moves, nothing is hidden
+    state, (maps, *_) = sequence(make_labels, 1, size_hw=(50, 70))
+    where = torch.zeros(1, 1, 50, 70, dtype=torch.bool)
+    where[..., 10:30, 20:40] = True
+    with torch.no_grad():
+        image = redrawn(generator, state.image, maps, where)
+    torch.testing.assert_close(image[:, :, 35:], state.image[:, :, 35:], atol=1e-4, rtol=0)
+    inside = (image - state.image)[..., 12:28, 22:38]
+    assert inside.abs().mean() > 0.05
 
 
 @pytest.mark.parametrize("chunk", [1, 4])

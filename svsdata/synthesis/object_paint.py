@@ -1,0 +1,87 @@
+"""What colour the objects of a video have: as its reference frame shows them, or from a palette.
+
+Which colour an object gets is a function of the video's key and its id, whenever it comes into
+view: nothing is kept of those that have gone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.object_colours import NUM_IDS, mean_colours
+from svsdata.randomness import derived_seed, generator
+from svsdata.records import INSTANCE_BASE, Frame, InstanceMap
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours that objects may have."""
+
+    colours: Mapping[int, NDArray[np.float32]]
+    """By label id, (N, 3) RGB in [-1, 1]."""
+    seed: int
+    """Of who gets which."""
+
+
+NO_PALETTE = Palette({}, 0)
+"""No object's colour is told but those that a reference frame shows."""
+
+
+@dataclass(frozen=True)
+class ObjectPaint:
+    """The colours of one video's objects."""
+
+    key: int
+    """Decides what the palette gives; 63 bits."""
+    ids: NDArray[np.int64]
+    """(N,) instance ids whose colours are known."""
+    rgb: NDArray[np.float32]
+    """(N, 3) in [-1, 1]."""
+
+    @classmethod
+    def begun_with(cls, frame: Frame, seed: int, *, shows_itself: bool) -> "ObjectPaint":
+        """Measure the colours of the objects of a video's first frame.
+
+        Args:
+            frame: With instances; what its provenance says was edited shows something else.
+            seed: Of the palette; where the frame came from tells videos apart.
+            shows_itself: The picture is the frame's own; else it is still to be drawn.
+        """
+        assert frame.instance is not None
+        key = derived_seed(seed, "paint", frame.source, frame.timestamp_us)
+        table = np.zeros((NUM_IDS, 4), np.float32)
+        if shows_itself and frame.image is not None:
+            edited = 0 if frame.provenance is None else frame.provenance
+            table = mean_colours([(frame.image, np.where(edited, 0, frame.instance))])
+        ids = np.flatnonzero(table[:, 3])
+        return cls(key, ids, table[ids, :3])
+
+    def over(self, instance: InstanceMap, palette: Palette) -> NDArray[np.float32]:
+        """Paint the objects of an instance map (H, W): (4, H, W), RGB and 1 = told, else 0."""
+        table = np.zeros((NUM_IDS, 4), np.float32)
+        seen = np.flatnonzero(np.bincount(instance.ravel(), minlength=NUM_IDS))
+        for instance_id in seen[seen >= INSTANCE_BASE].tolist():
+            choice = palette.colours.get(instance_id // INSTANCE_BASE)
+            if choice is not None:
+                table[instance_id, :3] = choice[_chosen(self.key, instance_id, len(choice))]
+                table[instance_id, 3] = 1.0
+        table[self.ids] = np.column_stack([self.rgb, np.ones(len(self.ids), np.float32)])
+        return np.ascontiguousarray(table[instance].transpose(2, 0, 1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return it as named arrays, for a store to keep."""
+        return {"key": np.array(self.key), "ids": self.ids, "rgb": self.rgb}
+
+    @classmethod
+    def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> "ObjectPaint":
+        """Return what ``arrays`` named."""
+        return cls(int(named["key"]), named["ids"], named["rgb"])
+
+
+@lru_cache(maxsize=4096)
+def _chosen(key: int, instance_id: int, count: int) -> int:
+    return int(generator(key, "colour", instance_id).integers(count))
