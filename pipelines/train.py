@@ -287,13 +287,15 @@ def _gives_motion(round_: Round, config: TrainConfig) -> bool:
 
 def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int) -> Preview:
     """Roll the average out over the beginning of the first recording, up to so many frames."""
-    recording = plan.recordings[0]
-    num_frames = min(recording.num_frames, num_frames)
-    clip = Clip(recording.sequence_id, 0, num_frames, flip=False)
-    told = {"guided": learner.average.config.sees_guidance, "coloured": plan.uses_colours}
-    loaded = load_clips(plan.reader, [clip], size_hw=phase.size_hw, **told)
-    batch = to_device(loaded, learner.device)
+    recording, average = plan.recordings[0], learner.average
+    clip = Clip(recording.sequence_id, 0, min(recording.num_frames, num_frames), flip=False)
+    loaded = load_clips(
+        plan.reader,
+        [clip],
+        size_hw=phase.size_hw,
+        guided=average.config.sees_guidance,
+        coloured=plan.uses_colours,
+    )
+    batch, label_set = to_device(loaded, learner.device), plan.reader.info.label_set
     with learner.autocast():
-        return roll_out(
-            learner.average, batch, plan.reader.info.label_set, with_edges=plan.uses_edges
-        )
+        return roll_out(average, batch, label_set, with_edges=plan.uses_edges)

@@ -280,11 +280,12 @@ def test_a_run_that_tells_colours_keeps_those_of_its_store_for_synthesis(store, 
     told = config(store, tmp_path / "run", network={"object_colours": True}, steps=2)
     _, info = load_generator(run_train(told, Silent()).checkpoint)
     reader = StoreReader(store)
-    frames = [frame for one in ("s0", "s1") for frame in reader.read(one)]
+    layers = ("image", "instance")
+    frames = [frame for one in ("s0", "s1") for frame in reader.read(one, layers=layers)]
     cars = [frame.image[frame.instance == 26001] for frame in frames]
-    expected = {tuple(np.rint(car.mean(axis=0)).astype(int).tolist()) for car in cars if len(car)}
+    expected = [car.mean(axis=0) for car in cars if len(car) >= 16]
     assert set(info.object_colours) == {"car"}
-    assert set(info.object_colours["car"]) == expected
+    np.testing.assert_allclose(info.object_colours["car"], expected, atol=0.51)
     plain = config(store, tmp_path / "plain", steps=2)
     assert load_generator(run_train(plain, Silent()).checkpoint)[1].object_colours == {}
 

@@ -284,7 +284,7 @@ def _guided(features: Features, labels: LabelMaps, state: RolloutState, multiple
     if labels.guide is None:
         return features
     guidance = labels.guide(state.image)
-    return features.guided(F.pad(guidance, padding(*guidance.shape[2:], multiple)))
+    return features.guided(F.pad(guidance, padding(guidance.shape[2], guidance.shape[3], multiple)))
 
 
 def _images(context: list[RolloutState]) -> Tensor:
