@@ -91,6 +91,7 @@ def _row(row: PlannedEdit) -> dict[str, Any]:
         "from_classes": list(row.from_classes),
         "region": row.region.tolist(),
         "size_m": list(row.size_m),
+        "colour": row.colour,
         "donor": row.shape.donor if row.shape else "",
         "ahead_m": ends[:, 0].tolist(),
         "left_m": ends[:, 1].tolist(),
@@ -110,6 +111,7 @@ def _words(row: PlannedEdit) -> list[str]:
     if row.draws:
         words.append(f"id {', '.join(map(str, row.instance_ids))}")
         words.append(" x ".join(f"{side:.2f}" for side in row.size_m) + " m")
+        words += [f"colour {row.colour}"] if row.colour else []
         ahead, left = row.poses[[0, -1], 0], row.poses[[0, -1], 1]
         words.append(f"ahead {ahead[0]:.1f} to {ahead[1]:.1f} m")
         words.append(f"left {left[0]:.1f} to {left[1]:.1f} m")

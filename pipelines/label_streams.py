@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from svsdata.editing.plan_table import read_plan
+from svsdata.editing.tables import PLAN_FILE
 from svsdata.errors import StoreError
 from svsdata.labeling.sources.street import PREFIX, street_recording
 from svsdata.pipelines.configs.edit import EditChoices
-from svsdata.records import Sequence
+from svsdata.records import RgbLevels, Sequence
 from svsdata.store.reader import StoreReader
+from svsdata.store.sidecars import EDITS, sidecar_path
 from svsdata.street_world.scene import StreetWorld
 from svsdata.synthesis.label_stream import Drive, LabelStream
 
@@ -62,7 +65,16 @@ def label_stream(
         street_world(sequence),
         with_reference=with_reference,
         drive_on=drive_on,
+        object_colours=_asked_for(reader, sequence),
     )
+
+
+def _asked_for(reader: StoreReader, sequence: Sequence) -> dict[int, RgbLevels]:
+    """Return the colours that the edits ask for which a sequence was made with."""
+    if not sequence.details.get("plan_hash"):
+        return {}
+    plan = sidecar_path(reader.path, EDITS, sequence.sequence_id, PLAN_FILE)
+    return read_plan(plan).object_colours
 
 
 def _chosen_sequences(

@@ -1,6 +1,6 @@
 """Which videos a synthesis makes, of what, and everything that must be refused before the first."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file
@@ -57,6 +57,11 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
+    if not video_maker.generator.config.object_colours:
+        _refuse_colours([edit.id for edit in edits if edit.colour], checkpoint.model)
+        _refuse_colours(
+            [name for name, plan in plans.items() if plan.object_colours], checkpoint.model
+        )
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
     at_once = min(config.parallel_videos, _num_videos(config, reader, len(plans)))
     facts = _facts(config, video_maker, at_once)
@@ -83,6 +88,15 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
 
 def _num_videos(config: SynthesizeConfig, reader: StoreReader, num_plans: int) -> int:
     return num_plans or config.variants * len(config.sequences or reader.sequence_ids)
+
+
+def _refuse_colours(asking: Sequence[str], model: str) -> None:
+    """Refuse edits, or plans, that ask for colours which the checkpoint cannot be told."""
+    if asking:
+        raise CheckpointError(
+            f"'{asking[0]}' asks for a colour, and this {model} is not told what colour objects "
+            "have; leave 'colour' out, or train with --set network.object_colours=true"
+        )
 
 
 def _drive_on(config: SynthesizeConfig, *, has_edits: bool) -> Drive | None:
@@ -154,6 +168,7 @@ def _facts(
         "entering_share": video_maker.entering_share,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
+        **({"seed_of_colours": config.seed} if generator.config.object_colours else {}),
         **(
             {"keyframe_interval": config.keyframe_interval, "unseen_share": config.unseen_share}
             if config.keyframe_interval > 1

@@ -25,6 +25,9 @@ Mask: TypeAlias = NDArray[np.uint8]
 Transform: TypeAlias = NDArray[np.float64]
 """(4, 4) float64 rigid transform of homogeneous column vectors."""
 
+RgbLevels: TypeAlias = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
+
 Flag: TypeAlias = Literal["given", "interpolated", "estimated", "assumed"]
 """How a calibration or pose came to be known."""
 
@@ -113,6 +116,8 @@ class Frame:
     """Who predicted what: layer → estimator with the hash of its weights and its settings."""
     is_synthetic: bool = False
     plan_hash: str | None = None
+    object_colours: Mapping[int, RgbLevels] = field(default_factory=dict)
+    """Colours that edits ask for, by instance id. Plans keep them, stores do not."""
     seed: int | None = None
     encoded_image: EncodedImage | None = None
     """Written instead of ``image`` when given; both show the same picture."""

@@ -31,7 +31,8 @@ class EditChoices(StageConfig):
     variants: int = Field(1, ge=1)
     """Videos a sequence, each with edits drawn anew."""
     seed: int = Field(0, ge=0)
-    """Of the edits' choices; the network draws nothing."""
+    """Of the edits' choices, and of the colours that objects get from a checkpoint that is told
+    them; the network itself draws nothing."""
 
 
 class EditConfig(EditChoices):

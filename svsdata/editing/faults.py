@@ -9,6 +9,7 @@ _UNITS = {"m": "of metres", "mps": "of metres a second", "deg": "of degrees", "s
 """By the end of a word's name, its own or that of the word around it."""
 _EXPECTED = {
     "names": "expected a name or a list of names",
+    "colour": "expected a colour, such as navy or '#1e4f8b'",
     "mapping_type": "expected a mapping, such as {height: 3.5}",
     "dict_type": "expected a mapping, such as {height: 3.5}",
     "tuple_type": "expected a list",
@@ -17,7 +18,8 @@ _EXPECTED = {
 }
 """By the kind of a fault."""
 _INSTEAD = {
-    "recolor": "labels hold no colours, and no generator here is told any: it cannot be done",
+    "recolor": "what a recording shows keeps its colour; 'add' and 'replace' take a 'colour'",
+    "color": "write 'colour'",
     "box": "'solid' draws the solid of its class",
     "mesh": "meshes are not read; 'library' draws outlines of real objects",
     "l": "write 'length'",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from svsdata.editing.values import Names, Pair, Span
+from svsdata.editing.values import Colours, Names, Pair, Span
 from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
@@ -219,6 +219,9 @@ class Edit(Record):
     label_class: str | None = Field(default=None, alias="class")
     """What is added, or put in the place of another."""
     size_m: Mapping[Literal["length", "width", "height"], Span] = {}
+    colour: Colours = ()
+    """CSS names or ``#rrggbb``, one of which is drawn: for a generator that is told the colours of
+    objects. None: one that objects of the class had in training."""
     shape: Shape = Shape()
     at: At | None = None
     motion: Motion = Motion()

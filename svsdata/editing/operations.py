@@ -82,6 +82,7 @@ def apply_plan(
             semantic=maps.semantic,
             instance=maps.instance,
             provenance=maps.provenance,
+            object_colours={**frame.object_colours, **plan.object_colours},
             plan_hash=plan.hash,
             is_synthetic=True,
         )

@@ -19,9 +19,10 @@ from svsdata.editing.placement import Poses
 from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.editing.shapes import OBJECT_KINDS, solid_of
 from svsdata.editing.solids import Part
+from svsdata.editing.values import rgb_levels
 from svsdata.errors import EditPlanError
 from svsdata.geometry.pitch import pitched
-from svsdata.records import Camera
+from svsdata.records import Camera, RgbLevels
 
 Status = Literal["applied", "clipped", "rejected"]
 
@@ -65,6 +66,8 @@ class PlannedEdit:
     """(n, 2) corners of the relabelled ground: x, y in metres, vehicle frame of frame 0."""
     size_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Length, width, height of what is drawn."""
+    colour: str = ""
+    """``#rrggbb`` that what is drawn is to have, for a generator that is told; empty: any."""
     seed: int = 0
     first_frame: int = 0
     last_frame: int = -1
@@ -172,6 +175,17 @@ class EditPlan:
         return tuple(sorted(drawn))
 
     @property
+    def object_colours(self) -> dict[int, RgbLevels]:
+        """Colours that what the edits draw is to have, by instance id; riders have their own."""
+        return {
+            instance_id: rgb_levels(row.colour)
+            for row in self.rows
+            if row.is_live and row.colour
+            for name, instance_id in zip(row.class_names, row.instance_ids, strict=True)
+            if name == row.class_name
+        }
+
+    @property
     def changes_reference(self) -> bool:
         """Whether frame 0 is changed, so that its picture must be repaired."""
         return any(row.is_live and row.is_present(0) for row in self.rows)
@@ -199,7 +213,9 @@ def row_facts(row: PlannedEdit) -> dict[str, Any]:
     """Return the fields of a row: plain values and lists, and arrays as they are."""
     facts = {one.name: getattr(row, one.name) for one in fields(row)}
     shape = facts.pop("shape") or BorrowedShape.none()
-    # Plans from before masks were fitted, and before these checks, keep their hash.
+    # Plans from before masks were fitted, before colours, and before these checks, keep their hash.
+    if not facts["colour"]:
+        del facts["colour"]
     fits = {} if shape.fits_its_solid else {"mask_fits": shape.fits}
     checks = row.checks.model_dump(mode="json")
     checks = {k: v for k, v in checks.items() if k not in _LATER_CHECKS or v != _LATER_CHECKS[k]}

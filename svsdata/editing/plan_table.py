@@ -46,6 +46,7 @@ _SCHEMA = pa.schema(
         ("length_m", pa.float64()),
         ("width_m", pa.float64()),
         ("height_m", pa.float64()),
+        ("colour", pa.string()),
         ("seed", pa.int64()),
         ("first_frame", pa.int32()),
         ("last_frame", pa.int32()),
@@ -167,6 +168,7 @@ def _row(columns: dict[str, Any]) -> PlannedEdit:
     for name, parts in _SPLIT.items():
         facts[name] = np.stack([np.array(facts.pop(part), np.float64) for part in parts], axis=-1)
     facts["size_m"] = tuple(facts["size_m"].tolist())
+    facts["colour"] = facts.get("colour") or ""
     masks = tuple(base64.b64decode(mask) for mask in facts.pop("masks"))
     mask_of_frame = np.array(facts.pop("mask_of_frame"), np.int64)
     fits = np.array([facts.pop(name, None) or [] for name in _FITS], np.float64).T

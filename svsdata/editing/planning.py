@@ -93,7 +93,7 @@ class Planner:
                 _stop_if_asked(row)
                 if row.is_live:
                     crowd = crowd.without(row.erased_ids).joined_by(row)
-                rows.append(_clipped(row, edit, scene.num_frames))
+                rows.append(self._coloured(_clipped(row, edit, scene.num_frames), edit))
         refuse_contradicting_regions(rows)
         return EditPlan(
             sequence_id=scene.sequence_id,
@@ -108,6 +108,13 @@ class Planner:
             rows=tuple(_numbered(rows, scene)),
             pitch_rad=scene.pitch_rad,
         )
+
+    def _coloured(self, row: PlannedEdit, edit: Edit) -> PlannedEdit:
+        """Draw the colour of what an edit draws from those that it names."""
+        if not row.is_live or not edit.colour:
+            return row
+        draws = generator(self._setting.seed, edit.id, row.seed, row.occurrence, "colour")
+        return replace(row, colour=edit.colour[int(draws.integers(len(edit.colour)))])
 
 
 def _on_its_ground(edit: Edit, label_set: LabelSet) -> Edit:

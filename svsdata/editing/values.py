@@ -1,9 +1,12 @@
-"""Values of the edit language: numbers that may be drawn from a span, pairs, names."""
+"""Values of the edit language: numbers that may be drawn from a span, pairs, names, colours."""
 
 from typing import Annotated, Any
 
+from PIL import ImageColor
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
+
+from svsdata.records import RgbLevels
 
 
 def as_span(value: object) -> tuple[Any, Any]:
@@ -45,6 +48,30 @@ def as_names(value: object) -> tuple[Any, ...]:
     raise PydanticCustomError("names", "expected a name or a list of names")
 
 
+def as_colour(name: str) -> str:
+    """Read a colour as CSS writes it, such as ``navy``, ``#1e4f8b`` or ``rgb(30, 79, 139)``.
+
+    Returns:
+        Its ``#rrggbb``.
+
+    Raises:
+        PydanticCustomError: If it is none, or see-through.
+    """
+    try:
+        red, green, blue, *opacity = ImageColor.getrgb(name)
+    except ValueError as error:
+        raise PydanticCustomError("colour", "expected a colour") from error
+    if opacity:
+        raise PydanticCustomError("colour", "expected a colour")
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def rgb_levels(colour: str) -> RgbLevels:
+    """Return the levels of ``#rrggbb``."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -60,6 +87,11 @@ Span = Annotated[tuple[float, float], BeforeValidator(as_span), AfterValidator(_
 
 Pair = Annotated[tuple[float, float], BeforeValidator(as_pair)]
 """Two numbers."""
+
+Colours = Annotated[
+    tuple[Annotated[str, AfterValidator(as_colour)], ...], BeforeValidator(as_names)
+]
+"""One colour or a list of them, as ``#rrggbb``."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_names)]
 """One name or a list of them."""

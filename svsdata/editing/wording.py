@@ -16,9 +16,9 @@ _NEEDED = {
     "relabel": ("region", "from", "to"),
 }
 _ALLOWED = {
-    "add": ("size_m", "shape", "at", "motion", "enter", "repeat"),
+    "add": ("size_m", "colour", "shape", "at", "motion", "enter", "repeat"),
     "remove": ("fill", "enter"),
-    "replace": ("size_m", "shape", "anchor", "fill", "enter"),
+    "replace": ("size_m", "colour", "shape", "anchor", "fill", "enter"),
     "shift": ("shape", "fill", "enter"),
     "retime": ("shape", "fill", "enter"),
     "relabel": (),

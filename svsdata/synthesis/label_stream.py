@@ -4,12 +4,12 @@ A street world is rendered on; what a recording goes on to show is told from its
 """
 
 from collections import abc
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from svsdata.editing.future import LOOK_BACK, Future
-from svsdata.records import EgoMotion, Frame, Sequence
+from svsdata.records import EgoMotion, Frame, RgbLevels, Sequence
 from svsdata.store.reader import StoreReader, resize_frame
 from svsdata.street_world.scene import StreetWorld
 
@@ -38,6 +38,8 @@ class LabelStream:
     """Frame 0 brings its image, whatever ``layers`` says, if the store has pictures."""
     drive_on: Drive | None = None
     """Beyond the end of a recording frames are predicted; None: there are none."""
+    object_colours: Mapping[int, RgbLevels] = field(default_factory=dict)
+    """Colours that earlier edits of the sequence ask for, by instance id."""
 
     def frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield frames ``start`` to ``stop - 1``, holding one at a time.
@@ -46,6 +48,10 @@ class LabelStream:
             SequenceNotFoundError: If the sequence ends before, and there is neither a world to go
                 on with nor are frames predicted.
         """
+        for frame in self._frames(start, stop):
+            yield replace(frame, object_colours=self.object_colours)
+
+    def _frames(self, start: int, stop: int) -> Iterator[Frame]:
         recorded = self._num_recorded(stop)
         has_pictures = "image" in self.reader.info.modalities
         if start == 0 < stop and self.with_reference and has_pictures:

@@ -47,7 +47,8 @@ class ObjectPaint:
         """Measure the colours of the objects of a video's first frame.
 
         Args:
-            frame: With instances; what its provenance says was edited shows something else.
+            frame: With instances; what its provenance says was edited shows something else, and
+                has the colours that edits ask for.
             seed: Of the palette; where the frame came from tells videos apart.
             shows_itself: The picture is the frame's own; else it is still to be drawn.
         """
@@ -57,6 +58,8 @@ class ObjectPaint:
         if shows_itself and frame.image is not None:
             edited = 0 if frame.provenance is None else frame.provenance
             table = mean_colours([(frame.image, np.where(edited, 0, frame.instance))])
+        for instance_id, levels in frame.object_colours.items():
+            table[instance_id] = [*(np.array(levels) / 127.5 - 1), 1.0]
         ids = np.flatnonzero(table[:, 3])
         return cls(key, ids, table[ids, :3])
 

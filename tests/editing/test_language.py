@@ -61,7 +61,20 @@ def edits(line: str) -> str:
         (edits("{id: a, op: add, class: car, at: {left_m: 1}, frames: {from: 9, to: 3}}"), "none"),
         (edits("{id: a, op: add, class: car, motion: {like: lead}}"), "no selector 'lead'"),
         (edits("{id: a, op: add, class: car, motion: {file: a.csv}}"), "from an edit file only"),
-        (edits("{id: a, op: recolor, target: {class: car}}"), "no generator here is told any"),
+        (
+            edits("{id: a, op: recolor, target: {class: car}}"),
+            "'add' and 'replace' take a 'colour'",
+        ),
+        (
+            edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: [red, blau]}"),
+            r"edits\.0\.colour\.1: expected a colour, such as navy or '#1e4f8b', got 'blau'",
+        ),
+        (
+            edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: '#10203040'}"),
+            "expected a colour",
+        ),
+        (edits("{id: a, op: remove, target: {class: car}, colour: red}"), "'colour' means nothing"),
+        (edits("{id: a, op: add, class: car, color: red}"), "did you mean 'colour'"),
         (edits("{id: a, op: add, class: car, size_m: {h: 3}}"), r"size_m\.h: .*: write 'height'"),
         (edits("{id: a, op: add, class: car, shape: {from: box}}"), "'solid' draws the solid"),
         (edits("{id: a, op: add, class: car, at: {ahead_m: 9}}"), "needs 'left_m' or 'lane'"),
@@ -252,3 +265,18 @@ def test_one_class_or_several_are_relabelled():
     (one,) = parse_edits(edits(text % "road"), "").edits
     (both,) = parse_edits(edits(text % "[road, sidewalk]"), "").edits
     assert (one.from_classes, both.from_classes) == (("road",), ("road", "sidewalk"))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("navy", ("#000080",)),
+        ("'#1E4F8B'", ("#1e4f8b",)),
+        ("'#fff'", ("#ffffff",)),
+        ("'rgb(30, 79, 139)'", ("#1e4f8b",)),
+        ("[red, '#00f']", ("#ff0000", "#0000ff")),
+    ],
+)
+def test_colours_are_written_as_css_writes_them(written, meant):
+    text = edits(f"{{id: a, op: add, class: car, at: {{left_m: 3}}, colour: {written}}}")
+    assert parse_edits(text, "test").edits[0].colour == meant

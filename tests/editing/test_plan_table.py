@@ -65,6 +65,7 @@ def test_a_plan_of_rejected_rows_alone_can_be_written(plan, tmp_path):
         ("class_name", "bus"),
         ("first_frame", 3),
         ("size_m", (1.0, 2.0, 3.0)),
+        ("colour", "#102030"),
         ("checks", Checks(min_px=65)),
         ("checks", Checks(min_px=1, on_fail="skip", surfaces=("sidewalk",))),
         ("checks", Checks(min_px=1, on_fail="skip", pops_up="ignore")),
@@ -79,6 +80,14 @@ def test_every_choice_of_a_row_is_in_the_hash(plan, field, value):
 
 def test_checks_that_came_later_leave_the_hash_of_older_plans(plan):
     assert not {"surfaces", "pops_up"} & row_facts(plan.rows[0])["checks"].keys()
+
+
+def test_colours_that_came_later_leave_the_hash_of_older_plans_and_come_back(plan, tmp_path):
+    assert "colour" not in row_facts(plan.rows[0])
+    painted = replace(plan, rows=(replace(plan.rows[0], colour="#102030"), *plan.rows[1:]))
+    write_plan(tmp_path / "plan.parquet", painted)
+    again = read_plan(tmp_path / "plan.parquet")
+    assert [row.colour for row in again.rows] == ["#102030", *("" for _ in plan.rows[1:])]
 
 
 def test_the_base_and_the_camera_are_in_the_hash(plan):

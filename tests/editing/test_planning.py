@@ -65,6 +65,25 @@ def test_removing_from_the_reference_frame_on_changes_it(road_scene, paint):
     assert plan.class_names == ()
 
 
+def test_a_colour_is_drawn_for_every_object_and_none_for_riders(road_scene):
+    (edit,) = one(
+        "{id: m, op: add, class: motorcycle, colour: [red, '#00f'], at: {left_m: [3, 3.6]}, "
+        "motion: {model: follow_road, speed_mps: -9}, repeat: {gap_m: 30}}"
+    )
+    scene = road_scene(400)
+    plans = [plan_edits([edit], scene, seed) for seed in range(4)]
+    live = [row for plan in plans for row in plan.rows if row.is_live]
+    assert {row.colour for row in live} == {"#ff0000", "#0000ff"}
+    first = plans[0]
+    told = {row.instance_ids[0]: row.colour for row in first.rows if row.is_live}
+    assert all(len(row.instance_ids) == 2 for row in first.rows if row.is_live)
+    levels = {"#ff0000": (255, 0, 0), "#0000ff": (0, 0, 255)}
+    assert first.object_colours == {one_id: levels[colour] for one_id, colour in told.items()}
+    assert plan_edits([edit], scene, 0).hash == first.hash
+    plain = plan_edits([edit.model_copy(update={"colour": ()})], scene, 0)
+    assert plain.object_colours == {}
+
+
 def test_new_ids_are_the_smallest_that_nobody_has(road_scene):
     scene = replace(road_scene(400), used_ids=frozenset({27_001, 27_003, 24_001}))
     plan = plan_edits(load_preset("add_truck").edits, scene, 1)

@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from svsdata.checkpoints.weights import CheckpointInfo, load_generator, save_generator
+from svsdata.editing.edit_text import load_preset
 from svsdata.editing.plan_table import read_plan
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.images import resize_map
@@ -834,6 +835,36 @@ def test_objects_get_colours_of_the_training_frames_by_the_seed(
         drawn[number] = np.stack([frame.image for frame in rows(made, "s0")])
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert any((drawn[0] != drawn[number]).any() for number in (2, 3, 4))
+
+
+def test_an_edit_says_what_colour_its_objects_have_drawn_at_once_or_later(
+    base: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    seeing = Generator(replace(TINY, object_colours=True))
+    told = {"object_colours": {"car": ((9, 9, 9),)}}
+    sighted = save(tmp_path / "seeing.safetensors", seeing, "seeing", told)
+    trucks = [edit.id for edit in load_preset("add_truck").edits]
+    red, blue = ({"edits": {one: {"colour": name} for one in trucks}} for name in ("red", "blue"))
+    with pytest.raises(CheckpointError, match="asks for a colour, and this tiny is not told"):
+        synthesize(base, checkpoint, tmp_path / "out", **(TRUCKS | red))
+    made = {}
+    for name, colour in (("red", red), ("again", red), ("blue", blue)):
+        _, reader = synthesize(base, sighted, tmp_path / name, **(TRUCKS | colour))
+        made[name] = rows(reader, "street-7.add_truck")
+    images = {name: np.stack([frame.image for frame in one]) for name, one in made.items()}
+    np.testing.assert_array_equal(images["red"], images["again"])
+    assert (images["red"] != images["blue"]).any()
+    for one, other in zip(made["red"], made["blue"], strict=True):
+        np.testing.assert_array_equal(one.instance, other.instance)
+
+    # drawn anew from the edited store, its objects have the colours of its plan
+    later = [
+        np.stack([frame.image for frame in rows(reader, "street-7.add_truck")])
+        for name in ("red", "blue")
+        for _, reader in [synthesize(tmp_path / name, sighted, tmp_path / f"{name} later")]
+    ]
+    assert (later[0] != later[1]).any()
 
 
 def test_a_video_begins_with_labels_alone_and_needs_no_picture(

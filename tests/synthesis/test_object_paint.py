@@ -46,6 +46,14 @@ def test_what_was_edited_shows_something_else_and_its_colour_is_not_taken(first)
     assert paint.ids.tolist() == [26_000]
 
 
+def test_what_edits_ask_for_comes_before_what_the_picture_shows(first):
+    asked = {26_001: (255, 255, 0), 27_000: (0, 0, 0)}
+    paint = ObjectPaint.begun_with(replace(first, object_colours=asked), 3, shows_itself=True)
+    assert colour_of(paint, 26_001, NO_PALETTE) == [1.0, 1.0, -1.0, 1.0]
+    assert colour_of(paint, 27_000, NO_PALETTE) == [-1.0, -1.0, -1.0, 1.0]
+    assert colour_of(paint, 26_000, NO_PALETTE)[3] == 1.0
+
+
 def test_a_picture_still_to_be_drawn_tells_no_colour(first):
     assert not len(ObjectPaint.begun_with(first, 3, shows_itself=False).ids)
     assert not len(ObjectPaint.begun_with(replace(first, image=None), 3, shows_itself=True).ids)
