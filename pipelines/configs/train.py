@@ -65,9 +65,9 @@ class NetworkChanges(StageConfig):
     also where something has hidden it since (world-consistent vid2vid). Needs a store with flow,
     camera and ego motion, in training and in synthesis."""
     object_colours: bool = False
-    """The generator sees what colour each object has, so that it need not guess, and a video's
-    objects can be given colours; it learns them from stores with instance maps. ``carry`` sees
-    them anyway."""
+    """What is drawn anew of an object is shown to the generator in the object's colour, so that it
+    need not guess, and a video's objects can be given colours; needs instance maps to learn from.
+    ``carry`` sees them anyway; not for D."""
 
 
 _LENGTHS = (6, 12, 24, 30)

@@ -842,7 +842,7 @@ def test_an_edit_says_what_colour_its_objects_have_drawn_at_once_or_later(
 ) -> None:
     torch.manual_seed(3)
     seeing = Generator(replace(TINY, object_colours=True))
-    told = {"object_colours": {"car": ((9, 9, 9),)}}
+    told = {"object_colours": {"car": ((9, 9, 9),)}, "given_motion": True}
     sighted = save(tmp_path / "seeing.safetensors", seeing, "seeing", told)
     trucks = [edit.id for edit in load_preset("add_truck").edits]
     red, blue = ({"edits": {one: {"colour": name} for one in trucks}} for name in ("red", "blue"))

@@ -53,8 +53,8 @@ class GeneratorConfig:
     edges: bool = False
     """Instance borders are a further input channel beside the classes."""
     object_colours: bool = False
-    """What colour each object has is a further input of what tells blocks the labels: RGB and
-    1 = told."""
+    """What is drawn anew of an object is shown to the image encoder in the object's colour, where
+    one is told, in place of the warped image."""
     label_embedding: int = 0
     """Channels of a learned table that stands for the one-hot map; 0 = one-hot."""
     patch: int = 1
@@ -125,6 +125,11 @@ class GeneratorConfig:
             raise ConfigError(
                 "generator: image_sees_occlusion goes with warped images, not with warp_features: "
                 "the mask lies on the grid that is warped to"
+            )
+        if self.object_colours and self.warp_features:
+            raise ConfigError(
+                "generator: object_colours are painted over the warped image: they go with warped "
+                "images, not with warp_features"
             )
         if self.learned_forgetting and self.warp_use != "keep":
             raise ConfigError(

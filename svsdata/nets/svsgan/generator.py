@@ -6,6 +6,7 @@ One class makes all models but A and B; their differences are numbers of its con
 """
 
 import copy
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +25,7 @@ from svsdata.nets.svsgan.blocks import (
 from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.label_features import LabelFeatures
 from svsdata.nets.svsgan.motion import MotionNet
-from svsdata.nets.svsgan.pyramids import (
-    ImagePyramid,
-    LabelInput,
-    SemanticPyramid,
-    fold,
-    with_colours,
-)
+from svsdata.nets.svsgan.pyramids import ImagePyramid, LabelInput, SemanticPyramid, fold
 from svsdata.nets.video_generator import GeneratorOutput, Motion, VideoGenerator
 from svsdata.tensors import resize, resize_flow, warp
 
@@ -53,7 +48,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             skip_convolutions=config.skip_convolutions,
         )
         self.semantic_pyramid = SemanticPyramid(
-            (channels + 4 * config.object_colours) * patch**2,
+            channels * patch**2,
             config.semantic_stem,
             num_scales=1 + len(config.extra_widths),
             num_downs=len(widths) - 1,
@@ -143,11 +138,11 @@ class Generator(VideoGenerator[LabelFeatures]):
             else:
                 told = Motion(*self.motion(label_pair)).drawn_anew(self.config.doubt)
             motion = told if motion is None else motion.completed(told)
-        labels = [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
-        if self.config.object_colours:
-            labels = with_colours(labels, colours, patch=patch)
-        conditions = self.semantic_pyramid(labels)
-        return LabelFeatures(motion.backward_flow, motion.occlusion_mask, conditions, pending)
+        conditions = self.semantic_pyramid(
+            [self._channels(semantic, edges, step, patch=patch) for step in self._steps()]
+        )
+        flow, mask = motion.backward_flow, motion.occlusion_mask
+        return LabelFeatures(flow, mask, conditions, pending, colours=colours)
 
     def render(
         self, previous_images: Tensor, features: LabelFeatures, detail: float = 1.0
@@ -167,7 +162,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             previous = F.avg_pool2d(previous_images, step) if step > 1 else previous_images
             own_flow = resize_flow(features.backward_flow, (previous.shape[2], previous.shape[3]))
             warped = warp(previous, own_flow, interpolation=config.interpolation)
-            source = previous if config.warp_features else warped
+            source = previous if config.warp_features else features.painted(warped)
             if config.image_sees_occlusion:
                 mask = resize(features.occlusion_mask, (source.shape[2], source.shape[3]))
                 source = torch.cat([source, mask], dim=1)
@@ -226,7 +221,7 @@ class Generator(VideoGenerator[LabelFeatures]):
     ) -> Tensor:
         """Join what is generated with the skip that a block meets."""
         skip = pyramid[-1 - index]
-        mask = resize(features.occlusion_mask, (skip.shape[2], skip.shape[3])).to(x.dtype)
+        mask = resize(features.unseen, (skip.shape[2], skip.shape[3])).to(x.dtype)
         fused: Tensor = self.fusions[index - 1](x, skip, mask)
         return fused
 
@@ -238,7 +233,8 @@ class Generator(VideoGenerator[LabelFeatures]):
         told = Motion(*self.motion(torch.cat([features.label_pair, base], dim=1)))
         told = told.drawn_anew(self.config.doubt)
         mask = torch.maximum(told.occlusion_mask, features.occlusion_mask)
-        return LabelFeatures(told.backward_flow, mask, features.conditions, None, features.guidance)
+        moved = {"backward_flow": told.backward_flow, "occlusion_mask": mask}
+        return replace(features, label_pair=None, **moved)
 
     def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
         """Return flow and occlusion mask of the full size.

@@ -159,22 +159,3 @@ def _upsample(coarse: Tensor, like: Tensor) -> Tensor:
 def fold(maps: Tensor, patch: int) -> Tensor:
     """Map (B, C, H, W) to (B, C * patch**2, H / patch, W / patch), as ``pixel_unshuffle`` does."""
     return F.pixel_unshuffle(maps, patch) if patch > 1 else maps
-
-
-def with_colours(labels: list[Tensor], colours: Tensor | None, *, patch: int) -> list[Tensor]:
-    """Put the colours of objects beside the channels of labels.
-
-    Args:
-        labels: (B, C, h, w) at every size, the full size last.
-        colours: (B, 4, H, W) of the full size; None: nothing is told.
-        patch: That labels are folded by.
-    """
-    if colours is None:
-        rows, _, height, width = labels[-1].shape
-        colours = labels[-1].new_zeros(rows, 4, height * patch, width * patch)
-    joined = []
-    for maps in labels:
-        step = colours.shape[2] // (maps.shape[2] * patch)
-        told = fold(colours[:, :, ::step, ::step], patch)
-        joined.append(torch.cat([maps, told.to(maps.dtype)], dim=1))
-    return joined

@@ -336,6 +336,11 @@ def test_a_larger_decoder_that_forgets_starts_with_the_share_of_its_base():
     assert not larger.bias.any()
 
 
+def test_a_network_that_warps_features_has_no_warped_image_to_paint_on(make_generator):
+    with pytest.raises(ConfigError, match="go with warped images, not with warp_features"):
+        make_generator("D", object_colours=True)
+
+
 def test_only_what_keeps_can_forget(make_generator):
     with pytest.raises(ConfigError, match="goes with warp_use 'keep', not 'correct'"):
         make_generator("demo", learned_forgetting=True)

@@ -66,6 +66,8 @@ def test_colours_of_objects_are_drawn_where_they_are_and_do_not_depend_on_batche
     make_generator, make_labels, size_hw
 ):
     generator = make_generator("demo", object_colours=True, warp_use="guide").eval()
+    generator.motion.head.bias.data[2] = 30.0
+    torch.nn.init.zeros_(generator.motion.head.weight)  # everything is drawn anew
     state, labels = sequence(make_labels, 3, size_hw=size_hw)
     untold = torch.zeros(1, 4, *size_hw)
     red = untold.clone()
@@ -77,13 +79,14 @@ def test_colours_of_objects_are_drawn_where_they_are_and_do_not_depend_on_batche
             return torch.cat([it.image for it in rollout(generator, state, given, chunk=chunk)])
 
     shown = []
-    generator.semantic_pyramid.register_forward_pre_hook(lambda _, args: shown.append(args[0][0]))
+    generator.image_pyramid.register_forward_pre_hook(lambda _, args: shown.append(args[0][0]))
     plain, coloured = drawn(None), drawn(red)
     torch.testing.assert_close(drawn(untold), plain)
     assert (coloured - plain).abs().mean() > 0.01
-    folded = shown[1][:, -4 * generator.config.patch**2 :]
-    seen = F.pixel_shuffle(folded, generator.config.patch)[:, :, : size_hw[0], : size_hw[1]]
-    assert torch.equal(seen, red.expand_as(seen))
+    first = F.pixel_shuffle(shown[3], generator.config.patch)
+    torch.testing.assert_close(first[..., :20, :20], red[:, :3, :20, :20], atol=1e-5, rtol=0)
+    before = F.pixel_shuffle(shown[0], generator.config.patch)
+    assert torch.equal(first[..., 20:, :], before[..., 20:, :])
     torch.testing.assert_close(drawn(red, chunk=1), coloured, atol=1e-3, rtol=0)
     pair = LabelMaps.side_by_side([replace(labels[0], colours=one) for one in (untold, red)])
     assert torch.equal(pair.colours, torch.cat([untold, red]))
