@@ -186,7 +186,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         self, pyramid: list[Tensor], features: LabelFeatures, detail: float = 1.0
     ) -> Tensor:
         """Run the SPADE blocks from the bottleneck up and sum what is drawn at all sizes."""
-        x = pyramid[-1]
+        x, unseen = pyramid[-1], features.unseen
         image: Tensor | None = None
         first_head = len(self.config.decoder_widths) - 1
         for index, (block, modulator, condition) in enumerate(
@@ -194,7 +194,7 @@ class Generator(VideoGenerator[LabelFeatures]):
         ):
             meets_skip = 0 < index < len(pyramid)
             if meets_skip and not self.config.fuses_after_block:
-                x = self._fused(x, pyramid, features, index)
+                x = self._fused(x, pyramid, unseen, index)
             elif index:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             modulations = modulator(condition)
@@ -207,7 +207,7 @@ class Generator(VideoGenerator[LabelFeatures]):
                 modulations = [a.then(b) for a, b in zip(modulations, guides, strict=True)]
             x = block(x, modulations)
             if meets_skip and self.config.fuses_after_block:
-                x = self._fused(x, pyramid, features, index)
+                x = self._fused(x, pyramid, unseen, index)
             if index >= first_head:
                 folded = self.heads[index - first_head](F.leaky_relu(x, 0.2))
                 drawn = F.pixel_shuffle(folded.float(), self.config.patch)
@@ -216,12 +216,10 @@ class Generator(VideoGenerator[LabelFeatures]):
         assert image is not None
         return image
 
-    def _fused(
-        self, x: Tensor, pyramid: list[Tensor], features: LabelFeatures, index: int
-    ) -> Tensor:
+    def _fused(self, x: Tensor, pyramid: list[Tensor], unseen: Tensor, index: int) -> Tensor:
         """Join what is generated with the skip that a block meets."""
         skip = pyramid[-1 - index]
-        mask = resize(features.unseen, (skip.shape[2], skip.shape[3])).to(x.dtype)
+        mask = resize(unseen, (skip.shape[2], skip.shape[3])).to(x.dtype)
         fused: Tensor = self.fusions[index - 1](x, skip, mask)
         return fused
 
@@ -233,8 +231,9 @@ class Generator(VideoGenerator[LabelFeatures]):
         told = Motion(*self.motion(torch.cat([features.label_pair, base], dim=1)))
         told = told.drawn_anew(self.config.doubt)
         mask = torch.maximum(told.occlusion_mask, features.occlusion_mask)
-        moved = {"backward_flow": told.backward_flow, "occlusion_mask": mask}
-        return replace(features, label_pair=None, **moved)
+        return replace(
+            features, backward_flow=told.backward_flow, occlusion_mask=mask, label_pair=None
+        )
 
     def motion_of(self, features: LabelFeatures) -> tuple[Tensor, Tensor]:
         """Return flow and occlusion mask of the full size.
