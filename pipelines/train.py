@@ -22,14 +22,15 @@ from svsdata.pipelines.training_counts import Counts, counted
 from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
+from svsdata.pipelines.training_preview import preview
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.class_colours import is_of_class
-from svsdata.training.clips import Clip, ClipBatch, load_clips, prefetched
-from svsdata.training.previews import PREVIEW_FRAMES, Preview, roll_out
+from svsdata.training.clips import ClipBatch, load_clips, prefetched
+from svsdata.training.previews import PREVIEW_FRAMES
 from svsdata.training.processes import Share, check_shares, joined
 from svsdata.training.run_log import RunLog
 from svsdata.training.schedules import Phase, Round, detail_share, learning_rate
@@ -139,7 +140,7 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
                 figures = means.take()
                 log.figures(done, figures)
             if share.is_first and _is_due(done, config.preview_steps, total):
-                shown = _preview(learner, plan, phase, PREVIEW_FRAMES)
+                shown = preview(learner, plan, phase, PREVIEW_FRAMES)
                 log.preview(done, shown, fps=plan.reader.info.fps)
             if stopping or _is_due(done, config.checkpoint_steps, total):
                 save(done, past if done < round_.end_step else None)
@@ -194,7 +195,7 @@ def _estimated(
 
     trial = Trial(
         step,
-        lambda phase, num_frames: _preview(learner, plan, phase, num_frames),
+        lambda phase, num_frames: preview(learner, plan, phase, num_frames),
         lambda: learner.state,
     )
     return estimate_training(config, plan, trial, progress, processes=processes)
@@ -283,19 +284,3 @@ def _gives_motion(round_: Round, config: TrainConfig) -> bool:
     """Tell whether a round's clips follow the store's flow."""
     draws = generator(config.seed, "motion", round_.first_clip)
     return round_.phase.learns != "motion" and draws.random() < config.given_motion
-
-
-def _preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int) -> Preview:
-    """Roll the average out over the beginning of the first recording, up to so many frames."""
-    recording, average = plan.recordings[0], learner.average
-    clip = Clip(recording.sequence_id, 0, min(recording.num_frames, num_frames), flip=False)
-    loaded = load_clips(
-        plan.reader,
-        [clip],
-        size_hw=phase.size_hw,
-        guided=average.config.sees_guidance,
-        coloured=plan.uses_colours,
-    )
-    batch, label_set = to_device(loaded, learner.device), plan.reader.info.label_set
-    with learner.autocast():
-        return roll_out(average, batch, label_set, with_edges=plan.uses_edges)

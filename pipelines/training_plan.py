@@ -29,6 +29,8 @@ class TrainingPlan:
     uses_edges: bool
     uses_colours: bool
     uses_flow: bool
+    gives_motion: bool
+    """The generator learns to follow the store's flow, as synthesis then does by default."""
 
     @property
     def store_id(self) -> str:
@@ -109,6 +111,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         uses_edges=config.instance_edges and "instance" in reader.info.modalities,
         uses_colours=_shape(config).object_colours and "instance" in reader.info.modalities,
         uses_flow=uses_flow,
+        gives_motion=config.given_motion > 0,
     )
 
 

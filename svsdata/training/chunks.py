@@ -121,8 +121,8 @@ def chunk_of(
         reliable=_rows(_reliable(batch, slice(start, stop), previous_real, real)),
         visibility_known=_rows(_visibility_known(batch, slice(start, stop))),
         motion=_motion(batch, slice(start, stop)) if gives_motion else None,
-        guidance=guidance_of(batch, slice(start, stop)),
-        colours=colours_of(batch, slice(start, stop)),
+        guidance=_guidance(batch, slice(start, stop)),
+        colours=_colours(batch, slice(start, stop)),
     )
 
 
@@ -193,7 +193,7 @@ def _motion(batch: ClipBatch, frames: slice) -> Motion:
     return Motion.recorded(flow, validity, occlusion)
 
 
-def guidance_of(batch: ClipBatch, frames: slice) -> Tensor | None:
+def _guidance(batch: ClipBatch, frames: slice) -> Tensor | None:
     """Return the guidance of N frames, (N, 4, H, W) float32: RGB in [-1, 1], and 1 = known.
 
     None where the batch has none.
@@ -205,7 +205,7 @@ def guidance_of(batch: ClipBatch, frames: slice) -> Tensor | None:
     return torch.cat([known * _images(rows[:, :3]), known], dim=1)
 
 
-def colours_of(batch: ClipBatch, frames: slice) -> Tensor | None:
+def _colours(batch: ClipBatch, frames: slice) -> Tensor | None:
     """Return the objects' colours over N frames, (N, 4, H, W) float32; None where none is told."""
     if batch.colours is None or batch.instance is None:
         return None

@@ -14,8 +14,8 @@ from svsdata.labels import LabelSet
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, rollout
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import Image
-from svsdata.tensors import edges, tensor_to_image
-from svsdata.training.chunks import colours_of, guidance_of, reference
+from svsdata.tensors import tensor_to_image
+from svsdata.training.chunks import Chunk, chunk_of, reference
 from svsdata.training.clips import ClipBatch
 
 PREVIEW_FRAMES = 25
@@ -36,7 +36,12 @@ class Preview:
 
 @torch.inference_mode()
 def roll_out(
-    generator: VideoGenerator[Any], clip: ClipBatch, label_set: LabelSet, *, with_edges: bool
+    generator: VideoGenerator[Any],
+    clip: ClipBatch,
+    label_set: LabelSet,
+    *,
+    with_edges: bool,
+    gives_motion: bool,
 ) -> Preview:
     """Roll a generator out over one clip from its first frame.
 
@@ -45,9 +50,14 @@ def roll_out(
         clip: B = 1, two frames or more.
         label_set: Of the clip's semantic maps.
         with_edges: Whether the generator sees instance borders.
+        gives_motion: Whether it follows the store's flow.
     """
     num_frames = clip.image.shape[1]
-    maps = [_labels(clip, t, with_edges=with_edges) for t in range(num_frames)]
+    chunks = [
+        chunk_of(clip, t, t + 1, with_edges=with_edges, gives_motion=gives_motion)
+        for t in range(num_frames)
+    ]
+    maps = [_labels(chunk) for chunk in chunks]
     first = _picture(clip.image[0, 0])
     begin = RolloutState(reference(clip)[:, 0], maps[0])
     outputs = rollout(inference_copy(generator), begin, maps[1:])
@@ -73,14 +83,10 @@ def preview_strip(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> Image:
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 
 
-def _labels(clip: ClipBatch, t: int, *, with_edges: bool) -> LabelMaps:
-    borders = None
-    if with_edges and clip.instance is not None:
-        borders = edges(clip.instance[:, t])
-    guidance = guidance_of(clip, slice(t, t + 1))
-    guide = None if guidance is None else partial(_recorded, guidance)
-    colours = colours_of(clip, slice(t, t + 1))
-    return LabelMaps(clip.semantic[:, t], borders, colours=colours, guide=guide)
+def _labels(chunk: Chunk) -> LabelMaps:
+    guide = None if chunk.guidance is None else partial(_recorded, chunk.guidance)
+    borders = chunk.edges.get("edges")
+    return LabelMaps(chunk.semantic, borders, chunk.colours, chunk.motion, guide)
 
 
 def _recorded(guidance: Tensor, previous_image: Tensor) -> Tensor:
