@@ -225,7 +225,7 @@ def _opened(
 def _check_places(config: TrainConfig) -> None:
     """Refuse a run directory that would set aside what the run reads."""
     require_apart(config.run, [config.store])
-    require_apart(config.run, [config.start_from], may_lie_inside=True)
+    require_apart(config.run, [config.start_from, config.teacher], may_lie_inside=True)
 
 
 def _is_due(done: int, every: int, total: int) -> bool:

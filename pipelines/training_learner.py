@@ -29,12 +29,13 @@ from svsdata.pipelines.training_networks import (
 )
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.pipelines.training_start import start_from
+from svsdata.pipelines.training_teacher import chosen_teacher
 from svsdata.progress import Progress
 from svsdata.synthesis.compute import chosen_device
+from svsdata.training.objective import Networks, Objective
 from svsdata.training.processes import WHOLE, Share
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Learns, Phase
-from svsdata.training.updates import Networks, Objective
 
 _FIGURES = "figures/"
 """Before the names of figures among carried tensors."""
@@ -123,7 +124,10 @@ def build_learner(
         networks,
         average,
         {name: build_optimizer(network) for name, network in networks.by_name.items()},
-        build_objective(config, progress, extra_blocks=extra_blocks),
+        replace(
+            build_objective(config, progress, extra_blocks=extra_blocks),
+            teacher=chosen_teacher(config, plan, networks.generator),
+        ),
         GradScaler(device.type, enabled=dtype is torch.float16),
         dtype,
         extra_blocks,

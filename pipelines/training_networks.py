@@ -27,8 +27,8 @@ from svsdata.randomness import derived_seed
 from svsdata.synthesis.compute import chosen_device
 from svsdata.tensors import computes_bf16
 from svsdata.training.image_judges import ImageJudge, OasisJudge, PatchJudge
+from svsdata.training.objective import Networks, Objective
 from svsdata.training.recompute import Recompute
-from svsdata.training.updates import Networks, Objective
 
 
 def build_networks(config: TrainConfig, plan: TrainingPlan, *, extra_blocks: int) -> Networks:

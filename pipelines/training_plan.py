@@ -284,6 +284,7 @@ def _check_terms(config: TrainConfig, *, uses_flow: bool) -> None:
     pictures = ["image_adversarial", "feature_matching", "pixel", "patch_heads", "alignment"]
     pictures += ["consistency"] if uses_flow else []
     pictures += ["perceptual"] if config.perceptual_weights is not None else []
+    pictures += ["distillation"] if config.teacher is not None else []
     for phase in config.phases:
         if phase.learns == "motion":
             terms = motion

@@ -13,7 +13,7 @@ from svsdata.errors import CheckpointError
 from svsdata.labels import LabelSet
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.progress import Progress
-from svsdata.training.updates import Networks
+from svsdata.training.objective import Networks
 
 _NAMED = 3
 """Tensors that a note names; the rest it counts."""

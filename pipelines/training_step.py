@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +9,16 @@ from torch.profiler import record_function
 
 from svsdata.nets.svsgan.spectral import advance_spectral_norms
 from svsdata.nets.svsgan.video_discriminator import remembered
-from svsdata.nets.video_generator import VideoGenerator
 from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_learner import Learner
 from svsdata.randomness import derived_seed
-from svsdata.training.chunks import Chunk, by_clip, images_before, perturb
+from svsdata.training.chunks import Chunk, by_clip, perturb
 from svsdata.training.class_colours import colour_figures, colour_sums
 from svsdata.training.ema import decay_at, update_average
+from svsdata.training.generating import generate, seen_before
 from svsdata.training.guards import check_finite, gradient_norm
 from svsdata.training.processes import Share
-from svsdata.training.updates import discriminator_terms, generate, generator_terms, motion_terms
+from svsdata.training.updates import discriminator_terms, generator_terms, motion_terms
 
 
 def train_step(
@@ -55,7 +54,7 @@ def train_step(
 
     # Generate the frames, each from those before: what was last generated, perhaps disturbed
     # (the ranges are for profilers: benchmarks/train_speed.py)
-    previous = _previous_images(networks.generator, chunk, past)
+    previous = seen_before(networks.generator, chunk, past)
     previous = perturb(previous, probability=config.perturbed_feedback, draws=draws, share=share)
     with record_function("generate"), learner.autocast():
         output = generate(
@@ -122,14 +121,6 @@ def _mean_occlusion(occlusion_mask: Tensor, share: Share) -> dict[str, float]:
     """Return the figure of all processes' masks."""
     means = share.averaged({"occlusion/mean": occlusion_mask.mean()})
     return {name: mean.item() for name, mean in means.items()}
-
-
-def _previous_images(generator: VideoGenerator[Any], chunk: Chunk, past: Tensor) -> Tensor:
-    """Return the images that the chunk's first frame sees; black ones before a clip begins."""
-    seen = generator.config.context_frames
-    if past.shape[1]:
-        return images_before(past, seen)
-    return torch.zeros_like(chunk.real[: len(past)]).repeat(1, seen, 1, 1)
 
 
 def _update(learner: Learner, step: int, config: TrainConfig) -> dict[str, float]:

@@ -37,6 +37,9 @@ class LossWeights(StageConfig):
     guidance: float = Field(20.0, ge=0)
     """Distance to what guidance shows, where it shows anything; needs ``network.guidance``.
     World-consistent vid2vid's; not in the paper."""
+    distillation: float = Field(10.0, ge=0)
+    """Distance to the frames of ``teacher``, and to their VGG features; needs one. Fast-vid2vid's;
+    not in the paper."""
     labelmix: float = Field(0.0, ge=0)
     """Consistency of the image discriminator under LabelMix, OASIS' own, 5 there on Cityscapes; not
     in the paper. Of no use to model A, whose discriminator does not segment."""
@@ -111,6 +114,9 @@ class TrainConfig(StageConfig):
     start_from: Path | None = None
     """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
     instead of random ones; what does not fit is told. None: random weights from the seed."""
+    teacher: Path | None = None
+    """A generator file, checkpoint or run whose frames are to be drawn too, in phases of its size
+    (knowledge distillation). None: the run learns from recordings alone."""
     phases: tuple[Phase, ...] = Field(_paper_phases((256, 512)), min_length=1)
     """Lengths, sizes and learning rates by epochs."""
     steps: int | None = Field(None, ge=1)

@@ -1,4 +1,4 @@
-"""What one step does to the networks: generate, judge, sum the losses, update.
+"""What one step compares: what is generated with what is real, by every loss of the objective.
 
 Nothing is updated before every loss of the step is known and finite, so the order of the three
 updates does not matter (vid2vid's order).
@@ -6,12 +6,11 @@ updates does not matter (vid2vid's order).
 # B clips, K frames of a chunk, N = K * B rows (frame by frame), H, W
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from svsdata.nets.svsgan import losses
 from svsdata.nets.svsgan.losses import AdversarialMode
@@ -20,43 +19,13 @@ from svsdata.nets.svsgan.video_discriminator import (
     VideoDiscriminator,
     frame_triples,
 )
-from svsdata.nets.video_generator import GeneratorOutput, VideoGenerator, without_previous
+from svsdata.nets.video_generator import GeneratorOutput
 from svsdata.tensors import warp
 from svsdata.training.chunks import Chunk, by_clip
-from svsdata.training.image_judges import ImageJudge, RealMaps
-from svsdata.training.recompute import KEEP, Recompute, not_learning
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The networks that learn."""
-
-    generator: VideoGenerator[Any]
-    image_judge: ImageJudge
-    video_discriminators: tuple[VideoDiscriminator, ...]
-
-    @property
-    def by_name(self) -> dict[str, nn.Module]:
-        """All of them; the generator first."""
-        video = {f"video_discriminator_{i}": d for i, d in enumerate(self.video_discriminators)}
-        return {
-            "generator": self.generator,
-            "image_discriminator": self.image_judge.network,
-            **video,
-        }
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Which losses, and how much of each."""
-
-    weights: Mapping[str, float]
-    """Factor by term of the generator's loss, and of ``labelmix``; a term at 0 is not computed."""
-    video_gan: AdversarialMode = "ls"
-    perceptual_net: nn.Module | None = None
-    """Maps images to the feature maps that the perceptual loss compares."""
-    recompute: Recompute = KEEP
-    """Whether activations are kept for the way back."""
+from svsdata.training.image_judges import RealMaps
+from svsdata.training.objective import Networks, Objective
+from svsdata.training.recompute import not_learning
+from svsdata.training.teaching import distillation
 
 
 @dataclass(frozen=True)
@@ -66,47 +35,6 @@ class RealFeatures:
     image: RealMaps
     video: dict[int, PatchScores]
     """By index of the video discriminator; missing where no triple was complete."""
-
-
-def generate(
-    generator: VideoGenerator[Any],
-    chunk: Chunk,
-    past: Tensor,
-    *,
-    recompute: Recompute = KEEP,
-    detail: float = 1.0,
-) -> GeneratorOutput:
-    """Generate the frames of a chunk, each from those before.
-
-    Args:
-        generator: Gradients reach back over the whole chunk.
-        chunk: Labels; if it begins with its clips, their first frame is made from labels alone.
-        past: (B, 3 * P, H, W), the images before the chunk; not read where it begins its clips.
-        recompute: Whether activations are kept for the way back.
-        detail: How far the newest extra block takes part, 0 to 1.
-
-    Returns:
-        Fields with N rows.
-    """
-    features = generator.label_features(chunk.previous_semantic, chunk.semantic, **chunk.told)
-    if chunk.guidance is not None:
-        features = features.guided(chunk.guidance)
-    rows = len(past)
-    outputs: list[GeneratorOutput] = []
-    for index in range(chunk.stop - chunk.start):
-        frame = features.rows(index * rows, (index + 1) * rows)
-        first = chunk.start + index == 0
-        if first:
-            every = torch.ones(rows, dtype=torch.bool, device=past.device)
-            past, frame = without_previous(past, frame, every)
-        outputs.append(recompute(generator.render, past, frame, detail))
-        image = outputs[-1].image
-        seen = past.shape[1] // 3
-        past = image.repeat(1, seen, 1, 1) if first else torch.cat([past[:, 3:], image], dim=1)
-    names = [name for name, value in vars(outputs[0]).items() if value is not None]
-    return GeneratorOutput(
-        **{name: torch.cat([getattr(output, name) for output in outputs]) for name in names}
-    )
 
 
 def discriminator_terms(
@@ -183,6 +111,10 @@ def generator_terms(
         terms["consistency"] = losses.consistency_loss(
             output.image, previous, chunk.flow, chunk.reliable
         ).mean()
+    teacher = objective.teacher
+    if teacher is not None and teacher.can_draw(chunk):
+        taught = teacher.frames(chunk, past_generated)
+        terms["distillation"] = distillation(_pictures(output), taught, objective.perceptual_net)
     if objective.perceptual_net is not None:
         with torch.no_grad():
             real_maps = objective.perceptual_net(chunk.real)
