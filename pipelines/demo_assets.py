@@ -1,8 +1,9 @@
 """Make what the demo ships: its generator and its judge, both trained on the street world.
 
-Run as ``python -m svsdata.pipelines.demo_assets FOLDER``; about three hours on two cores.
-FOLDER then holds ``bundled/``, whose files lie in ``svsdata/checkpoints/bundled`` in this project.
-The shipped generator came by a longer way, in several runs (docs/paper-notes.md#carry).
+Run as ``python -m svsdata.pipelines.demo_assets FOLDER`` after ``svsdata weights fetch vgg16``;
+some five hours on two cores with bf16. FOLDER then holds ``bundled/``, whose files lie in
+``svsdata/checkpoints/bundled`` in this project. The shipped generator had its first stage in
+several runs, at a smaller width (docs/paper-notes.md#carry).
 """
 
 import sys
@@ -15,11 +16,12 @@ from svsdata.checkpoints.training_state import GENERATOR_FILE
 from svsdata.checkpoints.weights import BUNDLED_GENERATOR
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
 from svsdata.pipelines.label import run_label
 from svsdata.pipelines.train import run_train
 from svsdata.progress import Progress, Silent
 from svsdata.store.reader import StoreReader
+from svsdata.training.schedules import Phase
 from svsdata.training.segmenter import (
     class_weights_of,
     save_segmenter,
@@ -28,11 +30,88 @@ from svsdata.training.segmenter import (
     training_frames,
 )
 
-STREETS = range(1000, 1096)
-"""Seeds to learn from; the demo shows another one."""
+STREETS = (
+    *range(1000, 1096),
+    *(
+        2005,
+        2007,
+        2009,
+        2010,
+        2017,
+        2018,
+        2022,
+        2024,
+        2028,
+        2029,
+        2038,
+        2041,
+        2044,
+        2053,
+        2054,
+        2059,
+    ),
+    *(
+        2062,
+        2068,
+        2070,
+        2078,
+        2080,
+        2091,
+        2112,
+        2113,
+        2114,
+        2118,
+        2119,
+        2137,
+        2139,
+        2146,
+        2153,
+        2159,
+    ),
+)
+"""Seeds to learn from; the demo shows another one. The later ones show most trucks and buses among
+160."""
 FRAMES_A_STREET = 48
 SEGMENTER_STEPS = 2000
 _SIZE_HW = (256, 512)
+_CROP_HW = (256, 256)
+_PICTURES = {
+    "perceptual_weights": "vgg16",
+    "loss_weights": LossWeights(
+        image_adversarial=1.0,
+        video_adversarial=0.2,
+        feature_matching=5.0,
+        perceptual=5.0,
+        pixel=8.0,
+        occlusion=5.0,
+    ),
+    "ema_decay": 0.995,
+}
+_STAGES: dict[str, dict[str, object]] = {
+    "motion": {},
+    "parts": _PICTURES
+    | {
+        "phases": (
+            Phase(0.25 / 11, 12, _SIZE_HW, 3e-4, crop_hw=_CROP_HW),
+            Phase(0.35 / 29, 30, _SIZE_HW, 3e-4, crop_hw=_CROP_HW),
+            Phase(0.40 / 29, 30, _SIZE_HW, 3e-4, 5e-5, crop_hw=_CROP_HW),
+        ),
+        "steps": 4000,
+        "given_motion": 1.0,
+        "reference_free": 0.15,
+    },
+    "whole": _PICTURES
+    | {
+        "phases": (
+            Phase(0.5 / 15, 16, _SIZE_HW, 1.5e-4),
+            Phase(0.5 / 35, 36, _SIZE_HW, 1.5e-4, 5e-6),
+        ),
+        "steps": 1000,
+        "given_motion": 0.7,
+        "reference_free": 0.1,
+    },
+}
+"""Runs one after the other, each from the networks of the one before: changes to ``carry``."""
 
 
 def make_demo_assets(folder: Path, progress: Progress) -> Path:
@@ -46,9 +125,13 @@ def make_demo_assets(folder: Path, progress: Progress) -> Path:
         source = f"street:seed={seed},frames={FRAMES_A_STREET}"
         run_label(LabelConfig(source=source, store=str(store)), progress)
 
-    # The generator, which carries over what is in view
-    request = {"store": store, "run": folder / "run"}
-    trained = run_train(make_config(TrainConfig, train_preset("carry"), request), progress)
+    # The generator: to carry over what is in view, then to draw well what is not
+    earlier: Path | None = None
+    for name, changes in _STAGES.items():
+        request = {"store": store, "run": folder / name, "start_from": earlier}
+        config = make_config(TrainConfig, train_preset("carry") | changes, request)
+        trained = run_train(config, progress)
+        earlier = folder / name
 
     # The judge, which sees the same streets and never a generated frame
     torch.manual_seed(0)
