@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from svsdata.checkpoints.tensor_files import read_tensors, write_tensors
 from svsdata.checkpoints.training_state import GENERATOR_FILE
@@ -73,6 +74,7 @@ STREETS = (
 160."""
 FRAMES_A_STREET = 48
 SEGMENTER_STEPS = 2000
+_LARGE = 20_000
 _SIZE_HW = (256, 512)
 _CROP_HW = (256, 256)
 _PICTURES = {
@@ -149,9 +151,17 @@ def make_demo_assets(folder: Path, progress: Progress) -> Path:
     bundled = folder / "bundled"
     save_segmenter(judge, bundled / "demo-segmenter")
     tensors, header = read_tensors(trained.checkpoint / GENERATOR_FILE)
-    halves = {name: tensor.half() for name, tensor in tensors.items()}
+    halves = {name: _compressible(tensor) for name, tensor in tensors.items()}
     write_tensors(bundled / BUNDLED_GENERATOR.name, halves, header)
     return bundled
+
+
+def _compressible(tensor: Tensor) -> Tensor:
+    """Return float16; of large convolutions rounded to 5 bits of fraction, a third less to keep."""
+    half = tensor.half()
+    if half.ndim < 4 or half.numel() < _LARGE:
+        return half
+    return ((half.view(torch.int16) + 16) >> 5 << 5).view(torch.float16)
 
 
 if __name__ == "__main__":

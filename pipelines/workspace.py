@@ -14,7 +14,16 @@ FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset", "plans", "edited")
 STAGES = ("label", "train", "edit", "synthesize", "evaluate", "gate", "export")
 PATH_FIELDS = {
-    *("semantic", "instance", "confidence", "start_from", "edit_files", "plans", "shapes"),
+    *(
+        "semantic",
+        "instance",
+        "confidence",
+        "start_from",
+        "teacher",
+        "edit_files",
+        "plans",
+        "shapes",
+    ),
     *("weights_folder", "kept_figures"),
 }
 """Fields of the stages' tables that are paths and nothing else."""

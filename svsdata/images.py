@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias, cast
 
 import cv2
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
@@ -133,8 +132,7 @@ def encode_png(picture: NDArray[np.uint8] | NDArray[np.uint16], level: int = 1) 
 
     Args:
         picture: (H, W) or (H, W, 3) RGB, uint8 or uint16.
-        level: 1 is ISA-L's, four times as fast to write as OpenCV's and about as small; 2 to 9 are
-            zlib's.
+        level: Of zlib, 1 to 9.
     """
     if (
         picture.dtype not in (np.uint8, np.uint16)
@@ -148,14 +146,14 @@ def encode_png(picture: NDArray[np.uint8] | NDArray[np.uint16], level: int = 1) 
     color_type = _PNG_GRAY if picture.ndim == 2 else _PNG_RGB
     header = struct.pack(">IIBBBBB", width, height, 8 * picture.itemsize, color_type, 0, 0, 0)
     rows = _png_rows(picture).data
-    deflated = isal_zlib.compress(rows, 1) if level == 1 else zlib.compress(rows, level)
+    deflated = zlib.compress(rows, level)
     chunks = ((b"IHDR", header), (b"IDAT", deflated), (b"IEND", b""))
     return _PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
     """Return a chunk of a PNG file: its length, name, content and checksum."""
-    checksum = isal_zlib.crc32(content, isal_zlib.crc32(name))
+    checksum = zlib.crc32(content, zlib.crc32(name))
     return b"".join([struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)])
 
 
@@ -272,7 +270,7 @@ def _check_png_chunks(data: bytes, where: str) -> None:
         if end + 4 > len(data):
             break
         name = data[position + 4 : position + 8]
-        if isal_zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise SourceError(f"{where}: the PNG is damaged: wrong checksum in chunk {name!r}")
         if name == b"IEND":
             return
