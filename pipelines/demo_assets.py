@@ -33,48 +33,15 @@ from svsdata.training.segmenter import (
 
 STREETS = (
     *range(1000, 1096),
-    *(
-        2005,
-        2007,
-        2009,
-        2010,
-        2017,
-        2018,
-        2022,
-        2024,
-        2028,
-        2029,
-        2038,
-        2041,
-        2044,
-        2053,
-        2054,
-        2059,
-    ),
-    *(
-        2062,
-        2068,
-        2070,
-        2078,
-        2080,
-        2091,
-        2112,
-        2113,
-        2114,
-        2118,
-        2119,
-        2137,
-        2139,
-        2146,
-        2153,
-        2159,
-    ),
-)
+    2005, 2007, 2009, 2010, 2017, 2018, 2022, 2024, 2028, 2029, 2038, 2041, 2044, 2053, 2054, 2059,
+    2062, 2068, 2070, 2078, 2080, 2091, 2112, 2113, 2114, 2118, 2119, 2137, 2139, 2146, 2153, 2159,
+)  # fmt: skip
 """Seeds to learn from; the demo shows another one. The later ones show most trucks and buses among
 160."""
 FRAMES_A_STREET = 48
 SEGMENTER_STEPS = 2000
 _LARGE = 20_000
+"""Weights of a convolution from which on they are rounded."""
 _SIZE_HW = (256, 512)
 _CROP_HW = (256, 256)
 _PICTURES = {

@@ -58,10 +58,9 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
     if not video_maker.generator.config.object_colours:
-        _refuse_colours([edit.id for edit in edits if edit.colour], checkpoint.model)
-        _refuse_colours(
-            [name for name, plan in plans.items() if plan.object_colours], checkpoint.model
-        )
+        asking = [edit.id for edit in edits if edit.colour]
+        asking += [name for name, plan in plans.items() if plan.object_colours]
+        _refuse_colours(asking, checkpoint.model)
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
     at_once = min(config.parallel_videos, _num_videos(config, reader, len(plans)))
     facts = _facts(config, video_maker, at_once)

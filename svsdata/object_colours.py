@@ -18,16 +18,19 @@ NUM_IDS = 2**16
 ColourTable: TypeAlias = NDArray[np.float32]
 """(NUM_IDS, 4) float32."""
 
-_LEAST_PIXELS = 16
+LEAST_PIXELS = 16
 """Fewer show what lies around an object rather than its colour."""
 
 
-def mean_colours(views: Iterable[tuple[Image, NDArray[np.integer]]]) -> ColourTable:
+def mean_colours(
+    views: Iterable[tuple[Image, NDArray[np.integer]]], least_pixels: float = LEAST_PIXELS
+) -> ColourTable:
     """Measure the colours of the objects of pictures.
 
     Args:
         views: Pictures (H, W, 3) with their instance maps (H, W); an object's pixels in all of
             them count alike.
+        least_pixels: Of an object in all of them; the colours of others are not told.
     """
     counts, sums = np.zeros(NUM_IDS), np.zeros((3, NUM_IDS))
     for image, instance in views:
@@ -37,7 +40,7 @@ def mean_colours(views: Iterable[tuple[Image, NDArray[np.integer]]]) -> ColourTa
         for total, levels in zip(sums, image[is_thing].T, strict=True):
             total += np.bincount(ids, weights=levels, minlength=NUM_IDS)
     table = np.zeros((NUM_IDS, 4), np.float32)
-    shown = counts >= _LEAST_PIXELS
+    shown = counts >= least_pixels
     table[shown, :3] = (sums[:, shown] / counts[shown]).T / 127.5 - 1
     table[shown, 3] = 1.0
     return table

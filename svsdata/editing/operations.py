@@ -60,6 +60,7 @@ def apply_plan(
     painter = Painter(plan, label_set)
     needs_window = any(row.erases and row.fills_temporally for row in live)
     memory, motion = RoadsideMemory(plan, label_set), EditedFlow(plan, label_set)
+    colours = plan.object_colours
     for window in _windows(frames, plan, LOOK_AROUND if needs_window else 0):
         frame = window.frame
         if frame.frame_index < first_frame - 1:
@@ -82,7 +83,7 @@ def apply_plan(
             semantic=maps.semantic,
             instance=maps.instance,
             provenance=maps.provenance,
-            object_colours={**frame.object_colours, **plan.object_colours},
+            object_colours={**frame.object_colours, **colours},
             plan_hash=plan.hash,
             is_synthetic=True,
         )

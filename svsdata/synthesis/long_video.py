@@ -156,8 +156,7 @@ class LongVideo:
                 if video.state is None or self._is_cut(video.state.semantic, chunk[0]):
                     first, is_reference = chunk.pop(0), not self.begins_with_labels
                     paint = self._input.paint_of(first, shows_itself=is_reference)
-                    begun = self._reference if is_reference else self._begun
-                    reference = begun(first, paint)
+                    reference = (self._reference if is_reference else self._begun)(first, paint)
                     video.state = self._state_of(reference, paint)
                     own = None if chunk else video.state
                     yield video.number, Rendered(reference, is_reference, own)
@@ -283,6 +282,8 @@ class LongVideo:
         image, semantic, colours = drawn.cpu().numpy(), semantic_of(frame), before.colours
         if self.colour_pull and pull:
             image = pulled_to(colours, image, semantic, strength=self.colour_pull)
+        if before.paint is not None and frame.instance is not None and pull:
+            image = before.paint.held(image, frame.instance)
         sees_two = self.generator.config.context_frames > 1
         earlier = replace(before, earlier=None) if sees_two else None
         return VideoState(image, semantic, frame.instance, colours, earlier, paint=before.paint)

@@ -27,6 +27,9 @@ class Palette:
     """Of who gets which."""
 
 
+_HOLD = 0.5
+"""Share of the way back to a colour that is asked for, once a chunk."""
+
 NO_PALETTE = Palette({}, 0)
 """No object's colour is told but those that a reference frame shows."""
 
@@ -41,6 +44,8 @@ class ObjectPaint:
     """(N,) instance ids whose colours are known."""
     rgb: NDArray[np.float32]
     """(N, 3) in [-1, 1]."""
+    asked: NDArray[np.int64]
+    """(M,) those of them whose colour an edit asks for."""
 
     @classmethod
     def begun_with(cls, frame: Frame, seed: int, *, shows_itself: bool) -> "ObjectPaint":
@@ -61,7 +66,7 @@ class ObjectPaint:
         for instance_id, levels in frame.object_colours.items():
             table[instance_id] = [*(np.array(levels) / 127.5 - 1), 1.0]
         ids = np.flatnonzero(table[:, 3])
-        return cls(key, ids, table[ids, :3])
+        return cls(key, ids, table[ids, :3], np.array(sorted(frame.object_colours), np.int64))
 
     def over(self, instance: InstanceMap, palette: Palette) -> NDArray[np.float32]:
         """Paint the objects of an instance map (H, W): (4, H, W), RGB and 1 = told, else 0."""
@@ -75,14 +80,34 @@ class ObjectPaint:
         table[:3, self.ids], table[3, self.ids] = self.rgb.T, 1.0
         return np.take(table, instance, axis=1)  # four times as fast as indexing
 
+    def held(self, image: NDArray[np.float32], instance: InstanceMap) -> NDArray[np.float32]:
+        """Move objects whose colour an edit asks for half of the way back to it.
+
+        A generator is told a colour where it draws an object anew; what it carries over drifts to
+        the colours that it mostly saw.
+
+        Args:
+            image: (3, H, W) in [-1, 1].
+            instance: (H, W) ids.
+
+        Returns:
+            The image with a shift of one colour for each object, of its pixels alone.
+        """
+        shown = [one for one in self.asked.tolist() if (instance == one).any()]
+        held = image.copy() if shown else image
+        for instance_id in shown:
+            own, told = instance == instance_id, self.rgb[np.searchsorted(self.ids, instance_id)]
+            held[:, own] += _HOLD * (told - image[:, own].mean(axis=1))[:, None]
+        return held.clip(-1, 1) if shown else held
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return it as named arrays, for a store to keep."""
-        return {"key": np.array(self.key), "ids": self.ids, "rgb": self.rgb}
+        return {"key": np.array(self.key), "ids": self.ids, "rgb": self.rgb, "asked": self.asked}
 
     @classmethod
     def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> "ObjectPaint":
         """Return what ``arrays`` named."""
-        return cls(int(named["key"]), named["ids"], named["rgb"])
+        return cls(int(named["key"]), named["ids"], named["rgb"], named["asked"])
 
 
 @lru_cache(maxsize=4096)

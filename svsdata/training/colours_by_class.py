@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from svsdata.labels import LabelSet
-from svsdata.object_colours import mean_colours
+from svsdata.object_colours import LEAST_PIXELS, mean_colours
 from svsdata.records import INSTANCE_BASE
 from svsdata.store.reader import StoreReader
 from svsdata.training.clips import Recording
@@ -36,18 +35,13 @@ def colours_by_class(reader: StoreReader, recordings: Sequence[Recording]) -> Co
         (frame,) = reader.pick(sequence_id, [index], layers=("image", "instance"))
         if frame.image is None or frame.instance is None:
             continue
-        least = _LEAST_SHARE * frame.instance.size
-        ids, counts = np.unique(frame.instance, return_counts=True)
-        near = ids[(counts >= least) & (ids >= INSTANCE_BASE)]
-        colours = mean_colours([(frame.image, frame.instance)])
-        for instance_id in near.tolist():
-            red, green, blue = np.rint((colours[instance_id, :3] + 1) * 127.5).astype(int).tolist()
+        least = max(LEAST_PIXELS, _LEAST_SHARE * frame.instance.size)
+        table = mean_colours([(frame.image, frame.instance)], least)
+        for instance_id in np.flatnonzero(table[:, 3]).tolist():
+            red, green, blue = np.rint((table[instance_id, :3] + 1) * 127.5).astype(int).tolist()
             found.setdefault(instance_id // INSTANCE_BASE, []).append((red, green, blue))
-    return {_name(reader.info.label_set, one): _thinned(found[one]) for one in sorted(found)}
-
-
-def _name(label_set: LabelSet, label_id: int) -> str:
-    return label_set.labels[label_id].name
+    labels = reader.info.label_set.labels
+    return {labels[label_id].name: _thinned(found[label_id]) for label_id in sorted(found)}
 
 
 def _thinned(colours: list[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:

@@ -69,9 +69,24 @@ def test_who_gets_which_colour_depends_on_seed_and_video_alone(first):
     assert chosen(replace(first, source="street 8"), 3) != chosen(first, 3)
 
 
+def test_what_an_edit_asks_for_is_held_by_one_shift_of_the_objects_own_pixels(first):
+    asked = {26_001: (255, 128, 0), 27_000: (0, 0, 0)}  # the truck is not in view
+    paint = ObjectPaint.begun_with(replace(first, object_colours=asked), 3, shows_itself=True)
+    image = np.random.default_rng(0).uniform(-0.3, 0.3, (3, 12, 20)).astype(np.float32)
+    held = paint.held(image, first.instance)
+    own = first.instance == 26_001
+    np.testing.assert_array_equal(held[:, ~own], image[:, ~own])
+    told = np.array(asked[26_001]) / 127.5 - 1
+    expected = image[:, own] + 0.5 * (told - image[:, own].mean(axis=1))[:, None]
+    np.testing.assert_allclose(held[:, own], expected, atol=1e-6)
+    plain = ObjectPaint.begun_with(first, 3, shows_itself=True)
+    assert plain.held(image, first.instance) is image
+
+
 def test_paint_goes_into_a_store_and_comes_back(first):
     paint = ObjectPaint.begun_with(first, 3, shows_itself=True)
     again = ObjectPaint.from_arrays(paint.arrays())
     assert again.key == paint.key
     np.testing.assert_array_equal(again.ids, paint.ids)
     np.testing.assert_array_equal(again.rgb, paint.rgb)
+    np.testing.assert_array_equal(again.asked, paint.asked)
