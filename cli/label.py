@@ -14,7 +14,6 @@ from svsdata.cli.options import (
     Settings,
     Verbose,
     print_result,
-    width_height,
     workspace,
 )
 
@@ -80,7 +79,7 @@ def label(
             "store": places.require("store", store),
             "segmenter": segmenter,
             "flow": flow,
-            "size": width_height(size) if size else None,
+            "size": size,
             "semantic": str(semantic) if semantic else None,
             "instance": str(instance) if instance else None,
             "skip_bad": skip_bad or None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from svsdata.cli.options import AsJson, Quiet, print_result, width_height
+from svsdata.cli.options import AsJson, Quiet, print_result
 
 app = typer.Typer(
     help="Tell the size and cost of networks; export trained ones.", no_args_is_help=True
@@ -70,10 +70,11 @@ def export(
 
     Example: svsdata model export demo demo.pt2 --size 512x256
     """
-    size_hw = width_height(size)[::-1] if size else None
     from svsdata.cli.progress import shown_progress
+    from svsdata.pipelines.configs.base import width_height
     from svsdata.pipelines.model_export import run_model_export
 
+    size_hw = width_height(size)[::-1] if size else None
     with shown_progress(quiet=quiet, verbose=False) as progress:
         result = run_model_export(checkpoint, out, progress, size_hw=size_hw)
     print_result(result, as_json=as_json)

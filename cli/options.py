@@ -75,18 +75,6 @@ def workspace() -> "Workspace":
     return find_workspace(Path.cwd())
 
 
-def width_height(text: str) -> tuple[int, int]:
-    """Read what ``--size`` was given.
-
-    Raises:
-        ConfigError: If it is no width and height.
-    """
-    width, separator, height = text.partition("x")
-    if not (separator and width.isdigit() and height.isdigit()):
-        raise ConfigError(f"--size {text}: expected width x height, such as 1024x512")
-    return int(width), int(height)
-
-
 def require_stores(*paths: Path) -> None:
     """Refuse what is no store, before imports that take seconds.
 

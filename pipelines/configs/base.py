@@ -51,7 +51,7 @@ def make_config(
             a nested record replaces only the fields it names.
         settings: Words ``key=value`` of ``--set``, which win over every layer. A dot reaches into a
             nested record; the value is read as the type of its field: ``none``, a list as ``1,2``
-            or as TOML.
+            or ``[1, 2]``, or TOML.
 
     Raises:
         ConfigError: In one line: the key, what is wrong with it, and a near match if there is one.
@@ -83,6 +83,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read config '{path}': {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"config '{path}' is no TOML: {error}") from error
+
+
+def width_height(text: str) -> tuple[int, int]:
+    """Read a size as ``1024x512``.
+
+    Raises:
+        ConfigError: If it is no width and height.
+    """
+    width, separator, height = text.partition("x")
+    if not (separator and width.isdigit() and height.isdigit()):
+        raise ConfigError(f"size '{text}': expected width x height, such as 1024x512")
+    return int(width), int(height)
 
 
 def _merged(fields: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +143,8 @@ def _field_type(kind: Any, keys: list[str]) -> Any:
 
 def _parsed(kind: Any, text: str) -> Any:
     """Read a word as a value of a type; what fits no reading is returned for validation to name."""
-    readings: list[Any] = [text, text.split(",")]
+    items = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    readings: list[Any] = [text, [item.strip() for item in items.split(",")]]
     try:
         as_toml = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

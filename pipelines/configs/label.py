@@ -1,11 +1,11 @@
 """What ``svsdata label`` may be told."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from svsdata.pipelines.configs.base import StageConfig
+from svsdata.pipelines.configs.base import StageConfig, width_height
 
 CHECKPOINTS = {
     "oneformer": "shi-labs/oneformer_cityscapes_swin_large",
@@ -33,8 +33,8 @@ class LabelConfig(StageConfig):
     dozens of times slower. ``exact``: what the street world knows. Left out:
     exact for a street world, else dis."""
     size: tuple[int, int] | None = None
-    """Width and height of the stored frames, of the source's aspect ratio; left out, the
-    source's own, and JPEG frames keep their bytes."""
+    """Width and height of the stored frames, as ``512x256`` or ``[512, 256]``, of the source's
+    aspect ratio; left out, the source's own, and JPEG frames keep their bytes."""
     crop_rows: int | None = Field(default=None, ge=1)
     """Keep only this many rows of every frame, the lower ones, before anything is resized:
     352 makes KITTI-360's 1408x376 frames 4:1. Left out, all rows are kept."""
@@ -104,3 +104,8 @@ class LabelConfig(StageConfig):
     out: so for networks, while ``precomputed`` maps stay as they are, to the last pixel."""
     part_frames: int = Field(default=64, ge=1)
     """Frames after which a stopped run can go on; rounded up to whole batches."""
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _width_height(cls, value: Any) -> Any:
+        return width_height(value) if isinstance(value, str) else value

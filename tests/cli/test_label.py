@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from svsdata.cli.label import label
 from svsdata.errors import ConfigError
+from svsdata.store.reader import StoreReader
 
 app = Typer()
 app.command()(label)
@@ -30,8 +31,16 @@ def test_a_dry_run_writes_nothing(tmp_path):
 
 
 def test_a_size_that_is_none_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="--size big: expected width x height"):
+    with pytest.raises(ConfigError, match="size 'big': expected width x height"):
         invoke("street:frames=3", tmp_path / "store", "--size", "big")
+    with pytest.raises(ConfigError, match="size '9xa': expected width x height"):
+        invoke("street:frames=3", tmp_path / "store", "--set", "size=9xa")
+
+
+@pytest.mark.parametrize("word", ["--size 64x32", "--set size=64x32", "--set size=[64,32]"])
+def test_the_size_is_read_the_same_from_every_word(tmp_path, word):
+    invoke("street:frames=1,size=128x64", tmp_path / "store", *word.split())
+    assert StoreReader(tmp_path / "store").info.size_hw == (32, 64)
 
 
 def test_any_field_can_be_set(tmp_path):

@@ -188,5 +188,5 @@ def test_the_command_line_exports_the_smallest_size_that_can_be_drawn(written, t
     draw = torch.export.load(out).module()
     drawn = draw(previous_image=image, previous_semantic=labels, semantic=labels)
     assert drawn.shape == image.shape
-    with pytest.raises(ConfigError, match="--size 64: expected width x height"):
+    with pytest.raises(ConfigError, match="size '64': expected width x height"):
         CliRunner().invoke(app, [*words[:3], "--size", "64"], catch_exceptions=False)

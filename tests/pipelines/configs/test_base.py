@@ -93,6 +93,8 @@ def test_set_wins_over_every_layer():
         ("sizes=16", "sizes", (16,)),
         ("sequences=a,b", "sequences", ("a", "b")),
         ("sequences=1", "sequences", ("1",)),
+        ("sequences=[a, b]", "sequences", ("a", "b")),
+        ("sequences=[a]", "sequences", ("a",)),
         ("weights.flow=1e-3", "weights", Weights(flow=0.001)),
         ("extra.warp=2", "extra", Weights(warp=2)),
         ("weights={flow = 2}", "weights", Weights(flow=2)),
