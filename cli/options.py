@@ -24,7 +24,9 @@ Settings = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        "--preset", help="demo, carry, cityscapes, kitti360 or recommended.", show_default=False
+        "--preset",
+        help="finetune, carry, demo, cityscapes, kitti360 or recommended.",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]

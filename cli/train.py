@@ -54,7 +54,7 @@ def train(
 
     On N GPUs: torchrun --nproc-per-node N -m svsdata.cli train ...
 
-    Example: svsdata train store/ run/ --preset carry --steps 2000
+    Example: svsdata train store/ run/ --preset finetune
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml

@@ -49,7 +49,8 @@ def start_from(
         raise CheckpointError(
             f"'{file}' was trained on label set '{info.label_set.name}' "
             f"({info.label_set.num_classes} classes), the store holds '{label_set.name}' "
-            f"({label_set.num_classes} classes); label the recording with '{info.label_set.name}'"
+            f"({label_set.num_classes} classes); label the recording with '{info.label_set.name}', "
+            "or leave start_from out (--preset carry begins with random weights)"
         )
     averaged = earlier.state_dict()
     # A folder also holds the weights that were being trained, behind the average

@@ -26,7 +26,9 @@ PATH_FIELDS = {
     ),
     *("weights_folder", "kept_figures"),
 }
-"""Fields of the stages' tables that are paths and nothing else."""
+"""Fields of the stages' tables that are paths."""
+_NO_PATHS = (("start_from", "demo"), ("teacher", "demo"))
+"""What such a field may say instead: the bundled generator."""
 
 _TEMPLATE = """\
 # What svsdata's commands take from here when it is left out.
@@ -50,9 +52,9 @@ out = "synthetic"
 plans = "plans"
 edited = "edited"
 
-# What `svsdata train` starts from: carry or demo (small networks), cityscapes, kitti360 or
-# recommended.
-preset = "carry"
+# What `svsdata train` does: finetune (the bundled network learns what your recordings look like),
+# carry or demo (small networks from nothing), cityscapes, kitti360 or recommended (the paper's).
+preset = "finetune"
 
 # Any other field of a stage's config, under the stage's name; --set wins over it. For example:
 # [train]
@@ -117,7 +119,9 @@ class Workspace:
         """Return the fields of a stage's config that the workspace sets, paths made absolute."""
         fields = self.values.get(stage, {})
         return {
-            key: self._placed(value) if key in PATH_FIELDS else value
+            key: self._placed(value)
+            if key in PATH_FIELDS and (key, value) not in _NO_PATHS
+            else value
             for key, value in fields.items()
         }
 

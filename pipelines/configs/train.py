@@ -112,8 +112,9 @@ class TrainConfig(StageConfig):
     gain 0.02, as SPADE and OASIS do. ``normal``: standard deviation 0.02, as vid2vid does. The
     paper says nothing; what starts at zero or as a blend does so in all."""
     start_from: Path | None = None
-    """Begin with the weights of a generator file, checkpoint or run (its discriminators too)
-    instead of random ones; what does not fit is told. None: random weights from the seed."""
+    """Begin with the weights of a generator file, checkpoint or run (its discriminators too), or of
+    ``demo``, the bundled generator, instead of random ones; what does not fit is told. None: random
+    weights from the seed."""
     teacher: Path | None = None
     """A generator file, checkpoint or run whose frames are to be drawn too, in phases of its size
     (knowledge distillation). None: the run learns from recordings alone."""
@@ -211,6 +212,7 @@ def _presets() -> dict[str, dict[str, object]]:
     return {
         "demo": _demo(),
         "carry": _carry(),
+        "finetune": _finetune(),
         "cityscapes": _paper((256, 512)),
         "kitti360": _paper((128, 512)),
         "recommended": _paper((256, 512))
@@ -272,6 +274,25 @@ def _carry() -> dict[str, object]:
         "given_motion": 0.6,
         "ema_decay": 0.99,
         "ema_start": 100,
+    }
+
+
+def _finetune() -> dict[str, object]:
+    """From the bundled network to one's own recordings, on halves of frames along their flow."""
+    full, half = (256, 512), (256, 256)
+    losses = {"occlusion": 5.0, "perceptual": 10.0, "pixel": 10.0}
+    return _carry() | {
+        "start_from": Path("demo"),
+        "phases": (
+            Phase(_epochs(0.3, 8, 1), 8, full, 2e-4, crop_hw=half),
+            Phase(_epochs(0.7, 30, 1), 30, full, 2e-4, 2e-5, crop_hw=half),
+        ),
+        "steps": 900,
+        "loss_weights": _DEMO_LOSSES.model_copy(update=losses),
+        "perceptual_weights": "vgg16",
+        "given_motion": 1.0,
+        "ema_decay": 0.98,
+        "ema_start": 20,
     }
 
 

@@ -355,7 +355,7 @@ def test_ctrl_c_while_steps_are_measured_says_that_nothing_was_kept(store, tmp_p
 
 
 def test_presets_are_configs_and_unknown_ones_are_named():
-    for name in ("demo", "carry", "cityscapes", "kitti360", "recommended"):
+    for name in ("demo", "carry", "finetune", "cityscapes", "kitti360", "recommended"):
         made = make_config(TrainConfig, train_preset(name), {"store": "s", "run": "r"})
         assert made.phases
         assert made.loss_weights.labelmix == (5 if name == "recommended" else 0)

@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,9 +8,10 @@ import torch
 from svsdata.checkpoints.tensor_files import load_fitting
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
 from svsdata.checkpoints.weights import load_generator, save_generator
-from svsdata.errors import CheckpointError
+from svsdata.errors import CheckpointError, WeightsError
 from svsdata.labels import CITYSCAPES_TRAIN
-from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.configs.base import make_config
+from svsdata.pipelines.configs.train import TrainConfig, train_preset
 from svsdata.pipelines.train import run_train
 from svsdata.training.schedules import Phase
 
@@ -84,6 +86,22 @@ def test_a_generator_file_starts_the_generator_alone(store, earlier, tmp_path):
     assert distance(before, after, "generator") < 1e-6
     assert distance(before, after, "image_discriminator") > 1e-3
     assert any("discriminators start anew" in note for note in listener.notes)
+
+
+def test_finetune_begins_with_the_bundled_generator(store, tmp_path):
+    small = {"phases": [Phase(1, 2, SIZE, 1e-12)], "steps": 1, "precision": "float32"}
+    asked = {"store": store, "run": tmp_path / "run", "weights_folder": tmp_path}
+    told = make_config(TrainConfig, train_preset("finetune"), small, asked)
+    with pytest.raises(WeightsError, match="svsdata weights fetch vgg16"):
+        run_train(told, Notes())
+    listener = Notes()
+    run_train(told.model_copy(update={"perceptual_weights": None}), listener)
+    (note,) = [note for note in listener.notes if note.startswith("generator starts from")]
+    bundled, kept = load_generator(Path("demo"))[0].state_dict(), networks_of(tmp_path / "run")
+    assert "not taken" not in note
+    for name, weights in kept["generator"].items():
+        if "original" in name:
+            assert torch.allclose(weights, bundled[name], atol=1e-6), name
 
 
 def test_what_does_not_fit_is_told(earlier, tmp_path, sliding_store):

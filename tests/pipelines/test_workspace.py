@@ -23,7 +23,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
 def test_a_made_workspace_names_everything_that_commands_leave_out(workspace):
     found = find_workspace(Path.cwd())
     assert found.get("source") == "street:seed=7,frames=240"
-    assert found.get("preset") == "carry"
+    assert found.get("preset") == "finetune"
     assert [found.require(key) for key in ("store", "run", "out", "plans", "edited")] == [
         str(workspace / name) for name in ("store", "run", "synthetic", "plans", "edited")
     ]
@@ -99,6 +99,15 @@ def test_paths_in_tables_start_at_the_workspace_too(workspace):
         "semantic": str(workspace / "maps"), "confidence": "/data/sure", "flow": "dis"
     }  # fmt: skip
     assert found.fields("synthesize")["edit_files"] == [str(workspace / "a.yaml"), "~/b.yaml"]
+
+
+@pytest.mark.parametrize(("said", "meant"), [("demo", "demo"), ("demo/", "{}/demo"), ("a", "{}/a")])
+def test_the_bundled_generator_is_no_path(workspace, said, meant):
+    with (workspace / "svsdata.toml").open("a") as file:
+        file.write(f'[train]\nstart_from = "{said}"\nteacher = "{said}"\n')
+    expected = meant.format(workspace)
+    found = find_workspace(Path.cwd()).fields("train")
+    assert found == {"start_from": expected, "teacher": expected}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,11 @@ def test_spans_cover_all_steps_without_gaps_however_few_there_are(steps):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("demo", [0.1, 0.33, 0.22, 0.35]), ("carry", [0.24, 0.2, 0.08, 0.18, 0.3])],
+    [
+        ("demo", [0.1, 0.33, 0.22, 0.35]),
+        ("carry", [0.24, 0.2, 0.08, 0.18, 0.3]),
+        ("finetune", [0.3, 0.7]),
+    ],
 )
 def test_a_small_preset_gives_each_phase_its_share_of_the_steps(name, expected):
     preset = train_preset(name)
