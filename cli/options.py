@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from svsdata.errors import ConfigError
-
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
