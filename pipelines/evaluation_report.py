@@ -32,7 +32,8 @@ _PROTOCOLS = {
         "the length of the flow of the labels' video, mean over frames"
     ),
     "color_distance": (
-        "distance of each class's mean colour in a frame to its mean over the real store, levels"
+        "distance of each class's mean colour in a frame to its mean over the real store, levels; "
+        "root mean square over the frames of a point of the curve, mean over classes by pixels"
     ),
     "identity": "Hellinger distance of an object's colours to those of its first view",
     "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
