@@ -39,7 +39,10 @@ _PROTOCOLS = {
     "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
 }
 
-_NO_ORIGINALS = "no unedited frame has a recorded one of the same sequence and index"
+_NO_ORIGINALS = (
+    "no unedited frame has a recorded one of the same sequence and index to be compared with; an "
+    "edited video shows what was never recorded"
+)
 _WHY_MISSING = {
     "label_agreement": "no pixel has an evaluated class",
     "lpips": _NO_ORIGINALS,
