@@ -98,7 +98,7 @@ def test_a_phantom_is_found_kept_and_blanked(store, tmp_path, rendered):
     assert (labels[road] == 7).all()
 
 
-def test_shares_of_objects_are_those_that_an_export_blanks(store, tmp_path):
+def test_objects_are_rejected_by_their_votes(store):
     found = gate(store)
     reader = StoreReader(store)
     rows = [
