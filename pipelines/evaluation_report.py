@@ -26,8 +26,8 @@ _PROTOCOLS = {
     "flow_epe": (
         "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
         "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
-        "is left out where the flow is the recording's; a recording labelled with DIS flow is near 0 by "
-        "itself"
+        "is left out where the flow is the recording's; a recording that was labelled with DIS "
+        "flow is near 0 by itself"
     ),
     "flow_outliers": (
         "KITTI's Fl: share of those pixels that are off by more than 3 px and by more than 5 % of "
