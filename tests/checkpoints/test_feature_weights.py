@@ -209,6 +209,8 @@ def test_a_hash_is_of_names_and_bytes():
     expected = hashlib.sha256(b"a" + values.numpy().tobytes() + b"n" + bytes(8)).hexdigest()
     assert tensors_sha256({"n": torch.tensor(0), "a": values}) == expected
     assert tensors_sha256({"n": torch.tensor(0), "a": values.T.contiguous().T}) == expected
+    nothing = torch.from_numpy(np.array([], np.int64))
+    assert tensors_sha256({"a": nothing}) == hashlib.sha256(b"a").hexdigest()
 
 
 def test_where_weights_usually_lie_no_folder_is_advised(monkeypatch, tmp_path):
