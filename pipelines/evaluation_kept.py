@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -117,8 +118,12 @@ def shared_basis(size_hw: tuple[int, int], config: EvaluateConfig) -> dict[str, 
     }
 
 
+@cache
 def code_sha256() -> str:
-    """Hash the library, so that no figure outlives the code that would measure another one."""
+    """Hash the library, so that no figure outlives the code that would measure another one.
+
+    Once a process: what runs is the code that was loaded, whatever is edited meanwhile.
+    """
     digest = hashlib.sha256()
     for path in code_files():
         digest.update(path.name.encode() + path.read_bytes())

@@ -10,6 +10,7 @@ from svsdata.evaluation.features import FeatureExtractor
 from svsdata.evaluation.frechet import frechet_distance
 from svsdata.evaluation.report import TITLES, Measure, Report
 from svsdata.evaluation.showcase import Showcase
+from svsdata.nets.features.i3d import MIN_FRAMES
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 
 _PROTOCOLS = {
@@ -25,20 +26,25 @@ _PROTOCOLS = {
     "flow_epe": (
         "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
         "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
-        "is left out where the flow is the recording's"
+        "is left out where the flow is the recording's; a recording that was labelled with DIS "
+        "flow is near 0 by itself"
     ),
     "flow_outliers": (
         "KITTI's Fl: share of those pixels that are off by more than 3 px and by more than 5 % of "
         "the length of the flow of the labels' video, mean over frames"
     ),
     "color_distance": (
-        "distance of each class's mean colour in a frame to its mean over the real store, levels"
+        "distance of each class's mean colour in a frame to its mean over the real store, levels; "
+        "root mean square over the frames of a point of the curve, mean over classes by pixels"
     ),
     "identity": "Hellinger distance of an object's colours to those of its first view",
     "identity_after_occlusion": "identity, of the first view after one frame or more out of sight",
 }
 
-_NO_ORIGINALS = "no unedited frame has a recorded one of the same sequence and index"
+_NO_ORIGINALS = (
+    "no unedited frame has a recorded one of the same sequence and index to be compared with; an "
+    "edited video shows what was never recorded"
+)
 _WHY_MISSING = {
     "label_agreement": "no pixel has an evaluated class",
     "lpips": _NO_ORIGINALS,
@@ -133,7 +139,12 @@ def _distance(
     unit = f"clips of {config.clip_frames} frames" if extractor.of_clips else "frames"
     samples = f"{ours.count} synthetic and {theirs.count} real {unit}"
     if min(ours.count, theirs.count) < 2:
-        return f"{samples}, at least 2 of each are needed; take longer or more videos"
+        shorter = (
+            f", or shorter clips, 'clip_frames' down to {MIN_FRAMES}"
+            if extractor.name == "fvd_i3d" and config.clip_frames > MIN_FRAMES
+            else ""
+        )
+        return f"{samples}, at least 2 of each are needed; take longer or more videos{shorter}"
     cut = f"; clips without overlap from frame {config.first_frame} on"
     return Measure(
         frechet_distance(ours, theirs, ddof=extractor.ddof),

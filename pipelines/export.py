@@ -3,8 +3,11 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.errors import ExportError
@@ -12,6 +15,7 @@ from svsdata.export.cityscapes import CityscapesExporter
 from svsdata.export.coco_panoptic import CocoPanopticExporter
 from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
+from svsdata.export.gating import REJECTED
 from svsdata.export.kitti360 import Kitti360Exporter
 from svsdata.export.manifest import claim_folder, finish, is_claimed, is_finished, writing
 from svsdata.export.video import VideoExporter
@@ -39,6 +43,8 @@ class ExportResult(BaseModel):
     """Left by an earlier run."""
     num_frames: int
     """Written by this run."""
+    blanked: float | None
+    """Share of this run's pixels that the gate blanked; None where none was asked for."""
 
 
 class ExportEstimate(BaseModel):
@@ -87,16 +93,18 @@ def run_export(
         num_frames = sum(one.num_frames for one in unfinished)
         done = sum(one.num_frames for one in sequences) - num_frames
         progress.start("export", done + num_frames, done=done)
+        num_blanked = 0
         for sequence in unfinished:
             frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
-            source_types: Counter[SourceType] = Counter()
-            facts = exporter.write(sequence, _counted(frames, progress, source_types))
+            counts = _Counts()
+            facts = exporter.write(sequence, _counted(frames, progress, counts))
+            num_blanked += counts.blanked_pixels
             finish(
                 config.out,
                 sequence,
                 hashes[sequence.sequence_id],
                 facts=facts,
-                source_types=source_types,
+                source_types=counts.source_types,
             )
         exporter.complete()
     return ExportResult(
@@ -105,6 +113,9 @@ def run_export(
         sequences=tuple(one.sequence_id for one in unfinished),
         already_done=finished,
         num_frames=num_frames,
+        blanked=num_blanked / (num_frames * prod(reader.info.size_hw))
+        if gate is not None and num_frames
+        else None,
     )
 
 
@@ -216,11 +227,19 @@ def _frames(
     return frames if gate is None else gate.blanked(sequence_id, frames)
 
 
-def _counted(
-    frames: Iterator[Frame], progress: Progress, source_types: Counter[SourceType]
-) -> Iterator[Frame]:
+@dataclass
+class _Counts:
+    """What passed by of a sequence."""
+
+    source_types: Counter[SourceType] = field(default_factory=Counter)
+    blanked_pixels: int = 0
+
+
+def _counted(frames: Iterator[Frame], progress: Progress, counts: _Counts) -> Iterator[Frame]:
     for frame in frames:
         if kind := source_type(frame):
-            source_types[kind] += 1
+            counts.source_types[kind] += 1
+        if frame.provenance is not None:
+            counts.blanked_pixels += int(np.count_nonzero(frame.provenance == REJECTED))
         yield frame
         progress.advance()

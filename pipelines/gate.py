@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from heapq import nlargest
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -10,19 +9,18 @@ from pydantic import BaseModel, ConfigDict
 from svsdata.errors import ConfigError, StoreError
 from svsdata.estimation.flow_estimators import DisFlow, FlowEstimate
 from svsdata.evaluation.gate import FREEMASK_RATIO, SequenceGate
-from svsdata.labels import LabelSet
 from svsdata.overlap import in_background
 from svsdata.pipelines.configs.gate import GateConfig
+from svsdata.pipelines.gate_objects import ObjectFinding, object_findings
 from svsdata.pipelines.judge_choice import NO_JUDGE, JudgingSegmenter, chosen_judge
 from svsdata.pipelines.run_dir import set_aside
 from svsdata.progress import Progress
-from svsdata.records import INSTANCE_BASE, Frame
+from svsdata.records import Frame
 from svsdata.store.gate_table import (
     GATE,
     GateRecord,
     GateRow,
     read_gate_record,
-    read_gate_rows,
     store_classes,
     write_gate_record,
     write_gate_table,
@@ -32,8 +30,6 @@ from svsdata.synthesis.compute import chosen_device
 
 RATIOS = (1.0, FREEMASK_RATIO, 2.0, 4.0, 8.0)
 """Thresholds that the result shows, in mean losses of a class."""
-_WORST_OBJECTS = 5
-_MIN_OBJECT_PIXELS = 64
 _FRAMES_AHEAD = 8
 
 
@@ -51,21 +47,6 @@ class ClassFinding(BaseModel):
     """Nats a pixel."""
     rejected: float
     """Share of its pixels that FreeMask's threshold rejects."""
-
-
-class ObjectFinding(BaseModel):
-    """One object over its whole sequence."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sequence_id: str
-    object: str
-    """Class and instance id."""
-    frames: str
-    """First and last, both included."""
-    agreement: float
-    lost_pixels: int
-    """Over all frames, those that show something else; the worst objects have most of them."""
 
 
 class GateResult(BaseModel):
@@ -90,8 +71,12 @@ class GateResult(BaseModel):
     """Share of judged pixels rejected, by threshold in mean losses of a class."""
     rejected_above: float
     """The threshold behind each class's rejected share, FreeMask's."""
+    rejected_objects: dict[str, float]
+    """Share of the views of objects, one object in one frame, rejected, by threshold."""
     classes: tuple[ClassFinding, ...]
     worst_objects: tuple[ObjectFinding, ...]
+    then: str
+    """What makes use of the findings."""
 
 
 def run_gate(config: GateConfig, progress: Progress, *, overwrite: bool = False) -> GateResult:
@@ -219,6 +204,7 @@ def _result(reader: StoreReader, records: list[GateRecord], *, already_done: int
     def rejected(ratio: float) -> float:
         return sum(tally.rejected(ratio) for tally in classes.values()) / max(whole, 1)
 
+    worst, rejected_objects = object_findings(reader, records)
     return GateResult(
         store=reader.path,
         judge=records[0].judge,
@@ -230,6 +216,7 @@ def _result(reader: StoreReader, records: list[GateRecord], *, already_done: int
         agreement=agreeing / max(whole, 1),
         rejected={f"above {ratio:g}": rejected(ratio) for ratio in RATIOS},
         rejected_above=FREEMASK_RATIO,
+        rejected_objects=rejected_objects,
         classes=tuple(
             ClassFinding(
                 name=name,
@@ -240,34 +227,9 @@ def _result(reader: StoreReader, records: list[GateRecord], *, already_done: int
             )
             for name, tally in classes.items()
         ),
-        worst_objects=_worst_objects(reader, records),
+        worst_objects=worst,
+        then=(
+            f"'svsdata export {reader.path} cityscapes OUT --set gate_loss_ratio=1.25' blanks "
+            "pixels above that threshold, '--set gate_object_agreement=0.3' objects below that one"
+        ),
     )
-
-
-def _worst_objects(reader: StoreReader, records: list[GateRecord]) -> tuple[ObjectFinding, ...]:
-    worst: list[ObjectFinding] = []
-    for record in records:
-        found = _objects(reader.path, record, reader.info.label_set)
-        worst = nlargest(_WORST_OBJECTS, [*worst, *found], key=lambda it: it.lost_pixels)
-    return tuple(worst)
-
-
-def _objects(store: Path, record: GateRecord, label_set: LabelSet) -> list[ObjectFinding]:
-    """Sum the views of each object that are large enough to tell."""
-    sums: dict[int, tuple[int, float, int, int]] = {}
-    for row in read_gate_rows(store, record):
-        for view in row.objects if row.frame_index >= record.first_frame else ():
-            if view.pixels >= _MIN_OBJECT_PIXELS:
-                pixels, seen, first, _ = sums.get(view.instance_id, (0, 0.0, row.frame_index, 0))
-                seen += view.pixels * view.agreement
-                sums[view.instance_id] = (pixels + view.pixels, seen, first, row.frame_index)
-    return [
-        ObjectFinding(
-            sequence_id=record.sequence_id,
-            object=f"{label_set.labels[instance_id // INSTANCE_BASE].name} {instance_id}",
-            frames=f"{first}..{last}",
-            agreement=seen / pixels,
-            lost_pixels=round(pixels - seen),
-        )
-        for instance_id, (pixels, seen, first, last) in sums.items()
-    ]

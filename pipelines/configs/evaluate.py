@@ -81,7 +81,8 @@ class EvaluateConfig(StageConfig):
     """Of the networks of FID, FVD and LPIPS. ``auto``: float32; for LPIPS with AlexNet, which it
     moves by less than 0.1 %, bf16 where the processor computes in it."""
     curve_frames: int = Field(10, ge=1)
-    """Frames of a point of the curves over the frame index."""
+    """Frames of a point of the curves over the frame index; where a video would fill more than 256
+    points, twice as many, and so on."""
     gallery_clips: int = Field(3, ge=0)
     """Worst and best clips on the page, each."""
     device: str = "auto"

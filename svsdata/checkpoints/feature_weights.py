@@ -175,7 +175,10 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
+        values = tensors[name].contiguous()
+        if values.dtype == torch.bfloat16:
+            values = values.view(torch.int16)  # NumPy knows no bfloat16
+        digest.update(values.numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -51,7 +51,7 @@ class Address:
     @property
     def to_download(self) -> str:
         """What gets it on another machine."""
-        return f"a download of {self.url}"
+        return self.url
 
 
 @dataclass(frozen=True)

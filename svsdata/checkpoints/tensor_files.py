@@ -129,7 +129,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, *_OF_FOREIGN_PICKLES) as error:
         raise WeightsError(
             f"cannot read weights '{path}': no safetensors and no plain state dict of torch; "
-            "damaged, or it would need pickled code"
+            "damaged, or it would need pickled code: of a file that you trust, save its state dict "
+            "alone"
         ) from error
     if not isinstance(state, dict):
         raise WeightsError(f"weights '{path}': no state dict, but a {type(state).__name__}")

@@ -105,7 +105,7 @@ class StoreFigures:
             for extractor in self.judges.extractors
         }
         self.confusion = Confusion.empty(self.label_set)
-        self.colors = ClassColors(self.label_set.num_classes)
+        self.colors = ClassColors(self.label_set.num_classes, self.bin_frames)
         self.identity = Identity(Curve(self.bin_frames), Curve(self.bin_frames))
         self.curves: dict[str, Curve] = {}
         self.num_frames = 0
@@ -157,7 +157,7 @@ class StoreFigures:
 
     def compare_colors(self, usual: NDArray[np.float64]) -> None:
         """Measure how far frames are from (K, 3) usual colours of the classes."""
-        self.curves["color_distance"] = self.colors.distances(usual, self.bin_frames)
+        self.curves["color_distance"] = self.colors.distances(usual)
 
     def _judge_labels(
         self, clip: Clip, images: NDArray[np.uint8], figures: dict[str, list[float]]

@@ -1,166 +1,236 @@
-"""Measures over the frame index: what drifts in a long video shows here."""
+"""Measures over the frame index: what drifts in a long video shows here, in constant memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.records import Image, SemanticMap
 
+MAX_BINS = 256
+"""Bins of the frame index; where a video would fill more, they become twice as wide."""
+
+Total = TypeVar("Total")
+
+
+@dataclass
+class Bins(Generic[Total]):
+    """Totals by bin of the frame index, at most ``MAX_BINS`` of them, however long a video is."""
+
+    first_width: int
+    """Frames of a bin, to begin with."""
+    join: Callable[[Total, Total], Total]
+    """Adds two totals up."""
+    width: int = 0
+    """Frames of a bin by now: the first width, or that times 2, 4, 8, ..."""
+    totals: dict[int, Total] = field(default_factory=dict)
+    """By number of the bin; those without a frame are missing."""
+
+    def __post_init__(self) -> None:
+        self.width = self.width or self.first_width
+
+    def add(self, index: int, total: Total) -> None:
+        """Add a total to that of the bin of a frame index."""
+        while index // self.width >= MAX_BINS:
+            self._widen()
+        place = index // self.width
+        known = self.totals.get(place)
+        self.totals[place] = total if known is None else self.join(known, total)
+
+    def merge(self, other: "Bins[Total]") -> None:
+        """Take in what another one has taken in, of any frames.
+
+        Raises:
+            ValueError: If the first widths differ.
+        """
+        if other.first_width != self.first_width:
+            raise ValueError(f"bins of {self.first_width} and {other.first_width} frames")
+        for first, total in other.in_order():  # the last of wide bins makes these as wide
+            self.add(first, total)
+
+    def in_order(self) -> list[tuple[int, Total]]:
+        """Return (first index of a bin, its total), in order."""
+        return [(place * self.width, self.totals[place]) for place in sorted(self.totals)]
+
+    def _widen(self) -> None:
+        narrow = self.in_order()
+        self.width *= 2
+        self.totals = {}
+        for first, total in narrow:
+            self.add(first, total)
+
+
+def _added(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, int]:
+    return one[0] + other[0], one[1] + other[1]
+
 
 @dataclass
 class Curve:
-    """Means of a figure in bins of the frame index; memory grows with the longest video alone."""
+    """Means of a figure in bins of the frame index."""
 
     bin_frames: int
-    _sums: dict[int, float] = field(default_factory=dict)
-    _counts: dict[int, int] = field(default_factory=dict)
+    """Frames of a bin; beyond ``MAX_BINS`` of them twice as many, and so on."""
+    _bins: Bins[tuple[float, int]] = field(init=False)
+    """Sum and number of the figures."""
 
-    def add(self, index: int, value: float) -> None:
-        """Take in the figure of one frame; what is not finite is left out."""
-        if not np.isfinite(value):
-            return
-        place = index // self.bin_frames
-        self._sums[place] = self._sums.get(place, 0.0) + value
-        self._counts[place] = self._counts.get(place, 0) + 1
+    def __post_init__(self) -> None:
+        self._bins = Bins(self.bin_frames, _added)
+
+    def add(self, index: int, value: float, count: int = 1) -> None:
+        """Take in the figure of a frame, or of several of its bin; what is not finite is not."""
+        if np.isfinite(value):
+            self._bins.add(index, (value * count, count))
 
     def merge(self, other: "Curve") -> None:
         """Take in what another one has taken in, of any frames.
 
         Raises:
-            ValueError: If the bins differ in width.
+            ValueError: If the bins were asked to be of other widths.
         """
-        if other.bin_frames != self.bin_frames:
-            raise ValueError(f"curves with bins of {self.bin_frames} and {other.bin_frames} frames")
-        for place, total in other._sums.items():
-            self._sums[place] = self._sums.get(place, 0.0) + total
-            self._counts[place] = self._counts.get(place, 0) + other._counts[place]
+        self._bins.merge(other._bins)
 
     @property
     def count(self) -> int:
         """Frames taken in."""
-        return sum(self._counts.values())
+        return sum(count for _, count in self._bins.totals.values())
 
     @property
     def mean(self) -> float:
         """Mean over all frames; NaN without any."""
-        return sum(self._sums.values()) / self.count if self.count else float("nan")
+        total = sum(total for total, _ in self._bins.totals.values())
+        return total / self.count if self.count else float("nan")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it but the width of its bins, to be kept."""
+        """Return all of it but the width asked for, to be kept."""
+        totals = self._bins.totals
         return {
-            "places": np.array(list(self._sums), np.int64),
-            "sums": np.array(list(self._sums.values()), np.float64),
-            "counts": np.array(list(self._counts.values()), np.int64),
+            "width": np.array([self._bins.width], np.int64),
+            "places": np.array(list(totals), np.int64),
+            "sums": np.array([total for total, _ in totals.values()], np.float64),
+            "counts": np.array([count for _, count in totals.values()], np.int64),
         }
 
     @classmethod
     def from_arrays(cls, bin_frames: int, arrays: Mapping[str, NDArray[Any]]) -> "Curve":
         """Return what ``to_arrays`` was called of, equal bit for bit."""
-        places = arrays["places"].tolist()
-        sums = dict(zip(places, arrays["sums"].tolist(), strict=True))
-        return cls(bin_frames, sums, dict(zip(places, arrays["counts"].tolist(), strict=True)))
+        curve = cls(bin_frames)
+        totals = zip(arrays["sums"].tolist(), arrays["counts"].tolist(), strict=True)
+        curve._bins.totals = dict(zip(arrays["places"].tolist(), totals, strict=True))
+        curve._bins.width = int(arrays["width"][0])
+        return curve
 
     def points(self) -> list[tuple[int, float]]:
         """Return (first index of a bin, mean over it), in order."""
-        return [
-            (place * self.bin_frames, self._sums[place] / self._counts[place])
-            for place in sorted(self._sums)
-        ]
+        return [(first, total / count) for first, (total, count) in self._bins.in_order()]
+
+
+# Columns of what a bin holds of each class
+_FRAMES, _PIXELS, _LEVELS, _SPREAD = 0, 1, slice(2, 5), 5
 
 
 class ClassColors:
-    """Colours of each class, frame by frame and over all frames.
+    """Colours of each class, over the frame index and over all frames.
 
-    How far a frame is from the usual colours can be told only when those are known, after all
-    frames were seen; so what a frame says of its classes is kept, half a kilobyte of a street's.
+    How far frames are from the usual colours can be told only when those are known, after all
+    frames were seen. What a bin of frames holds until then is, of each class, the mean of its
+    colours and their spread about it, from which the root mean square of their distances to any
+    other colour follows.
     """
 
-    def __init__(self, num_classes: int) -> None:
-        self._totals = np.zeros((num_classes, 4), np.int64)  # pixels, sums of red, green and blue
-        self._frames: list[tuple[int, NDArray[np.unsignedinteger[Any]]]] = []
-
-    @property
-    def num_frames(self) -> int:
-        """Frames taken in."""
-        return len(self._frames)
+    def __init__(self, num_classes: int, bin_frames: int) -> None:
+        self._num_classes = num_classes
+        self._bins: Bins[NDArray[np.float64]] = Bins(bin_frames, _joined)
+        # (K, 6): frames that show a class, its pixels, sums of their red, green and blue, and the
+        # sum over frames of pixels times the squared distance of its mean colour to that of all
 
     def add(self, index: int, image: Image, semantic: SemanticMap) -> None:
         """Take in the frame of an index in its sequence."""
-        counted = _by_class(image, semantic, len(self._totals))
-        self._totals += counted
-        ids = np.flatnonzero(counted[:, 0])
-        self._frames.append((index, _compact(np.column_stack([ids, counted[ids]]))))
+        pixels_and_levels = _by_class(image, semantic, self._num_classes)
+        seen = pixels_and_levels[:, :1] > 0
+        self._bins.add(index, np.hstack([seen, pixels_and_levels, np.zeros(seen.shape)]))
 
     def merge(self, other: "ClassColors") -> None:
         """Take in what another one has taken in, of any frames.
 
         Raises:
-            ValueError: If the numbers of classes differ.
+            ValueError: If the numbers of classes, or the widths of bins asked for, differ.
         """
-        if len(other._totals) != len(self._totals):
-            raise ValueError(f"colours of {len(self._totals)} and {len(other._totals)} classes")
-        self._totals += other._totals
-        self._frames += other._frames
+        if other._num_classes != self._num_classes:
+            raise ValueError(f"colours of {self._num_classes} and {other._num_classes} classes")
+        self._bins.merge(other._bins)
 
     def usual(self) -> NDArray[np.float64]:
         """Return the (K, 3) mean colour of each class over all frames; NaN of one never seen."""
-        with np.errstate(invalid="ignore"):
-            means: NDArray[np.float64] = self._totals[:, 1:] / self._totals[:, :1]
-        return means
+        total = sum(self._bins.totals.values(), np.zeros((self._num_classes, 6)))
+        return _mean_levels(total)
 
-    def distances(self, usual: NDArray[np.float64], bin_frames: int) -> Curve:
+    def distances(self, usual: NDArray[np.float64]) -> Curve:
         """Return how far frames are from usual colours, over the frame index.
 
-        Of a frame: the mean over its pixels of the distance of their class's mean colour in the
-        frame to its usual one, in levels of 0..255; frames without a known class do not count.
+        Of a class: the root mean square, over the frames of a bin by their pixels, of the distance
+        of its mean colour in a frame to its usual one, in levels of 0..255. Of a bin: the mean of
+        that over the pixels of known classes; it counts as many frames as show one of them.
 
         Args:
             usual: (K, 3) usual colours of the classes; NaN of an unknown one.
-            bin_frames: Frames of a point of the curve.
         """
-        curve, is_known = Curve(bin_frames), np.isfinite(usual[:, 0])
-        for index, rows in self._frames:
-            known = rows[is_known[rows[:, 0]]].astype(np.float64)
+        curve = Curve(self._bins.first_width)
+        is_known = np.isfinite(usual[:, 0])
+        for first, held in self._bins.in_order():
+            counted = is_known & (held[:, _PIXELS] > 0)
+            known, pixels = held[counted], held[counted, _PIXELS]
             if len(known):
-                now = known[:, 2:] / known[:, 1:2]
-                apart = np.sqrt(np.square(now - usual[known[:, 0].astype(np.intp)]).sum(axis=1))
-                curve.add(index, float(np.average(apart, weights=known[:, 1])))
+                off = np.square(_mean_levels(known) - usual[counted]).sum(axis=1)
+                apart = np.sqrt(off + known[:, _SPREAD] / pixels)
+                frames = int(known[:, _FRAMES].max())
+                curve.add(first, float(np.average(apart, weights=pixels)), frames)
         return curve
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all of it but the number of classes, to be kept."""
-        rows = [rows.astype(np.int64) for _, rows in self._frames]
+        """Return all of it but the number of classes and the width asked for, to be kept."""
+        totals = self._bins.totals
+        shape = (-1, self._num_classes, 6)
         return {
-            "frames": np.array(
-                [(index, len(rows)) for index, rows in self._frames], np.int64
-            ).reshape(-1, 2),
-            "rows": np.concatenate([np.zeros((0, 5), np.int64), *rows]),
+            "width": np.array([self._bins.width], np.int64),
+            "places": np.array(list(totals), np.int64),
+            "totals": np.array(list(totals.values()), np.float64).reshape(shape),
         }
 
     @classmethod
-    def from_arrays(cls, num_classes: int, arrays: Mapping[str, NDArray[Any]]) -> "ClassColors":
-        """Return what ``to_arrays`` was called of."""
-        colors, frames = cls(num_classes), arrays["frames"]
-        parts = np.split(arrays["rows"], np.cumsum(frames[:, 1]))[:-1]
-        for index, rows in zip(frames[:, 0].tolist(), parts, strict=True):
-            colors._frames.append((index, _compact(rows)))
-        np.add.at(colors._totals, arrays["rows"][:, 0], arrays["rows"][:, 1:])
+    def from_arrays(
+        cls, num_classes: int, bin_frames: int, arrays: Mapping[str, NDArray[Any]]
+    ) -> "ClassColors":
+        """Return what ``to_arrays`` was called of, equal bit for bit."""
+        colors = cls(num_classes, bin_frames)
+        colors._bins.totals = dict(zip(arrays["places"].tolist(), arrays["totals"], strict=True))
+        colors._bins.width = int(arrays["width"][0])
         return colors
 
 
-def _compact(rows: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
-    """Return counts in the smallest integers that hold them."""
-    return rows.astype(np.min_scalar_type(rows.max(initial=0)))
+def _joined(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what two sets of frames hold together (Chan et al. 1979)."""
+    joined = one + other
+    both = (one[:, _PIXELS] > 0) & (other[:, _PIXELS] > 0)
+    apart = np.square(_mean_levels(one[both]) - _mean_levels(other[both])).sum(axis=1)
+    shares = one[both, _PIXELS] * other[both, _PIXELS] / joined[both, _PIXELS]
+    joined[both, _SPREAD] += shares * apart
+    return joined
 
 
-def _by_class(image: Image, semantic: SemanticMap, num_classes: int) -> NDArray[np.int64]:
+def _mean_levels(held: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (K, 3) mean colours; NaN of a class without pixels."""
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = held[:, _LEVELS] / held[:, _PIXELS, None]
+    return means
+
+
+def _by_class(image: Image, semantic: SemanticMap, num_classes: int) -> NDArray[np.float64]:
     """Return (K, 4): pixels of each class, and sums of their red, green and blue levels."""
     labels = semantic.ravel().astype(np.intp)  # as bincount takes them, which is called four times
     sums = [
         np.bincount(labels, image[..., channel].ravel(), minlength=num_classes)
         for channel in range(3)
     ]
-    return np.stack([np.bincount(labels, minlength=num_classes), *sums], axis=1).astype(np.int64)
+    return np.stack([np.bincount(labels, minlength=num_classes), *sums], axis=1)

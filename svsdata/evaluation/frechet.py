@@ -119,7 +119,8 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics, *, ddof: 
     first, second = (_root(covariance) for covariance in covariances)
     overlap = np.linalg.svd(first.T @ second, compute_uv=False).sum()
     traces = sum(float(np.trace(covariance)) for covariance in covariances)
-    return float(difference @ difference + traces - 2 * overlap)
+    # Equal sets are a rounding below 0 apart, and no square is.
+    return float(np.maximum(0.0, difference @ difference + traces - 2 * overlap))
 
 
 def _root(covariance: Vector) -> Vector:

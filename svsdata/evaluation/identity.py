@@ -20,7 +20,8 @@ class Identity:
 
     Colours are a histogram of 64 over the object's pixels; the distance of two is Hellinger's, 0
     for equal and 1 for no colour in common. It needs no weights, and sees a repainted car, not a
-    changed number plate.
+    changed number plate. Of each object of the sequence at hand half a kilobyte is kept; a sequence
+    has at most ``INSTANCE_BASE`` of a class.
     """
 
     by_age: Curve

@@ -61,7 +61,9 @@ def take_up(figures: StoreFigures, metric: str, arrays: Mapping[str, NDArray[Any
     """
     figures.num_frames = int(arrays["num_frames"][0])
     if metric == "drift":
-        figures.colors = ClassColors.from_arrays(figures.label_set.num_classes, arrays)
+        figures.colors = ClassColors.from_arrays(
+            figures.label_set.num_classes, figures.bin_frames, arrays
+        )
     elif metric == "identity":
         by_age, after_occlusion = (_curve(arrays, name, figures) for name in _IDENTITY)
         figures.identity = Identity(by_age, after_occlusion)
@@ -87,5 +89,5 @@ def _named(curves: Mapping[str, Curve]) -> Arrays:
 
 def _curve(arrays: Mapping[str, NDArray[Any]], name: str, figures: StoreFigures) -> Curve:
     """Return one of several curves."""
-    part = {key: arrays[f"{name}.{key}"] for key in ("places", "sums", "counts")}
+    part = {key: arrays[f"{name}.{key}"] for key in ("width", "places", "sums", "counts")}
     return Curve.from_arrays(figures.bin_frames, part)

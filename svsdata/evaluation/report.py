@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from math import isfinite, isnan
+from math import ceil, floor, isfinite, isnan, log10
 from pathlib import PurePath
 from typing import Annotated, TypeAlias
 
@@ -177,9 +177,8 @@ def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, 
     }
     points = [point for line in lines.values() for point in line]
     last = max(index for index, _ in points) or 1
-    low, high = min(value for _, value in points), max(value for _, value in points)
-    span = (high - low) or abs(high) or 1.0
-    low, high = low - 0.05 * span, high + 0.05 * span
+    levels = _levels(min(value for _, value in points), max(value for _, value in points))
+    low, high = levels[0], levels[-1]
 
     def place(index: int, value: float) -> tuple[float, float]:
         x = _CHART_WIDTH * index / last
@@ -191,11 +190,19 @@ def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, 
         "axis": "frames since it was first seen" if name.startswith("identity") else "frame",
         "width": _CHART_WIDTH,
         "height": _CHART_HEIGHT,
-        "low": low,
-        "high": high,
+        "levels": [(place(0, level)[1], level) for level in levels],
         "last": last,
         "lines": [
             (store, color, [place(*point) for point in line])
             for (store, line), color in zip(lines.items(), _COLORS, strict=False)
         ],
     }
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Return three to five round numbers, evenly apart, around all values of a chart."""
+    third = (high - low or abs(high) or 1.0) / 3
+    power = 10.0 ** floor(log10(third))
+    step = next(power * times for times in (1, 2, 5, 10) if power * times >= third)
+    first = floor(low / step)
+    return [step * number for number in range(first, max(ceil(high / step), first + 2) + 1)]

@@ -192,6 +192,27 @@ def test_a_network_on_the_meta_device_takes_the_weights_over(tmp_path):
         extractor.extract(clip[:9])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_weights_of_any_precision_are_hashed_as_they_are_and_computed_in_float32(dtype, tmp_path):
+    state = {"weight": torch.tensor([[0.5, -2.0]], dtype=dtype), "bias": torch.tensor([1.0])}
+    torch.save(state, tmp_path / "w.pth")
+    network, described = load_weights(nn.Linear(2, 1), str(tmp_path / "w.pth"), tmp_path)
+    assert network.weight.dtype == torch.float32
+    assert network.weight.tolist() == [[0.5, -2.0]]
+    other = state | {"weight": torch.tensor([[0.5, 2.0]], dtype=dtype)}
+    assert described == f"w.pth sha256:{tensors_sha256(state)[:12]}"
+    assert tensors_sha256(state) != tensors_sha256(other)
+
+
+def test_a_hash_is_of_names_and_bytes():
+    values = torch.arange(6.0).reshape(2, 3)
+    expected = hashlib.sha256(b"a" + values.numpy().tobytes() + b"n" + bytes(8)).hexdigest()
+    assert tensors_sha256({"n": torch.tensor(0), "a": values}) == expected
+    assert tensors_sha256({"n": torch.tensor(0), "a": values.T.contiguous().T}) == expected
+    nothing = torch.from_numpy(np.array([], np.int64))
+    assert tensors_sha256({"a": nothing}) == hashlib.sha256(b"a").hexdigest()
+
+
 def test_where_weights_usually_lie_no_folder_is_advised(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"run 'svsdata weights fetch inception-fid', or"):

@@ -2,9 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from svsdata.evaluation.features import fid_extractor, fvd_i3d_extractor, lpips_distance
+from svsdata.checkpoints.feature_weights import load_weights
+from svsdata.errors import WeightsError
+from svsdata.evaluation.features import (
+    fid_extractor,
+    fvd_cd_extractor,
+    fvd_i3d_extractor,
+    lpips_distance,
+)
 from svsdata.nets.features.inception import Inception
 from svsdata.nets.features.lpips import Lpips
+from svsdata.nets.features.videomae import VideoMae, VideoMaeConfig, videomae_input
 
 
 def test_bf16_moves_a_distance_a_little_and_is_told():
@@ -63,6 +71,49 @@ def test_fvd_sees_the_square_in_the_middle_or_all_squashed(size, square):
     told = extractors["crop"].protocol
     assert "(w), the square in the middle resized to 224x224, ddof 1" in told
     assert "(w), squashed to 224x224, ddof 0" in extractors["squash"].protocol
+
+
+def small_videomae(seed: int) -> VideoMae:
+    torch.manual_seed(seed)
+    return VideoMae(VideoMaeConfig(width=48, depth=1, heads=4)).eval()
+
+
+@pytest.mark.parametrize("wrapper", ["model", "module"])
+def test_fvd_cd_takes_a_checkpoint_as_it_is_published_and_clips_of_16_frames(wrapper, tmp_path):
+    published, file = small_videomae(1), tmp_path / "vit.pth"
+    torch.save({wrapper: published.state_dict(), "epoch": 4}, file)
+    network, told = load_weights(small_videomae(2), str(file), tmp_path)
+    assert told.startswith("vit.pth sha256:")
+    extractor, cropping = (
+        fvd_cd_extractor(network, told, device="cpu", dtype=torch.float32, framing=framing)
+        for framing in ("squash", "crop")
+    )
+    clip = np.random.default_rng(0).integers(0, 256, (16, 20, 36, 3), dtype=np.uint8)
+    features = extractor.extract(clip)
+    with torch.inference_mode():
+        expected = published(videomae_input(torch.from_numpy(clip[None])))
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        cropping.extract(clip), extractor.extract(clip[:, :, 8:28].copy()), rtol=1e-5, atol=1e-6
+    )
+    assert (extractor.of_clips, extractor.dimensions, extractor.ddof) == (True, 48, 0)
+    assert extractor.protocol == (
+        f"FVD as cd-fvd defines it, VideoMAE v2 ({told}), squashed to 224x224, ddof 0"
+    )
+    with pytest.raises(ValueError, match="clips of 16 frames, got 15"):
+        extractor.extract(clip[:15])
+
+
+def test_fvd_cd_refuses_a_checkpoint_of_another_size_or_with_something_missing(tmp_path):
+    state = small_videomae(1).state_dict()
+    state.pop("blocks.0.attn.q_bias")
+    torch.save({"model": state}, tmp_path / "part.pth")
+    with pytest.raises(WeightsError, match=r"missing blocks\.0\.attn\.q_bias"):
+        load_weights(small_videomae(2), str(tmp_path / "part.pth"), tmp_path)
+    wide = VideoMae(VideoMaeConfig(width=88, depth=1, heads=4))
+    torch.save(wide.state_dict(), tmp_path / "wide.pth")
+    with pytest.raises(WeightsError, match="does not fit VideoMae"):
+        load_weights(small_videomae(2), str(tmp_path / "wide.pth"), tmp_path)
 
 
 @pytest.mark.parametrize(

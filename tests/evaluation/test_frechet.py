@@ -84,3 +84,11 @@ def test_bad_features_are_refused():
     empty = FeatureStatistics(2)
     empty.add(np.zeros((0, 2)))
     assert empty.count == 0
+
+
+def test_a_set_has_no_distance_to_itself_and_never_less():
+    draws = np.random.default_rng(0)
+    for count in (3, 20, 60):
+        statistics = FeatureStatistics(40)
+        statistics.add(draws.random((count, 40)))
+        assert 0 <= frechet_distance(statistics, statistics, ddof=1) < 1e-12

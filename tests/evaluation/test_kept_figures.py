@@ -55,7 +55,7 @@ def test_what_is_kept_is_taken_up_to_the_bit(figures):
     assert again.num_equal == 2
     np.testing.assert_array_equal(again.colors.usual(), figures.colors.usual())
     usual = figures.colors.usual()[::-1]
-    assert again.colors.distances(usual, 2) == figures.colors.distances(usual, 2)
+    assert again.colors.distances(usual) == figures.colors.distances(usual)
     assert again.identity == figures.identity
     assert again.curves == figures.curves
     assert again.curves["flow_epe"].mean == figures.curves["flow_epe"].mean
@@ -75,7 +75,8 @@ def test_what_a_store_has_not_is_not_there_again():
     assert (again.features["fid"].count, again.features["fid"].dimensions) == (0, 3)
     assert again.identity == Identity(Curve(4), Curve(4))
     assert again.curves == {}
-    assert again.colors.num_frames == 0
+    assert np.isnan(again.colors.usual()).all()
+    assert again.colors.distances(np.zeros((35, 3))).count == 0
 
 
 def test_arrays_of_another_measure_are_refused(figures):

@@ -1,6 +1,8 @@
 """Figures of parts of a store, measured apart and merged, are those of the whole."""
 
+import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from svsdata.estimation.flow_estimators import FlowEstimate
 from svsdata.estimation.segmenters import Labels
 from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
+from svsdata.evaluation.curves import MAX_BINS
 from svsdata.evaluation.features import FeatureExtractor, PairDistance
 from svsdata.evaluation.frechet import frechet_distance
 from svsdata.evaluation.kept_figures import arrays_of, take_up
@@ -113,7 +116,7 @@ def told(figures: StoreFigures, metrics: Sequence[str]) -> dict[str, np.ndarray]
     curves = figures.curves | {
         "identity": figures.identity.by_age,
         "identity_after_occlusion": figures.identity.after_occlusion,
-        "color_distance": figures.colors.distances(usual, 3),
+        "color_distance": figures.colors.distances(usual),
     }
     if "identity" not in metrics:
         curves = {name: it for name, it in curves.items() if not name.startswith("identity")}
@@ -183,6 +186,32 @@ def test_parts_that_were_kept_merge_as_if_measured(lengths):
         joined.merge(again)
     whole = measured([clip for clips in sequences for clip in clips])
     assert_same(joined, whole, JUDGES.measures())
+
+
+def held_bytes(figures: StoreFigures) -> int:
+    """Return the size of all that a store's figures hold, whatever it is."""
+    return len(pickle.dumps({name: it for name, it in vars(figures).items() if name != "judges"}))
+
+
+def test_ten_times_the_frames_take_no_more_memory():
+    pool = frames_of(0, 24, drawn=True)
+    originals = frames_of(0, 24, drawn=False)
+
+    def after(num_frames: int) -> StoreFigures:
+        figures = StoreFigures(CITYSCAPES, JUDGES, bin_frames=1)
+        for first in range(0, num_frames, CLIP_FRAMES):
+            places = [index % len(pool) for index in range(first, first + CLIP_FRAMES)]
+            frames, recorded = (
+                [replace(side[place], frame_index=first + at) for at, place in enumerate(places)]
+                for side in (pool, originals)
+            )
+            figures.add(Clip("s0", frames, pool[places[0] - 1] if first else None, recorded))
+        return figures
+
+    once, ten_times = after(2 * MAX_BINS), after(20 * MAX_BINS)
+    assert (once.num_frames, ten_times.num_frames) == (512, 5120)
+    assert {curve.count for curve in ten_times.curves.values()} >= {5120}
+    assert held_bytes(ten_times) <= 1.05 * held_bytes(once)  # digits of larger counts
 
 
 def test_every_measure_that_can_be_merged_was_measured():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from svsdata.evaluation.exhibits import Exhibit
-from svsdata.evaluation.report import Measure, Report, render_page, told_figure
+from svsdata.evaluation.report import Measure, Report, chart, render_page, told_figure
 from svsdata.evaluation.showcase import Showcase, Shown, shown
 
 NAN, INF = float("nan"), float("inf")
@@ -53,6 +53,27 @@ def test_a_chart_without_a_finite_value_is_left_out():
     assert 'aria-label="SSIM"' in charts
     assert 'aria-label="PSNR' not in charts
     assert "Over time" not in page(replace(REPORT, curves={"psnr": curves["psnr"]}))
+
+
+@pytest.mark.parametrize(
+    ("values", "levels"),
+    [
+        ((0.728, 0.959), (0.7, 0.8, 0.9, 1.0)),
+        ((2.7, 33.05), (0, 20, 40)),
+        ((0.0002359, 0.001098), (0, 0.0005, 0.001, 0.0015)),
+        ((5, 5), (4, 6, 8)),
+        ((0, 0), (0, 0.5, 1)),
+        ((-7, -3), (-8, -6, -4, -2)),
+    ],
+)
+def test_levels_of_a_chart_are_round_and_enclose_its_values(values, levels):
+    laid_out = chart("ssim", {"synthetic": [(0, values[0]), (10, values[1])]})
+    heights, told = zip(*laid_out["levels"], strict=True)
+    assert told == pytest.approx(levels)
+    assert heights == pytest.approx(np.linspace(180, 0, len(levels)), abs=0.06)
+    ((_, _, points),) = laid_out["lines"]
+    assert points[0] == (0, pytest.approx(heights[0] * (told[-1] - values[0])
+                                          / (told[-1] - told[0]), abs=0.06))  # fmt: skip
 
 
 def test_a_class_without_labels_is_called_so():

@@ -200,6 +200,28 @@ def test_clips_are_spoken_of_where_clips_are_measured(stores, tmp_path):
     assert measures["fvd_i3d"].protocol == "fvd_i3d; clips without overlap from frame 1 on"
 
 
+@pytest.mark.parametrize(
+    ("name", "clip_frames", "advice"),
+    [
+        ("fvd_i3d", 16, "or more videos, or shorter clips, 'clip_frames' down to 9"),
+        ("fvd_i3d", 9, "or more videos"),
+        ("fvd_cd", 16, "or more videos"),
+    ],
+)
+def test_too_few_clips_are_told_with_their_number(stores, tmp_path, name, clip_frames, advice):
+    judge = FeatureExtractor(name, 3, True, 0, name, lambda _: np.ones((1, 3)), 2)
+    once, twice = (StoreFigures(CITYSCAPES, Judges((judge,)), 10) for _ in range(2))
+    for figures, count in ((once, 1), (twice, 2)):
+        for _ in range(count):
+            figures.add(Clip("a", [recorded(0, 0)], None))
+    config = config_for(stores, tmp_path, metrics=(name,), clip_frames=clip_frames)
+    report = make_report(config, Judges((judge,)), twice, once, {}, Showcase(0))
+    assert report.not_measured == {
+        name: f"1 synthetic and 2 real clips of {clip_frames} frames, at least 2 of each are "
+        f"needed; take longer {advice}"
+    }
+
+
 def test_where_nothing_can_be_measured_it_says_why(sliding_store, tmp_path):
     stores = [
         sliding_store(tmp_path / name, lengths=(3,), modalities=("image", "semantic"))

@@ -11,7 +11,7 @@ from svsdata.evaluation.features import FeatureExtractor
 from svsdata.pipelines import evaluate as evaluate_pipeline
 from svsdata.pipelines.configs.evaluate import EvaluateConfig
 from svsdata.pipelines.evaluate import run_evaluate
-from svsdata.pipelines.evaluation_kept import code_files
+from svsdata.pipelines.evaluation_kept import code_files, code_sha256
 from svsdata.pipelines.evaluation_real import measure_real
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
@@ -95,6 +95,15 @@ def test_another_protocol_is_measured_anew(store, tmp_path, fields):
 
 def test_figures_depend_on_the_code_that_measures_and_composes_them():
     assert {Path(evaluate_pipeline.__file__), Path(clip_figures.__file__)} <= set(code_files())
+
+
+def test_code_that_is_edited_while_it_runs_is_not_what_has_run(tmp_path, monkeypatch):
+    running = code_sha256()
+    (tmp_path / "curves.py").write_text("edited")
+    monkeypatch.setattr(
+        "svsdata.pipelines.evaluation_kept.code_files", lambda: [tmp_path / "curves.py"]
+    )
+    assert code_sha256() == running
 
 
 def test_another_judge_or_store_is_measured_anew(sliding_store, store, tmp_path):

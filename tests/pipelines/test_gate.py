@@ -98,13 +98,33 @@ def test_a_phantom_is_found_kept_and_blanked(store, tmp_path, rendered):
     assert (labels[road] == 7).all()
 
 
+def test_objects_are_rejected_by_their_votes(store):
+    found = gate(store)
+    reader = StoreReader(store)
+    rows = [
+        row
+        for name in ("a", "b")
+        for row in read_gate_rows(store, read_gate_record(reader, name))
+        if row.frame_index > 0
+    ]
+    views = [view.voted for row in rows for view in row.objects]
+    assert found.rejected_objects == {
+        f"below {limit:g}": np.mean([voted < limit for voted in views]) for limit in (0.1, 0.3, 0.5)
+    }
+    assert 0 < found.rejected_objects["below 0.3"] < 1
+    assert f"svsdata export {store} cityscapes OUT --set gate_loss_ratio=1.25" in found.then
+
+
 def test_the_share_that_is_told_is_the_share_that_an_export_blanks(store, tmp_path, rendered):
     told = gate(store).rejected["above 2"]
     config = ExportConfig(
         store=store, format="cityscapes", out=tmp_path / "out", gate_loss_ratio=2.0
     )
-    run_export(config, Silent())
+    exported = run_export(config, Silent())
     files = sorted((tmp_path / "out/gtFine").rglob("*_provenance.png"))
+    everything = np.stack([cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files])
+    assert exported.blanked == (everything == 253).mean()
+    assert run_export(config, Silent()).blanked is None  # nothing left to write
     counted = [file for file in files if "_000000_gtFine" not in file.name]
     maps = np.stack([cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in counted])
     labels = np.stack([frame.semantic for frame in rendered[1:]] * 2)
