@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from PIL import ImageColor
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Strict
 from pydantic_core import PydanticCustomError
 
 from svsdata.records import RgbLevels
@@ -66,6 +66,17 @@ def as_colour(name: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+def whole_alone(value: object) -> object:
+    """Let nothing but a whole number pass: ``true`` counts as 1 else.
+
+    Raises:
+        PydanticCustomError: If it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PydanticCustomError("int_type", "expected a whole number")
+    return value
+
+
 def rgb_levels(colour: str) -> RgbLevels:
     """Return the levels of ``#rrggbb``."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
@@ -81,6 +92,12 @@ def _in_order(span: tuple[float, float]) -> tuple[float, float]:
         raise ValueError(f"the low end {span[0]:g} comes first, then the high end {span[1]:g}")
     return span
 
+
+Whole = Annotated[int, Strict()]
+"""A whole number; ``true`` is none, nor is what stands in quotes."""
+
+Number = Annotated[float, Strict()]
+"""A number, whole or not; ``true`` is none, nor is what stands in quotes."""
 
 Span = Annotated[tuple[float, float], BeforeValidator(as_span), AfterValidator(_in_order)]
 """A number, or the two ends it is drawn from."""
