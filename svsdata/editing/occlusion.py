@@ -4,9 +4,11 @@ Everything that stands on the ground is as far as its lowest contact with it. Th
 inserted object among poles, vehicles and buildings without any depth map.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -124,6 +126,8 @@ class Standing:
         instance: (H, W) whole frame.
         ground: Of the frame's camera.
         label_set: Of both maps.
+        depths: By instance id how far away things are known to stand, metres; all others are as far
+            as their lowest pixels.
 
     Attributes:
         instance_ids: Of all things that are seen.
@@ -136,6 +140,7 @@ class Standing:
         *,
         ground: GroundDepth,
         label_set: LabelSet,
+        depths: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
@@ -146,8 +151,11 @@ class Standing:
         ids, which = np.unique(self._runs.key[things], return_inverse=True)
         self.instance_ids = ids.tolist()
         feet = feet_of(which, self._runs.column[things], self._runs.foot[things], len(ids))
-        self._mount_riders(feet)
-        self._depth[things] = ground.at(feet[:, 0], feet[:, 1] + 0.5)[which]
+        stands = ground.at(feet[:, 0], feet[:, 1] + 0.5)
+        for number, instance_id in enumerate(self.instance_ids):
+            stands[number] = depths.get(instance_id, stands[number])
+        self._mount_riders(feet, stands)
+        self._depth[things] = stands[which]
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -184,8 +192,8 @@ class Standing:
         place = runs.top * self._semantic.shape[1] + runs.column
         return self._layers.take(self._semantic.ravel().take(place))
 
-    def _mount_riders(self, feet: NDArray[np.float64]) -> None:
-        """Give riders the feet of their vehicles, of those of all things in order."""
+    def _mount_riders(self, feet: NDArray[np.float64], stands: NDArray[np.float32]) -> None:
+        """Let riders stand where their vehicles do, of all things in order."""
         riders, vehicles = (
             [label.id for label in self._labels if label.name in names]
             for names in (("rider",), ("bicycle", "motorcycle"))
@@ -195,7 +203,7 @@ class Standing:
             if instance_id // INSTANCE_BASE in riders and row + 1 < len(self._instance):
                 under = int(self._instance[row + 1, column])
                 if under // INSTANCE_BASE in vehicles:
-                    feet[number] = feet[self.instance_ids.index(under)]
+                    stands[number] = stands[self.instance_ids.index(under)]
 
     def _settled_thin(self, depth: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
         """Give poles with their signs and lights the depth of their foot, else of their size."""
