@@ -34,6 +34,8 @@ _HEIGHTS_M = {"traffic light": 0.9, "traffic sign": 0.7}
 _POLE_WIDTH_M = 0.15
 # Of two things as far away as each other the thin one is in front.
 _THIN_FIRST_M = 0.5
+# From the foot of a thing to what stands behind it: the narrowest car is as wide.
+_BEHIND_M = 1.7
 # Columns beside the rectangle that are looked at, for feet and contacts just outside it.
 _MARGIN_PX = 24
 
@@ -127,7 +129,7 @@ class Standing:
         ground: Of the frame's camera.
         label_set: Of both maps.
         depths: By instance id how far away things are known to stand, metres; all others are as far
-            as their lowest pixels.
+            as their lowest pixels. Behind these stands what they hide the foot of.
 
     Attributes:
         instance_ids: Of all things that are seen.
@@ -156,6 +158,9 @@ class Standing:
             stands[number] = depths.get(instance_id, stands[number])
         self._mount_riders(feet, stands)
         self._depth[things] = stands[which]
+        known = np.array([stands[n] if i in depths else np.nan for n, i in enumerate(ids)])
+        self._hides_m = np.full(len(self._depth), np.nan, np.float32)
+        self._hides_m[things] = known[which]
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -171,7 +176,8 @@ class Standing:
         layer = self._layer_of(runs)
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
-            depth[thin] = self._settled_thin(depth[thin], runs.at(thin))
+            hider = self._hider_depth(inside[thin])
+            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider)
         _settle_upright(depth, runs, layer == _UPRIGHT)
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         depth[layer == _BORDER] = 0.0
@@ -205,8 +211,23 @@ class Standing:
                 if under // INSTANCE_BASE in vehicles:
                     stands[number] = stands[self.instance_ids.index(under)]
 
-    def _settled_thin(self, depth: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
-        """Give poles with their signs and lights the depth of their foot, else of their size."""
+    def _hider_depth(self, which: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(R,) known depth of the things that runs end at downwards; NaN where at none."""
+        key, last = self._runs.key, len(self._depth) - 1
+        below = np.minimum(which + 1, last)
+        # The rim of a thing may have its class and no id.
+        further = np.minimum(below + 1, last)
+        below = np.where(key[further] // INSTANCE_BASE == key[below], further, below)
+        is_below = self._runs.column[below] == self._runs.column[which]
+        return np.where(is_below, self._hides_m[below], np.float32(np.nan))
+
+    def _settled_thin(
+        self, depth: NDArray[np.float32], runs: Runs, hider: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Give poles with their signs and lights the depth of their foot, else of their size.
+
+        What a thing hides the foot of stands behind that thing, whatever its size tells.
+        """
         x, y = int(runs.column[0]), int(runs.top.min())
         window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
         mask = cv2.LUT(window, (self._layers == Layer.THIN).astype(np.uint8))
@@ -215,7 +236,8 @@ class Standing:
         nearest = np.full(count, np.inf, np.float32)
         np.fmin.at(nearest, piece, depth)
         for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
-            own = runs.at(piece == index)
+            is_piece = piece == index
+            own = runs.at(is_piece)
             across = slice(own.column[0] - x, own.column[-1] + 1 - x)
             down = slice(own.top.min() - y, own.foot.max() + 1 - y)
             is_own = pieces[down, across] == index
@@ -223,7 +245,8 @@ class Standing:
             size_m, size_px = _HEIGHTS_M.get(self._labels[label_id].name), len(is_own)
             if size_m is None:
                 size_m, size_px = _POLE_WIDTH_M, np.median(is_own.sum(axis=1))
-            nearest[index] = self._ground.focal_px * size_m / size_px
+            behind = np.fmax.reduce(hider[is_piece][own.foot == own.foot.max()]) + _BEHIND_M
+            nearest[index] = np.fmax(self._ground.focal_px * size_m / size_px, behind)
         return np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
 
 
