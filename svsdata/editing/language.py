@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from svsdata.editing.values import Colours, Names, Number, Pair, Span, Whole, whole_alone
+from svsdata.editing.values import (
+    Colours,
+    Names,
+    Number,
+    Pair,
+    Span,
+    Whole,
+    above_zero,
+    not_below_zero,
+    whole_alone,
+)
 from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
@@ -124,7 +134,7 @@ class Motion(Record):
 class Repeat(Record):
     """Further objects of the same edit."""
 
-    gap_m: Span
+    gap_m: Annotated[Span, AfterValidator(not_below_zero)]
     """Metres of the vehicle's way between two of them."""
     most: Whole = Field(default=100, ge=1)
 
@@ -218,7 +228,9 @@ class Edit(Record):
     op: Op
     label_class: str | None = Field(default=None, alias="class")
     """What is added, or put in the place of another."""
-    size_m: Mapping[Literal["length", "width", "height"], Span] = {}
+    size_m: Mapping[
+        Literal["length", "width", "height"], Annotated[Span, AfterValidator(above_zero)]
+    ] = {}
     colour: Colours = ()
     """CSS names or ``#rrggbb``, one of which is drawn: for a generator that is told the colours of
     objects. None: one that objects of the class had in training."""

@@ -22,6 +22,28 @@ def as_span(value: object) -> tuple[Any, Any]:
     raise PydanticCustomError("span", "expected a number or two")
 
 
+def above_zero(span: tuple[float, float]) -> tuple[float, float]:
+    """Return a span whose low end is more than 0.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if span[0] <= 0:
+        raise ValueError("must be greater than 0")
+    return span
+
+
+def not_below_zero(span: tuple[float, float]) -> tuple[float, float]:
+    """Return a span whose low end is 0 or more.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if span[0] < 0:
+        raise ValueError("must be 0 or more")
+    return span
+
+
 def as_pair(value: object) -> tuple[Any, Any]:
     """Read two numbers.
 
