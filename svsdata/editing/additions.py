@@ -203,9 +203,24 @@ def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fa
     if not candidate.shown.any():
         if edit.enter == "occluder":
             return Fault("NO_OCCLUDER", "nothing hides it before it appears")
-        return Fault("UNSEEN", "never in view")
+        return Fault("UNSEEN", _never_in_view(candidate, setting))
     fault = entry_fault(edit, candidate, setting)
     return fault or first_fault(candidate.shown_part(), setting, crowd, edit.checks)
+
+
+def _never_in_view(candidate: Candidate, setting: Setting) -> str:
+    """Say whether what is never shown is beside the frame or too far away."""
+    view, far_px = candidate.view, setting.far_px
+    during = f"in the {setting.scene.num_frames / setting.scene.fps:.1f} s of the sequence"
+    if not view.is_visible.any():
+        return f"never in view: outside the frame {during}"
+    tallest = float(view.height_px[view.is_visible].max())
+    if tallest >= far_px:
+        return "never in view while its way lasts"
+    return (
+        f"never in view: {tallest:.1f} px high at most {during}, too far away; "
+        f"it is drawn from {far_px:.1f} px on"
+    )
 
 
 def _applied(blank: PlannedEdit, edit: Edit, candidate: Candidate, way: Trajectory) -> PlannedEdit:

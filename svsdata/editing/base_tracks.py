@@ -10,23 +10,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
 
 from svsdata.editing.placement import Poses, RoadPath, turned
 from svsdata.editing.scene import Scene, Sightings
 from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.smooth_ways import CUT_OFF, foot_sigma_m, is_cut, smoothed_way
 from svsdata.geometry.camera import camera_centre, ground_points
 from svsdata.records import INSTANCE_BASE, Camera
 
 _MIN_SIGHTINGS = 3
-# Accuracy of a foot: of the camera's pose, of its row on the screen, of the vehicle's own motion.
-_SIGMA_M, _SIGMA_PX, _SIGMA_SHARE = 0.15, 1.5, 0.02
-_ACCELERATION_MPS2 = 1.5
 _STANDS_SHARE, _STANDS_WITHIN_M = 0.85, 3.0
 _SLOW_MPS = 1.0
 # A vehicle parked this far to the left faces the traffic there.
 _ONCOMING_LEFT_M = 2.5
-_ITERATIONS = 4
 # From the middle of a vehicle to its wheels, as a share of its length.
 _WHEEL_SHARE = 0.3
 
@@ -77,7 +73,8 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
     if known.sum() < _MIN_SIGHTINGS:
         return None
     seen, depth = seen.at(known), depth[known]
-    sigma = _sigma(depth, scene) * np.where(_is_cut(seen.box, camera.size_hw), 20.0, 1.0)
+    sigma = foot_sigma_m(depth, camera)
+    sigma *= np.where(is_cut(seen.box, camera.size_hw), CUT_OFF, 1.0)
     height_px = seen.box[:, 3] - seen.box[:, 1]
     height = _weighted_median(height_px * depth / camera.intrinsics[1, 1], 1 / sigma)
     size = (
@@ -146,7 +143,7 @@ def _fitted(
         )
         world = np.tile([*still, heading], (count, 1))
         return BaseTrack(first, world, size, stands)
-    smooth = _smoothed(frame - first, places, sigma, count, fps)
+    smooth = smoothed_way(frame - first, places, sigma, count, fps)
     velocity = np.gradient(smooth, axis=0) * fps
     speed = np.linalg.norm(velocity, axis=1)
     along = np.interp(np.arange(count) + first, frame, np.unwrap(road))
@@ -156,60 +153,6 @@ def _fitted(
     turn = (moving - along + np.pi) % (2 * np.pi) - np.pi
     heading = along + turn * np.clip(speed / _SLOW_MPS - 1, 0.0, 1.0)
     return BaseTrack(first, np.column_stack([smooth, heading]), size, stands)
-
-
-def _smoothed(
-    frame: NDArray[np.int64],
-    places: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    count: int,
-    fps: float,
-) -> NDArray[np.float64]:
-    """(count, 2) most likely places of something that accelerates little; robust to outliers.
-
-    Minimises sum(((z - place) / sigma)^2) + sum((second difference of z / (a dt^2))^2).
-    """
-    if count < 3:
-        return places[np.searchsorted(frame, np.arange(count))]
-    stiffness = (fps**2 / _ACCELERATION_MPS2) ** 2
-    bands = np.zeros((3, count))
-    for offset, band in enumerate(_second_differences(count)):
-        bands[offset, : len(band)] = stiffness * band
-    weights = 1 / np.square(sigma)
-    smooth = np.zeros((count, 2))
-    for _ in range(_ITERATIONS):
-        matrix = bands.copy()
-        np.add.at(matrix[0], frame, weights)
-        target = np.zeros((count, 2))
-        np.add.at(target, frame, weights[:, None] * places)
-        smooth = np.asarray(solveh_banded(matrix, target, lower=True))
-        off = np.linalg.norm(smooth[frame] - places, axis=1) / sigma
-        weights = 1 / np.square(sigma) / np.maximum(off / 1.5, 1.0)
-    return smooth
-
-
-def _second_differences(count: int) -> tuple[NDArray[np.float64], ...]:
-    """Diagonal and the two below it of D'D, D taking (count,) to its second differences."""
-    rows = np.arange(count - 2)
-    diagonal = np.zeros(count)
-    for place, factor in enumerate((1.0, 4.0, 1.0)):
-        np.add.at(diagonal, rows + place, factor)
-    below = np.zeros(count - 1)
-    for place in (0, 1):
-        np.add.at(below, rows + place, -2.0)
-    return diagonal, below, np.ones(count - 2)
-
-
-def _sigma(depth: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
-    """(M,) metres by which feet at z-depths are off."""
-    focal, height = scene.camera.intrinsics[1, 1], camera_centre(scene.camera)[2]
-    return _SIGMA_M + _SIGMA_SHARE * depth + _SIGMA_PX * np.square(depth) / (focal * height)
-
-
-def _is_cut(box: NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """(M,) whether the frame's border cuts a box off."""
-    height, width = size_hw
-    return (box[:, 0] <= 1) | (box[:, 2] >= width - 1) | (box[:, 3] >= height - 1)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

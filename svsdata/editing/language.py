@@ -8,9 +8,19 @@ those of the vehicle frame: ahead of the rear axle, left of it. Nothing is resol
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from svsdata.editing.values import Colours, Names, Pair, Span
+from svsdata.editing.values import (
+    Colours,
+    Names,
+    Number,
+    Pair,
+    Span,
+    Whole,
+    above_zero,
+    not_below_zero,
+    whole_alone,
+)
 from svsdata.editing.where import Condition, parse_condition
 from svsdata.errors import EditPlanError
 
@@ -38,7 +48,7 @@ class Selector(Record):
     """Which objects of the base are meant."""
 
     label_class: str = Field(alias="class")
-    track: int | None = Field(default=None, ge=0)
+    track: Whole | None = Field(default=None, ge=0)
     """An instance id, or its index within the class; None: all of the class."""
     where: Annotated[str, AfterValidator(_condition)] = ""
     """Comparisons joined by ``and`` and ``or``, such as ``ahead_m < 40 and track_len >= 20``.
@@ -92,7 +102,7 @@ class At(Record):
 class Waypoint(Record):
     """One moment of a way."""
 
-    s: float
+    s: Number
     """Seconds after the first moment."""
     ahead_m: Span
     left_m: Span
@@ -124,17 +134,17 @@ class Motion(Record):
 class Repeat(Record):
     """Further objects of the same edit."""
 
-    gap_m: Span
+    gap_m: Annotated[Span, AfterValidator(not_below_zero)]
     """Metres of the vehicle's way between two of them."""
-    most: int = Field(default=100, ge=1)
+    most: Whole = Field(default=100, ge=1)
 
 
 class Frames(Record):
     """When an edit may act."""
 
-    start: int | Literal["auto"] = Field(default="auto", alias="from")
+    start: Whole | Literal["auto"] = Field(default="auto", alias="from")
     """First frame; ``auto``: the first that suits."""
-    end: int | Literal["end"] = Field(default="end", alias="to")
+    end: Whole | Literal["end"] = Field(default="end", alias="to")
     """Last frame."""
 
 
@@ -168,26 +178,26 @@ class Checks(Record):
     surfaces: Names = ()
     """Ground classes that it may stand on; none: those of its class. Of what is added ``on`` of
     ``at`` says so."""
-    surface_share: float = Field(default=0.9, ge=0, le=1)
+    surface_share: Number = Field(default=0.9, ge=0, le=1)
     """Share of its footprint that must lie on such ground."""
     size: Literal["reject", "ignore"] = "reject"
     """SIZE: it would be outside its class's range of heights."""
     speed: Literal["reject", "ignore"] = "reject"
     """SPEED: it would be faster than its class can be."""
-    jump_px: float = Field(default=3.0, gt=0)
+    jump_px: Number = Field(default=3.0, gt=0)
     """JUMP: pixels that its foot may be off from where it was heading, beyond what hard braking or
     steering explains."""
-    float_px: float = Field(default=2.0, gt=0)
+    float_px: Number = Field(default=2.0, gt=0)
     """FLOAT: rows that its lowest pixel may lie above the ground it stands on."""
-    horizon_px: float = Field(default=2.0, gt=0)
+    horizon_px: Number = Field(default=2.0, gt=0)
     """HORIZON: rows that an object lower than the camera may reach above the horizon."""
-    min_px: int = Field(default=64, ge=0)
+    min_px: Whole = Field(default=64, ge=0)
     """TINY: pixels that it must show at its largest, of a frame of 1024x512; in another as many
     as are the same share of it. It must also be as high as 6 % of the frame at its largest; 0 lifts
     both."""
-    min_visible: float = Field(default=0.2, ge=0, le=1)
+    min_visible: Number = Field(default=0.2, ge=0, le=1)
     """HIDDEN: share of it that must be seen in half of its frames or more."""
-    max_visible_change: float = Field(default=0.35, gt=0, le=1)
+    max_visible_change: Number = Field(default=0.35, gt=0, le=1)
     """CHANGE: share of a frame that it may change."""
     pops_up: Literal["reject", "ignore"] = "reject"
     """POPS_UP: it would appear, vanish or change in full view."""
@@ -218,7 +228,9 @@ class Edit(Record):
     op: Op
     label_class: str | None = Field(default=None, alias="class")
     """What is added, or put in the place of another."""
-    size_m: Mapping[Literal["length", "width", "height"], Span] = {}
+    size_m: Mapping[
+        Literal["length", "width", "height"], Annotated[Span, AfterValidator(above_zero)]
+    ] = {}
     colour: Colours = ()
     """CSS names or ``#rrggbb``, one of which is drawn: for a generator that is told the colours of
     objects. None: one that objects of the class had in training."""
@@ -262,7 +274,7 @@ class Edit(Record):
 class EditFile(Record):
     """A whole file of edits, its named selectors and checks already put into them."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(whole_alone)]
     about: str = ""
     edits: tuple[Edit, ...] = Field(min_length=1)
 

@@ -4,9 +4,11 @@ Everything that stands on the ground is as far as its lowest contact with it. Th
 inserted object among poles, vehicles and buildings without any depth map.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -32,6 +34,8 @@ _HEIGHTS_M = {"traffic light": 0.9, "traffic sign": 0.7}
 _POLE_WIDTH_M = 0.15
 # Of two things as far away as each other the thin one is in front.
 _THIN_FIRST_M = 0.5
+# From the foot of a thing to what stands behind it: the narrowest car is as wide.
+_BEHIND_M = 1.7
 # Columns beside the rectangle that are looked at, for feet and contacts just outside it.
 _MARGIN_PX = 24
 
@@ -124,6 +128,8 @@ class Standing:
         instance: (H, W) whole frame.
         ground: Of the frame's camera.
         label_set: Of both maps.
+        depths: By instance id how far away things are known to stand, metres; all others are as far
+            as their lowest pixels. Behind these stands what they hide the foot of.
 
     Attributes:
         instance_ids: Of all things that are seen.
@@ -136,6 +142,7 @@ class Standing:
         *,
         ground: GroundDepth,
         label_set: LabelSet,
+        depths: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
@@ -146,8 +153,14 @@ class Standing:
         ids, which = np.unique(self._runs.key[things], return_inverse=True)
         self.instance_ids = ids.tolist()
         feet = feet_of(which, self._runs.column[things], self._runs.foot[things], len(ids))
-        self._mount_riders(feet)
-        self._depth[things] = ground.at(feet[:, 0], feet[:, 1] + 0.5)[which]
+        stands = ground.at(feet[:, 0], feet[:, 1] + 0.5)
+        for number, instance_id in enumerate(self.instance_ids):
+            stands[number] = depths.get(instance_id, stands[number])
+        self._mount_riders(feet, stands)
+        self._depth[things] = stands[which]
+        known = np.array([stands[n] if i in depths else np.nan for n, i in enumerate(ids)])
+        self._hides_m = np.full(len(self._depth), np.nan, np.float32)
+        self._hides_m[things] = known[which]
 
     def depth(self, rect: Rect) -> "DepthRuns":
         """Estimate the z-depth of what a rectangle shows, for ordering only.
@@ -163,7 +176,8 @@ class Standing:
         layer = self._layer_of(runs)
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
-            depth[thin] = self._settled_thin(depth[thin], runs.at(thin))
+            hider = self._hider_depth(inside[thin])
+            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider)
         _settle_upright(depth, runs, layer == _UPRIGHT)
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         depth[layer == _BORDER] = 0.0
@@ -184,8 +198,8 @@ class Standing:
         place = runs.top * self._semantic.shape[1] + runs.column
         return self._layers.take(self._semantic.ravel().take(place))
 
-    def _mount_riders(self, feet: NDArray[np.float64]) -> None:
-        """Give riders the feet of their vehicles, of those of all things in order."""
+    def _mount_riders(self, feet: NDArray[np.float64], stands: NDArray[np.float32]) -> None:
+        """Let riders stand where their vehicles do, of all things in order."""
         riders, vehicles = (
             [label.id for label in self._labels if label.name in names]
             for names in (("rider",), ("bicycle", "motorcycle"))
@@ -195,10 +209,25 @@ class Standing:
             if instance_id // INSTANCE_BASE in riders and row + 1 < len(self._instance):
                 under = int(self._instance[row + 1, column])
                 if under // INSTANCE_BASE in vehicles:
-                    feet[number] = feet[self.instance_ids.index(under)]
+                    stands[number] = stands[self.instance_ids.index(under)]
 
-    def _settled_thin(self, depth: NDArray[np.float32], runs: Runs) -> NDArray[np.float32]:
-        """Give poles with their signs and lights the depth of their foot, else of their size."""
+    def _hider_depth(self, which: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(R,) known depth of the things that runs end at downwards; NaN where at none."""
+        key, last = self._runs.key, len(self._depth) - 1
+        below = np.minimum(which + 1, last)
+        # The rim of a thing may have its class and no id.
+        further = np.minimum(below + 1, last)
+        below = np.where(key[further] // INSTANCE_BASE == key[below], further, below)
+        is_below = self._runs.column[below] == self._runs.column[which]
+        return np.where(is_below, self._hides_m[below], np.float32(np.nan))
+
+    def _settled_thin(
+        self, depth: NDArray[np.float32], runs: Runs, hider: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Give poles with their signs and lights the depth of their foot, else of their size.
+
+        What a thing hides the foot of stands behind that thing, whatever its size tells.
+        """
         x, y = int(runs.column[0]), int(runs.top.min())
         window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
         mask = cv2.LUT(window, (self._layers == Layer.THIN).astype(np.uint8))
@@ -207,7 +236,8 @@ class Standing:
         nearest = np.full(count, np.inf, np.float32)
         np.fmin.at(nearest, piece, depth)
         for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
-            own = runs.at(piece == index)
+            is_piece = piece == index
+            own = runs.at(is_piece)
             across = slice(own.column[0] - x, own.column[-1] + 1 - x)
             down = slice(own.top.min() - y, own.foot.max() + 1 - y)
             is_own = pieces[down, across] == index
@@ -215,7 +245,8 @@ class Standing:
             size_m, size_px = _HEIGHTS_M.get(self._labels[label_id].name), len(is_own)
             if size_m is None:
                 size_m, size_px = _POLE_WIDTH_M, np.median(is_own.sum(axis=1))
-            nearest[index] = self._ground.focal_px * size_m / size_px
+            behind = np.fmax.reduce(hider[is_piece][own.foot == own.foot.max()]) + _BEHIND_M
+            nearest[index] = np.fmax(self._ground.focal_px * size_m / size_px, behind)
         return np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,11 +173,16 @@ class Painter:
     def _order(self, frame: Frame, maps: Maps, hole: Hole | None) -> _Order:
         assert frame.semantic is not None
         assert frame.instance is not None
-        ground, label_set = self._view.ground, self._label_set
-        now = Standing(maps.semantic, maps.instance, ground=ground, label_set=label_set)
+        standing = partial(
+            Standing,
+            ground=self._view.ground,
+            label_set=self._label_set,
+            depths=self._plan.standing.at(frame.frame_index),
+        )
+        now = standing(maps.semantic, maps.instance)
         if hole is None:
             return _Order(now, now, None)
-        before = Standing(frame.semantic, frame.instance, ground=ground, label_set=label_set)
+        before = standing(frame.semantic, frame.instance)
         is_filled = np.zeros(maps.semantic.shape, bool)
         is_filled[hole.rect.slices] = hole.mask != 0
         return _Order(now, before, is_filled)

@@ -19,9 +19,10 @@ from svsdata.editing.placement import Poses
 from svsdata.editing.shape_matching import BorrowedShape
 from svsdata.editing.shapes import OBJECT_KINDS, solid_of
 from svsdata.editing.solids import Part
+from svsdata.editing.track_depths import TrackDepths
 from svsdata.editing.values import rgb_levels
 from svsdata.errors import EditPlanError
-from svsdata.geometry.pitch import pitched
+from svsdata.geometry.pitch import camera_at
 from svsdata.records import Camera, RgbLevels
 
 Status = Literal["applied", "clipped", "rejected"]
@@ -143,19 +144,20 @@ class EditPlan:
     rows: tuple[PlannedEdit, ...]
     pitch_rad: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """(N,) how much lower than at rest the camera looks at every frame; empty: it never nods."""
+    standing: TrackDepths = field(default_factory=TrackDepths)
+    """How far away the base's things stand, for ordering; who is not in it is as far as its foot
+    of the moment."""
 
     def camera_at(self, frame_index: int) -> Camera:
         """Return the camera of a frame, nodding and all."""
-        if not self.pitch_rad.size:
-            return self.camera
-        return pitched(self.camera, float(self.pitch_rad[frame_index]))
+        return camera_at(self.camera, self.pitch_rad, frame_index)
 
     @cached_property
     def hash(self) -> str:
         """64 hex digits; two plans that do the same have the same."""
         digest = hashlib.sha256()
         camera = vars(self.camera)
-        moving = {"ego": self.ego, "pitch_rad": self.pitch_rad}
+        moving = {"ego": self.ego, "pitch_rad": self.pitch_rad} | standing_facts(self)
         for record in (plan_facts(self) | moving, camera, *map(row_facts, self.rows)):
             numbers = {k: v for k, v in record.items() if not isinstance(v, np.ndarray)}
             digest.update(json.dumps(numbers, sort_keys=True).encode())
@@ -207,6 +209,12 @@ def plan_facts(plan: EditPlan) -> dict[str, Any]:
     """Return the plain fields of a plan: no rows, no camera, no arrays."""
     names = ("sequence_id", "base_hash", "label_set_name", "fps", "num_frames", "seed")
     return {name: getattr(plan, name) for name in names} | {"size_hw": list(plan.size_hw)}
+
+
+def standing_facts(plan: EditPlan) -> dict[str, NDArray[Any]]:
+    """Return the arrays of ``standing`` by name; plans from before it keep their hash."""
+    standing = plan.standing
+    return {f"standing_{k}": v for k, v in vars(standing).items()} if len(standing.frame) else {}
 
 
 def row_facts(row: PlannedEdit) -> dict[str, Any]:

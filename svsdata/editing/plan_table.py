@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from svsdata.editing.language import Checks
-from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts
+from svsdata.editing.plan import EditPlan, PlannedEdit, plan_facts, row_facts, standing_facts
 from svsdata.editing.shape_matching import AS_THE_SOLID, BorrowedShape
+from svsdata.editing.track_depths import TrackDepths
 from svsdata.errors import EditPlanError
 from svsdata.records import Camera
 from svsdata.whole_files import whole_file
@@ -72,6 +73,7 @@ _SPLIT = {
     "size_m": ("length_m", "width_m", "height_m"),
     "poses": ("ahead_m", "left_m", "heading_rad"),
 }
+_STANDING_DTYPE = "<i4"
 _FITS = ("mask_height", "mask_right", "mask_below")
 
 
@@ -93,6 +95,11 @@ def write_plan(path: Path, plan: EditPlan) -> None:
         },
         "ego": plan.ego.tolist(),
         "pitch_rad": plan.pitch_rad.tolist(),
+        # As text of bytes: there is a number for each thing of each frame.
+        **{
+            name: base64.b64encode(values.astype(_STANDING_DTYPE).tobytes()).decode()
+            for name, values in standing_facts(plan).items()
+        },
     }
     schema = _SCHEMA.with_metadata({_KEY: json.dumps(shared).encode()})
     table = pa.Table.from_pylist([_columns(row) for row in plan.rows], schema=schema)
@@ -158,6 +165,12 @@ def _plan(shared: dict[str, Any], rows: list[dict[str, Any]]) -> EditPlan:
         ),
         ego=np.array(shared["ego"], np.float64).reshape(-1, 3),
         pitch_rad=np.array(shared["pitch_rad"], np.float64),
+        standing=TrackDepths(
+            *(
+                np.frombuffer(base64.b64decode(shared.get(name, "")), _STANDING_DTYPE)
+                for name in ("standing_frame", "standing_instance_id", "standing_centimetres")
+            )
+        ),
         rows=tuple(_row(row) for row in rows),
     )
 

@@ -6,6 +6,7 @@ Planning sees the whole way of the vehicle and where the base's objects are, but
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from svsdata.editing.additions import plan_additions
 from svsdata.editing.changes import TWO_WHEELERS, plan_changes
@@ -23,7 +24,9 @@ from svsdata.editing.scene import Scene
 from svsdata.editing.selection import require_object, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.editing.track_depths import TrackDepths, track_depths
 from svsdata.errors import EditPlanError
+from svsdata.geometry.pitch import camera_at
 from svsdata.labels import LabelSet
 from svsdata.randomness import derived_seed, generator
 from svsdata.records import INSTANCE_BASE
@@ -72,6 +75,12 @@ class Planner:
         gone = {i for e in edits if e.op == "remove" for i in _sure(e, self._targets.get(e.id, []))}
         self._crowd = Crowd.of(scene.sightings).without(gone)
         self._misses = Misses()
+        self._standing = track_depths(
+            scene.feet,
+            partial(camera_at, scene.camera, scene.pitch_rad),
+            self._setting.ego,
+            scene.fps,
+        )
 
     def like(self, row: PlannedEdit) -> set[int]:
         """Return the seeds of the tries that need not be made where a row turned out bad."""
@@ -95,6 +104,8 @@ class Planner:
                     crowd = crowd.without(row.erased_ids).joined_by(row)
                 rows.append(self._coloured(_clipped(row, edit, scene.num_frames), edit))
         refuse_contradicting_regions(rows)
+        rows = _numbered(rows, scene)
+        draws = any(row.is_live and row.draws for row in rows)
         return EditPlan(
             sequence_id=scene.sequence_id,
             base_hash=scene.base_hash,
@@ -105,8 +116,9 @@ class Planner:
             camera=scene.camera,
             seed=setting.seed,
             ego=setting.ego,
-            rows=tuple(_numbered(rows, scene)),
+            rows=tuple(rows),
             pitch_rad=scene.pitch_rad,
+            standing=self._standing if draws else TrackDepths(),
         )
 
     def _coloured(self, row: PlannedEdit, edit: Edit) -> PlannedEdit:

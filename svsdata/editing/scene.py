@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.feet import Feet, feet_in
 from svsdata.editing.ground_labels import GroundLabels, GroundScan
+from svsdata.editing.occlusion import Layer, layers_of
 from svsdata.editing.things import Things, things_in
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import assumed_camera, ground_points
@@ -86,6 +88,8 @@ class Scene:
     lifetimes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """First and last frame in which each of ``used_ids`` was seen."""
     ground: GroundLabels = field(default_factory=GroundLabels.unknown)
+    feet: Feet = field(default_factory=Feet.none)
+    """Of all things, also of those too far away to be sighted."""
     pitch_rad: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """(N,) how much lower than at rest the camera looks at every frame; empty: it never nods."""
     base_hash: str = ""
@@ -119,6 +123,8 @@ def scan_scene(
     motions: list[EgoMotion] = []
     lifetimes: dict[int, tuple[int, int]] = {}
     sightings: list[Sightings] = []
+    feet: list[Feet] = []
+    is_flat = layers_of(label_set) == Layer.FLAT
     ground: GroundScan | None = None
     steps: list[float] = []
     num_maps = 0
@@ -138,6 +144,8 @@ def scan_scene(
             for one in things.present.tolist():
                 lifetimes[one] = (lifetimes.get(one, (frame.frame_index,))[0], frame.frame_index)
             sightings.append(_sightings(frame.frame_index, things, camera))
+            if frame.semantic is not None:
+                feet.append(feet_in(frame, things, is_flat))
     if camera is None or ground is None:
         raise EditPlanError(f"sequence '{sequence_id}' has no semantic map to edit; label it first")
     return Scene(
@@ -152,6 +160,7 @@ def scan_scene(
         knows_all_ids=num_maps == len(motions),
         sightings=Sightings.joined(sightings),
         ground=ground.labels(),
+        feet=Feet.joined(feet),
         pitch_rad=_pitch(steps, len(motions)),
         base_hash=base_hash,
     )

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from PIL import ImageColor
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Strict
 from pydantic_core import PydanticCustomError
 
 from svsdata.records import RgbLevels
@@ -20,6 +20,28 @@ def as_span(value: object) -> tuple[Any, Any]:
     if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
         return value[0], value[1]
     raise PydanticCustomError("span", "expected a number or two")
+
+
+def above_zero(span: tuple[float, float]) -> tuple[float, float]:
+    """Return a span whose low end is more than 0.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if span[0] <= 0:
+        raise ValueError("must be greater than 0")
+    return span
+
+
+def not_below_zero(span: tuple[float, float]) -> tuple[float, float]:
+    """Return a span whose low end is 0 or more.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if span[0] < 0:
+        raise ValueError("must be 0 or more")
+    return span
 
 
 def as_pair(value: object) -> tuple[Any, Any]:
@@ -66,6 +88,17 @@ def as_colour(name: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+def whole_alone(value: object) -> object:
+    """Let nothing but a whole number pass: ``true`` counts as 1 else.
+
+    Raises:
+        PydanticCustomError: If it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PydanticCustomError("int_type", "expected a whole number")
+    return value
+
+
 def rgb_levels(colour: str) -> RgbLevels:
     """Return the levels of ``#rrggbb``."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
@@ -81,6 +114,12 @@ def _in_order(span: tuple[float, float]) -> tuple[float, float]:
         raise ValueError(f"the low end {span[0]:g} comes first, then the high end {span[1]:g}")
     return span
 
+
+Whole = Annotated[int, Strict()]
+"""A whole number; ``true`` is none, nor is what stands in quotes."""
+
+Number = Annotated[float, Strict()]
+"""A number, whole or not; ``true`` is none, nor is what stands in quotes."""
 
 Span = Annotated[tuple[float, float], BeforeValidator(as_span), AfterValidator(_in_order)]
 """A number, or the two ends it is drawn from."""

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from svsdata.editing.language import LANE_WIDTH_M, LANES_M, At, Edit, Region
+from svsdata.editing.language import LANE_WIDTH_M, LANES_M, At, Edit, Frames, Region
 from svsdata.errors import EditPlanError
 
 # What an operation cannot do without, and what else it may say.
@@ -45,14 +45,21 @@ def check_wording(edit: Edit, where: str) -> None:
         _check_place(edit.at, where)
     if edit.op == "relabel" and edit.to_class in edit.from_classes:
         raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
-    first, last = edit.frames.start, edit.frames.end
-    if isinstance(first, int) and isinstance(last, int) and last < first:
-        raise EditPlanError(f"{where}: frames from {first} to {last} are none")
+    _check_frames(edit.frames, where)
 
 
 def _field_of(word: str) -> str:
     names = {field.alias: name for name, field in Edit.model_fields.items() if field.alias}
     return names.get(word, word)
+
+
+def _check_frames(frames: Frames, where: str) -> None:
+    first, last = frames.start, frames.end
+    for word, frame in (("from", first), ("to", last)):
+        if isinstance(frame, int) and frame < 0:
+            raise EditPlanError(f"{where}: frames count from 0, '{word}' is {frame}")
+    if isinstance(first, int) and isinstance(last, int) and last < first:
+        raise EditPlanError(f"{where}: frames from {first} to {last} are none")
 
 
 def _check_motion(edit: Edit, where: str) -> None:

@@ -18,6 +18,11 @@ def load_data(text: str) -> Any:
         raise ValueError(f"{len(text)} characters, at most {_MAX_CHARACTERS} are read; split it up")
     try:
         return yaml.load(text, _DataLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        fault = one_line(", ".join(filter(None, (error.context, error.problem))))
+        raise ValueError(f"not plain YAML data: {place}{fault}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"not plain YAML data: {one_line(str(error))}") from error
 

@@ -62,3 +62,16 @@ def pitched(camera: Camera, down_rad: float) -> Camera:
     cosine, sine = np.cos(down_rad), np.sin(down_rad)
     turn[1:3, 1:3] = [[cosine, -sine], [sine, cosine]]
     return replace(camera, cam_T_vehicle=turn @ camera.cam_T_vehicle)
+
+
+def camera_at(camera: Camera, pitch_rad: NDArray[np.float64], frame_index: int) -> Camera:
+    """Return the camera of a frame.
+
+    Args:
+        camera: At rest.
+        pitch_rad: (N,) how much lower it looks at every frame; empty: it never nods.
+        frame_index: Of the frame.
+    """
+    if not pitch_rad.size:
+        return camera
+    return pitched(camera, float(pitch_rad[frame_index]))

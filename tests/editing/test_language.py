@@ -37,7 +37,13 @@ def edits(line: str) -> str:
         ),
         (edits("{id: a, op: add, class: car, motion: {model: beside_ego}}"), r"two waypoints"),
         (edits("{id: a b, op: remove, target: {class: car}}"), r"edits\.0\.id"),
-        (edits("!!python/object/apply:os.system ['true']"), r"not plain YAML data"),
+        (
+            edits("!!python/object/apply:os.system ['true']"),
+            r"not plain YAML data: line 3, column 5: could not determine a constructor",
+        ),
+        ("edits: []\n---\nedits: []", r"YAML data: line 2, column 1: expected a single document"),
+        (edits("{id: a, op: remove, target: {class: car}, frames: {from: -4}}"), "'from' is -4"),
+        (edits("{id: a, op: remove, target: {class: car}, frames: {to: -1}}"), "'to' is -1"),
         (edits("{id: a, op: remove, target: led}"), r"edits\.0\.target: no selector 'led'.*none"),
         (
             "select: {lead: {class: car}}\n" + edits("{id: a, op: remove, target: led}"),
@@ -209,6 +215,17 @@ def test_a_track_file_beside_the_edit_file_becomes_waypoints(tmp_path):
         ("frames: {to: 1.5}", "frames.to: expected a whole number, or 'end', got 1.5"),
         ("repeat: {gap_m: 3, most: many}", "most: expected a whole number, got 'many'"),
         ("checks: {jump_px: wide}", "jump_px: expected a number, got 'wide'"),
+        ("size_m: {length: 0}", "size_m.length: must be greater than 0, got 0"),
+        ("size_m: {width: [-1, 2]}", "size_m.width: must be greater than 0, got [-1, 2]"),
+        ("repeat: {gap_m: [-3, 2]}", "gap_m: must be 0 or more, got [-3, 2]"),
+        ("checks: {jump_px: true}", "jump_px: expected a number, got True"),
+        ("checks: {min_px: true}", "min_px: expected a whole number, got True"),
+        ("checks: {min_px: '64'}", "min_px: expected a whole number, got '64'"),
+        ("checks: {surface_share: false}", "surface_share: expected a number, got False"),
+        ("frames: {from: true}", "frames.from: expected a whole number, or 'auto', got True"),
+        ("repeat: {gap_m: 3, most: true}", "most: expected a whole number, got True"),
+        ("motion: {waypoints: [{s: true}]}", "s: expected a number of seconds, got True"),
+        ("target: {class: car, track: true}", "track: expected a whole number, got True"),
         ("checks: {jump_px: -1}", "jump_px: must be greater than 0, got -1"),
         ("motion: {waypoints: 3}", "waypoints: expected a list, got 3"),
         ("motion: {waypoints: [{s: a}]}", "waypoints.0.s: expected a number of seconds, got 'a'"),
@@ -222,6 +239,18 @@ def test_a_wrong_value_is_told_in_the_words_of_the_language(words, told):
     with pytest.raises(EditPlanError) as error:
         parse_edits(text, "f.yaml")
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("version", ["true", "'1'", "1.0"])
+def test_a_version_that_only_counts_as_one_is_refused(version):
+    with pytest.raises(EditPlanError, match=r"version: expected a whole number, got "):
+        parse_edits(f"version: {version}\nedits: []", "f.yaml")
+
+
+def test_whole_numbers_are_read_where_any_number_may_stand():
+    line = "{id: a, op: remove, target: {class: car, track: 3}, checks: {jump_px: 4, min_px: 0}}"
+    (edit,) = parse_edits(edits(line), "f.yaml").edits
+    assert (edit.target.track, edit.checks.jump_px, edit.checks.min_px) == (3, 4.0, 0)
 
 
 def test_a_number_two_and_a_pair_are_read():

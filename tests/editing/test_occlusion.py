@@ -8,9 +8,9 @@ from svsdata.labels import CITYSCAPES
 ids = {label.name: label.id for label in CITYSCAPES.labels}
 
 
-def depths(maps, camera, rect=None):
+def depths(maps, camera, rect=None, known=None):
     height, width = maps[0].shape
-    standing = Standing(*maps, ground=GroundDepth(camera), label_set=CITYSCAPES)
+    standing = Standing(*maps, ground=GroundDepth(camera), label_set=CITYSCAPES, depths=known or {})
     runs = standing.depth(rect or Rect(0, 0, width, height))
     return np.repeat(runs.metres, runs.num_rows).reshape(-1, runs.height).T
 
@@ -64,6 +64,35 @@ def test_a_building_behind_a_car_is_as_far_as_beside_it(camera, road_frame, pain
     paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
     found = depths(maps, camera)[maps[0] == ids["building"]]
     assert found.min() > 24.0
+
+
+@pytest.mark.parametrize("rim_rows", [0, 2])
+def test_a_pole_whose_foot_a_car_hides_stands_behind_the_car(camera, road_frame, paint, rim_rows):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    # So thick that, taken for a pole of usual width, it would be 6 m away.
+    paint(maps, ids["pole"], 17, ahead_m=26.5, left_m=0.0, width_m=0.6, height_m=4.0)
+    paint(maps, ids["car"], 26_001, ahead_m=15.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    is_car = maps[1] == 26_001
+    top = np.flatnonzero(is_car.any(axis=1))[0]
+    rim = maps[1][top : top + rim_rows]
+    rim[rim == 26_001] = ids["car"]
+    found = depths(maps, camera, known={26_001: 14.0})
+    assert found[maps[0] == ids["pole"]] == pytest.approx(14.0 + 1.7 - 0.5)
+    # Where the car's foot of the moment is all that is known, the pole's size tells.
+    assert depths(maps, camera)[maps[0] == ids["pole"]].max() < 7.0
+
+
+def test_a_sign_that_hangs_before_a_building_is_as_far_as_its_size_tells(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=31.5, left_m=0.0, width_m=30.0, height_m=9.0)
+    paint(maps, ids["car"], 26_001, ahead_m=15.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    top = np.flatnonzero((maps[1] == 26_001).any(axis=1))[0]
+    maps[0][top - 12 : top - 5, 85:90] = ids["traffic sign"]
+    found = depths(maps, camera, known={26_001: 14.0})
+    # 0.7 m in 7 rows at a focal length of 110.
+    assert found[maps[0] == ids["traffic sign"]] == pytest.approx(11.0 - 0.5)
 
 
 def test_a_rider_is_as_near_as_the_bicycle(camera, road_frame, paint):

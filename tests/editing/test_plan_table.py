@@ -7,9 +7,10 @@ import pytest
 
 from svsdata.editing.edit_text import load_preset
 from svsdata.editing.language import Checks
-from svsdata.editing.plan import EditPlan, PlannedEdit, row_facts
+from svsdata.editing.plan import EditPlan, PlannedEdit, row_facts, standing_facts
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.editing.planning import plan_edits
+from svsdata.editing.track_depths import TrackDepths
 from svsdata.errors import EditPlanError
 
 
@@ -88,6 +89,22 @@ def test_colours_that_came_later_leave_the_hash_of_older_plans_and_come_back(pla
     write_plan(tmp_path / "plan.parquet", painted)
     again = read_plan(tmp_path / "plan.parquet")
     assert [row.colour for row in again.rows] == ["#102030", *("" for _ in plan.rows[1:])]
+
+
+def test_depths_of_tracks_that_came_later_leave_the_hash_of_older_plans_and_come_back(
+    plan, tmp_path
+):
+    assert standing_facts(plan) == {}
+    columns = (
+        np.array(values, np.int32) for values in ([0, 0, 7], [26_001, 26_002, 26_001], [1, 9, 2])
+    )
+    tracked = replace(plan, standing=TrackDepths(*columns))
+    assert tracked.hash != plan.hash
+    write_plan(tmp_path / "plan.parquet", tracked)
+    again = read_plan(tmp_path / "plan.parquet")
+    assert again.hash == tracked.hash
+    assert again.standing.at(0) == {26_001: 0.01, 26_002: 0.09}
+    assert again.standing.at(3) == {}
 
 
 def test_the_base_and_the_camera_are_in_the_hash(plan):

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -54,6 +55,20 @@ def test_nothing_is_in_view_at_the_reference_frame_unless_asked(road_scene):
     assert (row.status, row.reason) == ("rejected", "REFERENCE")
     asked = one(f"{{id: a, op: add, class: car, enter: reference, {near}}}")
     assert plan_edits(asked, road_scene(12), 1).changes_reference
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("ahead_m: 200, left_m: 0", r"never in view: 0\.\d px high at most in the 1\.2 s of the "),
+        ("ahead_m: -20, left_m: 0", r"never in view: outside the frame in the 1\.2 s of the "),
+    ],
+)
+def test_what_is_never_in_view_is_too_far_away_or_beside_the_frame(road_scene, at, told):
+    edits = one(f"{{id: a, op: add, class: car, at: {{{at}}}, checks: {{collision: ignore}}}}")
+    (row,) = plan_edits(edits, road_scene(12), 1).rows
+    assert row.reason == "UNSEEN"
+    assert re.match(told, row.note)
 
 
 def test_removing_from_the_reference_frame_on_changes_it(road_scene, paint):

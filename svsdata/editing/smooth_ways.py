@@ -1,0 +1,79 @@
+"""Ways on the ground that feet on the screen tell: how far each is off, and what is most likely."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solveh_banded
+
+from svsdata.geometry.camera import camera_centre
+from svsdata.records import Camera
+
+CUT_OFF = 20.0
+"""How much farther off than others a foot is that the frame's border or another thing hides."""
+# Accuracy of a foot: of the camera's pose, of its row on the screen, of the vehicle's own motion.
+_SIGMA_M, _SIGMA_PX, _SIGMA_SHARE = 0.15, 1.5, 0.02
+_ACCELERATION_MPS2 = 1.5
+_ITERATIONS = 4
+
+
+def foot_sigma_m(depth: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
+    """Return the (M,) metres by which feet at (M,) z-depths are off."""
+    focal, height = camera.intrinsics[1, 1], camera_centre(camera)[2]
+    return _SIGMA_M + _SIGMA_SHARE * depth + _SIGMA_PX * np.square(depth) / (focal * height)
+
+
+def is_cut(box: NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return for (M, 4) boxes x0, y0, x1, y1 whether the frame's border cuts them off."""
+    height, width = size_hw
+    return (box[:, 0] <= 1) | (box[:, 2] >= width - 1) | (box[:, 3] >= height - 1)
+
+
+def smoothed_way(
+    frame: NDArray[np.int64],
+    places: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    count: int,
+    fps: float,
+) -> NDArray[np.float64]:
+    """Find the most likely places of something that accelerates little; robust to outliers.
+
+    Minimises sum(((z - place) / sigma)^2) + sum((second difference of z / (a dt^2))^2).
+
+    Args:
+        frame: (M,) when it was seen, counted from the first frame of the way.
+        places: (M, 2) where, metres.
+        sigma: (M,) metres by which that is off.
+        count: Frames of the way.
+        fps: Frames per second.
+
+    Returns:
+        (count, 2) metres.
+    """
+    if count < 3:
+        return places[np.searchsorted(frame, np.arange(count))]
+    stiffness = (fps**2 / _ACCELERATION_MPS2) ** 2
+    bands = np.zeros((3, count))
+    for offset, band in enumerate(_second_differences(count)):
+        bands[offset, : len(band)] = stiffness * band
+    weights = 1 / np.square(sigma)
+    smooth = np.zeros((count, 2))
+    for _ in range(_ITERATIONS):
+        matrix = bands.copy()
+        np.add.at(matrix[0], frame, weights)
+        target = np.zeros((count, 2))
+        np.add.at(target, frame, weights[:, None] * places)
+        smooth = np.asarray(solveh_banded(matrix, target, lower=True))
+        off = np.linalg.norm(smooth[frame] - places, axis=1) / sigma
+        weights = 1 / np.square(sigma) / np.maximum(off / 1.5, 1.0)
+    return smooth
+
+
+def _second_differences(count: int) -> tuple[NDArray[np.float64], ...]:
+    """Diagonal and the two below it of D'D, D taking (count,) to its second differences."""
+    rows = np.arange(count - 2)
+    diagonal = np.zeros(count)
+    for place, factor in enumerate((1.0, 4.0, 1.0)):
+        np.add.at(diagonal, rows + place, factor)
+    below = np.zeros(count - 1)
+    for place in (0, 1):
+        np.add.at(below, rows + place, -2.0)
+    return diagonal, below, np.ones(count - 2)
