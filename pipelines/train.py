@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.backends import cudnn
 
 from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_step, save_checkpoint
 from svsdata.checkpoints.weights import save_generator
@@ -71,7 +72,11 @@ def run_train(
         SvsDataError: Of any kind that bad stores, configs, weights and checkpoints raise.
         KeyboardInterrupt: After the step that was running is done and a checkpoint is saved.
     """
-    with joined(environment or {}, chosen_device(config.device).type) as share:
+    with (
+        joined(environment or {}, chosen_device(config.device).type) as share,
+        # sizes stay for thousands of steps: worth a search for the fastest convolutions
+        cudnn.flags(enabled=True, benchmark=True),
+    ):
         return _run(config, progress if share.is_first else Silent(), share, overwrite=overwrite)
 
 

@@ -19,6 +19,7 @@ from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, 
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, SemanticMap
 from svsdata.synthesis.drift import class_colours, pulled_to
+from svsdata.synthesis.fetching import one_ahead
 from svsdata.synthesis.guiding import Guiding, WorldWalk
 from svsdata.synthesis.keyframes import Stretch, stretches
 from svsdata.synthesis.network_input import NetworkInput, semantic_of
@@ -226,17 +227,18 @@ class LongVideo:
         ]
         before = [tensor_to_image(state.image[0]) for state in states]
         outputs = rollout(self.generator, begin, batch, chunk=self.chunk_length)
-        for index, output in enumerate(outputs):
-            for row, ((video, chosen), image) in enumerate(zip(alike, output.image, strict=False)):
+        for index, (images, fetched) in enumerate(one_ahead(outputs)):
+            drawn_rows = zip(alike, images, fetched.pictures(), strict=False)
+            for row, ((video, chosen), image, picture) in enumerate(drawn_rows):
                 stretch, last = chosen[index], index == len(chosen) - 1
                 if last or seen > 1:
                     after = self._state_after(stretch.key, image, video.begun, pull=last)
                     video.state = replace(after, world=walks[row].world)
-                earlier, before[row] = before[row], tensor_to_image(image)
-                for frame, picture in stretch.pictures(earlier, before[row]):
+                earlier, before[row] = before[row], picture
+                for frame, shown in stretch.pictures(earlier, picture):
                     is_key = frame is stretch.key
                     name = self.name if is_key else f"{self.name}, {_FILLED}"
-                    drawn = _drawn(self._moved(frame), picture, name)
+                    drawn = _drawn(self._moved(frame), shown, name)
                     state = video.state if last and is_key else None
                     yield video.number, Rendered(drawn, is_reference=False, state=state)
 

@@ -596,6 +596,12 @@ def test_variants_without_an_edit_are_refused(base: Path, checkpoint: Path, tmp_
         synthesize(base, checkpoint, tmp_path / "out", variants=3)
 
 
+def test_cuda_graphs_need_a_gpu(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    asked = configured(base, checkpoint, tmp_path / "out", cuda_graphs=True, device="cpu")
+    with pytest.raises(ConfigError, match="cuda_graphs=true, but device is 'cpu'"):
+        prepare(asked)
+
+
 def test_a_class_that_the_checkpoint_never_saw_is_refused_unless_asked_for(
     base: Path, tmp_path: Path
 ) -> None:
