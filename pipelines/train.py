@@ -25,6 +25,7 @@ from svsdata.pipelines.training_learner import Learner, build_learner, for_phase
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_preview import preview
 from svsdata.pipelines.training_step import train_step
+from svsdata.pipelines.training_teacher import keep_teacher
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
@@ -222,6 +223,7 @@ def _opened(
         progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
+        keep_teacher(config)
         counted(config.run, plan, progress)
     share.wait()
     return plan, counted(config.run, plan, Silent())
