@@ -32,10 +32,10 @@ def keep_teacher(config: TrainConfig) -> None:
     path, begun = config.run / _TEACHER_NAME, json.loads((config.run / CONFIG_NAME).read_text())
     had_teacher = begun.get("teacher") is not None
     if had_teacher != (config.teacher is not None):
-        with_ = ("without a teacher", "with a teacher")
+        before, now = ("with", "without") if had_teacher else ("without", "with")
         raise ConfigError(
-            f"'{config.run}' was begun {with_[had_teacher]} and cannot go on "
-            f"{with_[not had_teacher]}; name another run directory, whose start_from may be this one"
+            f"'{config.run}' was begun {before} a teacher and cannot go on {now} one; name "
+            "another run directory, whose start_from may be this one"
         )
     if config.teacher is None:
         return

@@ -77,13 +77,13 @@ def test_a_run_goes_on_with_its_teacher_wherever_that_lies_and_with_no_other(sto
     message = r"teacher '.*teacher.safetensors' .* is not what '.*run' has learned from so far"
     with pytest.raises(CheckpointError, match=message):
         run_train(told, Silent())
-    with pytest.raises(ConfigError, match="begun with a teacher and cannot go on without a teach"):
+    with pytest.raises(ConfigError, match="begun with a teacher and cannot go on without one"):
         run_train(told.model_copy(update={"teacher": None}), Silent())
     result = run_train(told.model_copy(update={"teacher": moved}), Silent())
     assert result.steps_done_now == 2
     plain = config(store, tmp_path / "plain", **changes)
     run_train(plain, Silent())
-    with pytest.raises(ConfigError, match="begun without a teacher and cannot go on with a teach"):
+    with pytest.raises(ConfigError, match="begun without a teacher and cannot go on with one"):
         run_train(plain.model_copy(update={"teacher": moved}), Silent())
     assert not (plain.run / "teacher.json").exists()
 
