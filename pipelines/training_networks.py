@@ -108,11 +108,11 @@ def _generator(config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Vi
 def place(network: nn.Module, device: torch.device) -> None:
     """Move a network to its device, weights in the order in which it learns fastest there.
 
-    On processors weights laid out channels last make the way back through convolutions slower, at
-    large sizes several times (docs/benchmarks/speed.md); those with AMX were not measured.
+    On processors without bf16 units weights laid out channels last make the way back through
+    convolutions slower, at large sizes several times (docs/benchmarks/speed.md).
     """
     network.to(device=device)
-    if device.type != "cpu" or torch.cpu._is_amx_tile_supported():
+    if device.type != "cpu" or computes_bf16(device):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
