@@ -1,14 +1,15 @@
 """Seconds a frame by network, within one run.
 
-    python benchmarks/inference_speed.py [--size 1024x512] [--models C fast] [--frames 4]
+    python benchmarks/inference_speed.py [--size 1024x512] [--models C fast] [--dtype bfloat16]
 
 Weights are random: the cost does not depend on them. ``A eager`` is vid2vid's network as PyTorch
-runs it, frame by frame; the others, A among them, are run as ``svsdata synthesize`` runs them:
-copied for inference, what depends on labels alone computed ahead. ``--compile`` adds
-``A compiled``: the eager one through ``torch.compile``, which needs a C++ compiler and minutes. All
-of them keep the memory that they free, as ``svsdata --keep-memory`` does. The networks take turns,
-and the best turn of each counts. The peak is that of the machine's own convolutions: 3x3, 512
-channels, at a 16th of the size.
+runs it, frame by frame, in the same type; the others, A among them, are run as ``svsdata
+synthesize`` runs them: copied for inference, what depends on labels alone computed ahead.
+``--compile`` adds ``A compiled``: the eager one through ``torch.compile``, which needs a C++
+compiler and minutes. All of them keep the memory that they free, as ``svsdata --keep-memory`` does.
+The networks take turns, and the best turn of each counts; with ``--processor-time`` the processor's
+seconds do, which other work on the machine hardly lengthens (meant for ``--threads 1``). The peak
+is that of the machine's own convolutions: 3x3, 512 channels, at a 16th of the size.
 """
 
 import argparse
@@ -37,6 +38,12 @@ def network(model: str, height: int) -> VideoGenerator[Any]:
     return build_generator(config).eval()
 
 
+def as_pytorch_runs_it(model: str, height: int, dtype: torch.dtype) -> VideoGenerator[Any]:
+    generator = network(model, height)
+    generator.cast(dtype)
+    return generator
+
+
 def eager_frames(generator: VideoGenerator[Any], state: RolloutState) -> Iterator[None]:
     while True:
         state, _ = step(generator, state, state.labels)
@@ -48,18 +55,20 @@ def frames_ahead(generator: VideoGenerator[Any], state: RolloutState, chunk: int
         yield None
 
 
-def seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    began = clock()
     call()
-    return time.perf_counter() - began
+    return clock() - began
 
 
-def convolution_peak(height: int, width: int, dtype: torch.dtype) -> float:
+def convolution_peak(
+    height: int, width: int, dtype: torch.dtype, clock: Callable[[], float]
+) -> float:
     """Return multiplications a second of a convolution that suits the machine."""
     x = torch.randn(1, 512, height // 16, width // 16, dtype=dtype)
     x = x.to(memory_format=torch.channels_last)
     weight = torch.randn(512, 512, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
-    best = min(seconds(lambda: F.conv2d(x, weight, padding=1)) for _ in range(12))
+    best = min(seconds(lambda: F.conv2d(x, weight, padding=1), clock) for _ in range(12))
     return weight.numel() * x[0, 0].numel() / best
 
 
@@ -72,7 +81,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--processor-time", action="store_true")
     arguments = parser.parse_args()
+    clock = time.process_time if arguments.processor_time else time.perf_counter
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     width, height = (int(side) for side in arguments.size.split("x"))
@@ -81,17 +92,16 @@ def main() -> None:
     image = torch.rand(1, 3, height, width) * 2 - 1
     start = RolloutState(image, LabelMaps(torch.full((1, height, width), 7, dtype=torch.uint8)))
     with torch.no_grad():
-        vid2vid = network("A", height)
-        runs = {"A eager": eager_frames(vid2vid, start)}
+        runs = {"A eager": eager_frames(as_pytorch_runs_it("A", height, dtype), start)}
         if arguments.compile:
-            compiled = network("A", height)
+            compiled = as_pytorch_runs_it("A", height, dtype)
             for half in ("label_features", "render"):
                 setattr(compiled, half, torch.compile(getattr(compiled, half)))
             runs["A compiled"] = eager_frames(compiled, start)
-            took = seconds(lambda: [next(runs["A compiled"]) for _ in range(2)])
+            took = seconds(lambda: [next(runs["A compiled"]) for _ in range(2)], clock)
             print(f"two frames of A compiled, compiling included: {took:.0f} s")
         for model in ("A", *arguments.models):
-            copied = inference_copy(vid2vid if model == "A" else network(model, height), dtype)
+            copied = inference_copy(network(model, height), dtype)
             runs[model] = frames_ahead(copied, start, arguments.chunk)
         # A chunk's first frame also pays for the features of the others: whole chunks are timed.
         rounds = max(1, arguments.frames // arguments.chunk)
@@ -99,9 +109,9 @@ def main() -> None:
         for _ in range(rounds):
             for name, frames in runs.items():
                 count = 1 if name in ("A eager", "A compiled") else arguments.chunk
-                took = seconds(lambda: [next(frames) for _ in range(count)]) / count  # noqa: B023
+                took = seconds(lambda: [next(frames) for _ in range(count)], clock) / count  # noqa: B023
                 best[name] = min(took, best.get(name, took))
-        peak = convolution_peak(height, width, dtype)
+        peak = convolution_peak(height, width, dtype, clock)
 
     table = {line.model: line.gmac for line in model_table(("A", *arguments.models)).models}
     print(f"{arguments.size}, {arguments.dtype}, {arguments.threads} threads, torch", end=" ")

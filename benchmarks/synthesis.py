@@ -40,6 +40,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
+from svsdata.synthesis.advancing import Take
 
 SIZE_HW = (256, 512)
 
@@ -127,7 +128,7 @@ def measure_rows(config: SynthesizeConfig, rows: Sequence[int], frames: int = 9)
     for _ in range(4):  # the first warms up
         for count in rows:
             started = time.process_time()
-            list(maker.render_together([(labelled, None)] * count, rows=count))
+            list(maker.render_together([Take(labelled)] * count, rows=count))
             took = (time.process_time() - started) * 1000
             best[count] = min(best[count], took / count / (frames - 1))
     for count, took in best.items():

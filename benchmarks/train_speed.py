@@ -1,9 +1,10 @@
 """Measure training: seconds a step by network, and where the time of a step goes.
 
-    python benchmarks/train_speed.py [--models C A] [--size 512x256] [--threads 2] [--ops 15]
+    python benchmarks/train_speed.py [--models C A] [--size 512x256] [--precision bf16] [--steps 3]
 
 A street of 12 frames is the store; a step is one frame of one clip, late enough in it that both
-video discriminators have work. The first step warms up and is not counted. Processor time is told
+video discriminators have work. The first step warms up and is not counted. ``--ops 15`` shows the
+costliest operations. Processor time is told
 beside wall time: on a shared machine only the former can be compared. The way back counts for the
 part whose operations it undoes. The perceptual loss needs ``svsdata weights fetch vgg16``, or
 ``--perceptual none``.
@@ -46,12 +47,11 @@ def measure(
     store: Path,
     size_hw: tuple[int, int],
     *,
-    perceptual: str | None,
-    steps: int,
-    ops: int,
+    told: argparse.Namespace,
 ) -> None:
+    perceptual = None if told.perceptual == "none" else told.perceptual
     config = TrainConfig(
-        store=store, run=store / "none", model=model, precision="float32",
+        store=store, run=store / "none", model=model, precision=told.precision,
         phases=(Phase(1, FRAMES, size_hw, 1e-4),),
         perceptual_weights=perceptual,
         loss_weights=LossWeights(pixel=10.0, perceptual=10.0 if perceptual else 0.0),
@@ -65,7 +65,7 @@ def measure(
     chunk = chunk_of(clips, FRAMES - 1, FRAMES, with_edges=plan.uses_edges, context_frames=seen)
     train_step(learner, chunk, chunk.past_real, 0, config)
     wall, processor = time.monotonic(), time.process_time()
-    for step in range(steps):
+    for step in range(told.steps):
         train_step(learner, chunk, chunk.past_real, step, config)
     wall, processor = time.monotonic() - wall, time.process_time() - processor
     parts = name_parts(learner)
@@ -74,13 +74,13 @@ def measure(
     spent = time_by_part(profiler.events(), {*parts, "generate", "update"})
     whole = sum(spent.values())
     print(
-        f"{model}: {wall / steps:.2f} s a step ({processor / steps:.2f} s of processor time), "
-        f"data {data_s:.3f} s a step beside it, in a thread"
+        f"{model}: {wall / told.steps:.2f} s a step ({processor / told.steps:.2f} s of processor "
+        f"time), data {data_s:.3f} s a step beside it, in a thread"
     )
     for part, took in spent.items():
-        print(f"  {part:24s} {wall / steps * took / whole:6.2f} s {took / whole:4.0%}")
-    if ops:
-        print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=ops))
+        print(f"  {part:24s} {wall / told.steps * took / whole:6.2f} s {took / whole:4.0%}")
+    if told.ops:
+        print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=told.ops))
 
 
 def name_parts(learner: Learner) -> tuple[str, ...]:
@@ -135,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["demo"])
     parser.add_argument("--size", default="512x256")
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--perceptual", default="vgg16", help="weights, or none")
@@ -147,11 +148,7 @@ def main() -> None:
         source = f"street:seed=7,frames={FRAMES}"
         run_label(LabelConfig(source=source, store=str(store)), Silent())
         for model in told.models:
-            measure(
-                model, store, (height, width),
-                perceptual=None if told.perceptual == "none" else told.perceptual,
-                steps=told.steps, ops=told.ops,
-            )  # fmt: skip
+            measure(model, store, (height, width), told=told)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ Sequences = Annotated[
     typer.Option("--sequence", help="Only this sequence; repeatable.", show_default=False),
 ]
 Variants = Annotated[
-    int | None, typer.Option("--variants", help="Videos a sequence, each with edits drawn anew.")
+    int | None,
+    typer.Option("--variants", help="Videos a sequence, each with edits, or colours, drawn anew."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the edits' choices.")]
 

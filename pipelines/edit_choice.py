@@ -1,6 +1,6 @@
 """Which edits are asked for: presets and files, with single fields changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,7 +17,6 @@ def chosen_edits(choices: EditChoices) -> tuple[Edit, ...]:
 
     Raises:
         EditPlanError: If one is unknown or cannot be read.
-        ConfigError: If variants are asked for without edits, which would all be the same.
     """
     presets = ((f"preset {name}", load_preset(name)) for name in choices.presets)
     files = ((f"'{path}'", load_edit_file(path)) for path in choices.edit_files)
@@ -29,13 +28,20 @@ def chosen_edits(choices: EditChoices) -> tuple[Edit, ...]:
                 f"'edits.{edit_id}' changes an edit that is not asked for; "
                 f"asked for: {', '.join(known) or 'none'}"
             )
-    edits = tuple(_changed(edit, choices.edits.get(edit.id, {})) for edit in edits)
+    return tuple(_changed(edit, choices.edits.get(edit.id, {})) for edit in edits)
+
+
+def require_different(choices: EditChoices, edits: Sequence[Edit]) -> None:
+    """Refuse variants of labels without edits, which would all be the same.
+
+    Raises:
+        ConfigError: If several are asked for.
+    """
     if choices.variants > 1 and not edits:
         raise ConfigError(
             f"variants = {choices.variants} without an edit would be the same video "
             f"{choices.variants} times; name an edit or leave variants at 1"
         )
-    return edits
 
 
 def _changed(edit: Edit, changes: Mapping[str, Any]) -> Edit:

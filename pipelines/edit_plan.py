@@ -8,7 +8,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.plan_table import read_plan, write_plan
 from svsdata.errors import EditPlanError
 from svsdata.pipelines.configs.edit import EditConfig
-from svsdata.pipelines.edit_choice import chosen_edits
+from svsdata.pipelines.edit_choice import chosen_edits, require_different
 from svsdata.pipelines.edited_videos import (
     EditOutcome,
     Video,
@@ -100,6 +100,7 @@ def planned_videos(config: EditConfig, *, pictures: bool = False) -> list[Video]
         As ``run_edit_plan``.
     """
     edits = chosen_edits(config)
+    require_different(config, edits)
     if not edits:
         raise EditPlanError(
             "no edit is named; add --edit NAME ('svsdata edit list' tells them) or --edit-file FILE"

@@ -44,6 +44,8 @@ class Video:
     """Made and reviewed before."""
     library: ShapeLibrary | None = None
     """Outlines that the edits may borrow."""
+    colour_seed: int | None = None
+    """Of its objects' colours, where variants differ in them alone; None: they are the store's."""
 
     def maps(self, wanted: abc.Sequence[int]) -> Iterator[Frame]:
         """Read the recorded ones of some frames, by ascending index."""
@@ -228,4 +230,5 @@ def videos_of(
                 base_hash,
                 recipe_of({**(facts or {}), **own_facts}),
                 library=library,
+                colour_seed=seed if choices.variants > 1 and not edits else None,
             )

@@ -13,6 +13,7 @@ from svsdata.pipelines.synthesis_plan import Synthesis, prepare
 from svsdata.pipelines.video_store import videos_there
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
+from svsdata.synthesis.advancing import Take
 
 PROBED_CHUNKS = 3
 
@@ -72,8 +73,7 @@ def _probed(synthesis: Synthesis, left: Sequence[Video]) -> tuple[float, int]:
         min(PROBED_CHUNKS * synthesis.video_maker.chunk_frames, one.num_frames) for one in probed
     ]
     streams = [
-        (video.labels.frames(0, length), None)
-        for video, length in zip(probed, lengths, strict=True)
+        Take(video.labels.frames(0, length)) for video, length in zip(probed, lengths, strict=True)
     ]
     drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
     warm_up = len(probed) * min(synthesis.video_maker.chunk_frames, min(lengths) - 1)

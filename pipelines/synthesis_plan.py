@@ -9,7 +9,7 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.edit_choice import chosen_edits
+from svsdata.pipelines.edit_choice import chosen_edits, require_different
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_videos import Video, planned_video, videos_of
 from svsdata.pipelines.label_streams import chosen_streams, motion_of
@@ -54,6 +54,8 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     plans = {file.stem: plan for path in config.plans for file, plan in plans_at(path)}
     motion = motion_of(reader) if config.flow else ()
     video_maker, checkpoint = chosen_video_maker(config, reader, has_flow="flow" in motion)
+    if not checkpoint.object_colours or "instance" not in reader.info.modalities:
+        require_different(config, edits)
     drawn = {f"edit '{edit.id}'": _drawn_classes(edit) for edit in edits}
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)

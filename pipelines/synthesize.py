@@ -19,6 +19,7 @@ from svsdata.progress import Progress
 from svsdata.records import Frame
 from svsdata.store.sharing import SharedWork
 from svsdata.store.writer import StoreWriter
+from svsdata.synthesis.advancing import Take
 from svsdata.synthesis.long_video import Rendered
 from svsdata.synthesis.video_state import VideoState
 
@@ -117,7 +118,7 @@ def _make(begun: Iterable["_Making"], synthesis: Synthesis, progress: Progress) 
     making: dict[int, _Making] = {}
     number = drawn = 0
 
-    def streams() -> Iterator[tuple[Iterator[Frame], VideoState | None]]:
+    def streams() -> Iterator[Take]:
         nonlocal number
         for one in begun:
             progress.skip(one.num_written)
@@ -126,7 +127,7 @@ def _make(begun: Iterable["_Making"], synthesis: Synthesis, progress: Progress) 
                 continue
             making[number] = one
             number += 1
-            yield one.labels, one.state
+            yield Take(one.labels, one.state, one.colour_seed)
 
     together = synthesis.video_maker.render_together(streams(), rows=synthesis.parallel_videos)
     try:
@@ -149,6 +150,7 @@ class _Making:
         self, video: Video, plan: EditPlan | None, synthesis: Synthesis, writer: StoreWriter
     ) -> None:
         self._video, self._model = video, synthesis.video_maker.name
+        self.colour_seed = video.colour_seed
         self.num_frames = video.num_frames
         base = video.labels.sequence
         with ExitStack() as opened:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.backends import cudnn
 
 from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_step, save_checkpoint
 from svsdata.checkpoints.weights import save_generator
@@ -24,6 +25,7 @@ from svsdata.pipelines.training_learner import Learner, build_learner, for_phase
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_preview import preview
 from svsdata.pipelines.training_step import train_step
+from svsdata.pipelines.training_teacher import keep_teacher
 from svsdata.progress import Progress, Silent
 from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
@@ -71,7 +73,11 @@ def run_train(
         SvsDataError: Of any kind that bad stores, configs, weights and checkpoints raise.
         KeyboardInterrupt: After the step that was running is done and a checkpoint is saved.
     """
-    with joined(environment or {}, chosen_device(config.device).type) as share:
+    with (
+        joined(environment or {}, chosen_device(config.device).type) as share,
+        # sizes stay for thousands of steps: worth a search for the fastest convolutions
+        cudnn.flags(enabled=True, benchmark=True),
+    ):
         return _run(config, progress if share.is_first else Silent(), share, overwrite=overwrite)
 
 
@@ -217,6 +223,7 @@ def _opened(
         progress.note(estimate.in_words())
     if share.is_first:
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
+        keep_teacher(config)
         counted(config.run, plan, progress)
     share.wait()
     return plan, counted(config.run, plan, Silent())

@@ -1,18 +1,55 @@
 """The generator that a run learns from, beside recordings."""
 
+import json
 from typing import Any
 
 import torch
 
-from svsdata.checkpoints.weights import load_generator
-from svsdata.errors import CheckpointError
+from svsdata.checkpoints.weights import generator_file, load_generator
+from svsdata.errors import CheckpointError, ConfigError
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.run_dir import CONFIG_NAME
 from svsdata.pipelines.training_networks import autocast_dtype
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.synthesis.compute import chosen_device
+from svsdata.synthesis.provenance import file_hash
 from svsdata.training.teaching import Teacher
+
+_TEACHER_NAME = "teacher.json"
+
+
+def keep_teacher(config: TrainConfig) -> None:
+    """Record in a run directory which weights teach, and refuse others when the run goes on.
+
+    They are known by their content, so that they may have moved; a run that still trains changes.
+
+    Raises:
+        ConfigError: If the run was begun with a teacher and has none now, or the other way round.
+        CheckpointError: If there is no teacher at its place, or it is another.
+    """
+    path, begun = config.run / _TEACHER_NAME, json.loads((config.run / CONFIG_NAME).read_text())
+    had_teacher = begun.get("teacher") is not None
+    if had_teacher != (config.teacher is not None):
+        before, now = ("with", "without") if had_teacher else ("without", "with")
+        raise ConfigError(
+            f"'{config.run}' was begun {before} a teacher and cannot go on {now} one; name "
+            "another run directory, whose start_from may be this one"
+        )
+    if config.teacher is None:
+        return
+    file = generator_file(config.teacher)
+    weights = file_hash(file)
+    if not path.exists():
+        path.write_text(json.dumps({"file": str(file), "sha256": weights}))
+    kept = json.loads(path.read_text())
+    if kept["sha256"] != weights:
+        raise CheckpointError(
+            f"teacher '{file}' (sha256 {weights[:12]}) is not what '{config.run}' has learned from "
+            f"so far, '{kept['file']}' ({kept['sha256'][:12]}); name that checkpoint as teacher, "
+            "or another run directory, whose start_from may be this one"
+        )
 
 
 def chosen_teacher(

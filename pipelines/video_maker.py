@@ -14,6 +14,7 @@ from svsdata.synthesis.guiding import Guiding
 from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.object_paint import Palette
 from svsdata.synthesis.provenance import file_hash, model_name
+from svsdata.synthesis.recorded_work import RecordedGenerator, cuda_recording
 
 
 def chosen_video_maker(
@@ -53,9 +54,15 @@ def chosen_video_maker(
         config.motion == "auto" and has_flow and checkpoint.given_motion
     )
     device = chosen_device(config.device)
+    if config.cuda_graphs and device.type != "cuda":
+        raise ConfigError(
+            f"cuda_graphs=true, but device is '{device}': they are of NVIDIA's GPUs; leave it out"
+        )
     if not config.redraw_outside:
         generator = trusting_its_mask(generator)
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
+    if config.cuda_graphs:
+        fast = RecordedGenerator(fast, cuda_recording)
     name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
     return (
         LongVideo(

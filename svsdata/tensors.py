@@ -25,8 +25,13 @@ def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 def tensor_to_image(image: Tensor) -> NDArray[np.uint8]:
     """Turn (..., 3, H, W) of [-1, 1] into (..., H, W, 3) uint8 RGB; values beyond are clipped."""
+    return image_levels(image).cpu().numpy()
+
+
+def image_levels(image: Tensor) -> Tensor:
+    """Do what ``tensor_to_image`` does, where the image is: (..., H, W, 3) uint8, contiguous."""
     levels = ((image.detach().float() + 1) * 127.5).round_().clamp_(0, 255)
-    return np.ascontiguousarray(levels.to(torch.uint8).movedim(-3, -1).cpu().numpy())
+    return levels.to(torch.uint8).movedim(-3, -1).contiguous()
 
 
 def one_hot(semantic: Tensor, num_classes: int) -> Tensor:
@@ -157,8 +162,8 @@ def resize_flow(flow: Tensor, size_hw: tuple[int, int]) -> Tensor:
     height, width = flow.shape[2:]
     if (height, width) == size_hw:
         return flow
-    scale = flow.new_tensor([size_hw[1] / width, size_hw[0] / height]).view(1, 2, 1, 1)
-    return resize(flow, size_hw) * scale
+    dx, dy = torch.split(resize(flow, size_hw), 1, dim=1)
+    return torch.cat([dx * (size_hw[1] / width), dy * (size_hw[0] / height)], dim=1)
 
 
 def resize(picture: Tensor, size_hw: tuple[int, int]) -> Tensor:
@@ -198,4 +203,4 @@ def computes_bf16(device: torch.device) -> bool:
     """Tell whether bf16 is faster than float32 there; elsewhere processors only imitate it."""
     if device.type == "cpu":
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

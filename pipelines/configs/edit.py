@@ -29,7 +29,8 @@ class EditChoices(StageConfig):
     """Shape library, for edits with ``shape: {from: library}``: outlines of real objects, which
     ``svsdata edit shapes harvest`` takes from stores."""
     variants: int = Field(1, ge=1)
-    """Videos a sequence, each with edits drawn anew."""
+    """Videos a sequence, each with edits drawn anew; without edits, where a checkpoint is told what
+    colour objects have, each with other colours."""
     seed: int = Field(0, ge=0)
     """Of the edits' choices, and of the colours that objects get from a checkpoint that is told
     them; the network itself draws nothing."""

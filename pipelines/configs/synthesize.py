@@ -72,8 +72,12 @@ class SynthesizeConfig(EditChoices):
     """Draw anew what the warp would take from outside the previous frame; false leaves it to the
     learned mask, which then repeats the frame's border where it is wrong. Models A and B never do.
     """
-    precision: Literal["auto", "bf16", "float32"] = "auto"
-    """``auto``: bf16 where the processor computes in bf16, else float32."""
+    precision: Literal["auto", "bf16", "fp16", "float32"] = "auto"
+    """``auto``: bf16 where the processor computes in bf16, else float32. ``fp16`` is for GPUs that
+    have no bf16."""
+    cuda_graphs: bool = False
+    """Record what a GPU does for a frame once, and have it repeated for the others, which spares
+    starting every layer from Python. Only for ``cuda`` devices."""
     device: str = "auto"
     """``auto``: a GPU where there is one, else ``cpu``."""
 

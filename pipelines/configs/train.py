@@ -177,11 +177,11 @@ class TrainConfig(StageConfig):
 
 
 MAY_DIFFER = (
-    "store", "run", "device", "weights_folder",
+    "store", "run", "teacher", "device", "weights_folder",
     "checkpoint_steps", "keep_checkpoints", "log_steps", "preview_steps",
 )  # fmt: skip
-"""Fields that may change between the calls of one run: paths (a store is known by its content) and
-what is shown and saved."""
+"""Fields that may change between the calls of one run: paths (store and teacher are known by their
+content) and what is shown and saved."""
 
 
 def train_preset(name: str) -> dict[str, object]:

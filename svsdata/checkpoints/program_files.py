@@ -30,6 +30,7 @@ _RANGES = {
     "previous_instance": "any ids; a border is where neighbours differ",
     "instance": "any ids; a border is where neighbours differ",
     "object_colours": "RGB of each pixel's object, -1 to 1, and 1 = told; 0 where it is not",
+    "guidance": "RGB that the standing world had when last seen, -1 to 1, and 1 = known; else 0",
     "backward_flow": "dx and dy in pixels, from this frame to the one before",
     "occlusion": "0 to 1, 1 = the previous frame does not show the pixel",
     "validity": "0 or 1, 1 = follow the flow, 0 = the labels tell the motion",
@@ -82,11 +83,6 @@ def save_program(
         raise CheckpointError(
             f"a generator of model {info.model} cannot be exported: only SVS-GAN's can, not "
             "vid2vid's (A and B); train another model (see 'svsdata model table')"
-        )
-    if generator.config.sees_guidance:
-        raise CheckpointError(
-            "a generator with guidance cannot be exported: a program of one frame keeps no memory "
-            "of the world; export one that was trained with network.guidance=false"
         )
     least = 2 * generator.config.size_multiple
     if min(size_hw) < least:

@@ -109,6 +109,9 @@ class Motion:
 class LabelFeatures(Protocol):
     """All that a frame's labels decide; rows of a batch may be frames of one sequence."""
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Apply a function to every tensor."""
+
     def rows(self, start: int, stop: int) -> Self:
         """Return a part of the batch."""
 

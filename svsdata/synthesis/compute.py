@@ -26,9 +26,9 @@ def chosen_device(name: str) -> torch.device:
 
 
 def chosen_dtype(
-    precision: Literal["auto", "bf16", "float32"], device: torch.device
+    precision: Literal["auto", "bf16", "fp16", "float32"], device: torch.device
 ) -> torch.dtype:
     """Return what the generator's features are computed in; ``auto``: bf16 where it is fast."""
-    if precision != "auto":
-        return torch.bfloat16 if precision == "bf16" else torch.float32
-    return torch.bfloat16 if computes_bf16(device) else torch.float32
+    if precision == "auto":
+        return torch.bfloat16 if computes_bf16(device) else torch.float32
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}[precision]

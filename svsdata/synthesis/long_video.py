@@ -18,7 +18,9 @@ from svsdata.geometry.standing_world import empty_world
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, begin, is_cut, rollout
 from svsdata.nets.video_generator import VideoGenerator
 from svsdata.records import REPAIRED, Frame, Image, SemanticMap
+from svsdata.synthesis.advancing import RunningVideo, Take, check_sizes
 from svsdata.synthesis.drift import class_colours, pulled_to
+from svsdata.synthesis.fetching import one_ahead
 from svsdata.synthesis.guiding import Guiding, WorldWalk
 from svsdata.synthesis.keyframes import Stretch, stretches
 from svsdata.synthesis.network_input import NetworkInput, semantic_of
@@ -43,22 +45,7 @@ class Rendered:
     """After the last frame of a chunk; else None."""
 
 
-@dataclass
-class _Video:
-    """One of the videos that advance together."""
-
-    number: int
-    chunks: Iterator[list[Frame]]
-    state: VideoState | None
-
-    @property
-    def begun(self) -> VideoState:
-        """Where it stands, once it has a reference frame."""
-        assert self.state is not None
-        return self.state
-
-
-_Due: TypeAlias = list[tuple[_Video, list[Stretch]]]
+_Due: TypeAlias = list[tuple[RunningVideo, list[Stretch]]]
 """Videos, and what of each is generated next."""
 
 
@@ -116,10 +103,10 @@ class LongVideo:
         Raises:
             ValueError: If a reference frame has no image.
         """
-        return (rendered for _, rendered in self.render_together([(frames, state)], rows=1))
+        return (rendered for _, rendered in self.render_together([Take(frames, state)], rows=1))
 
     def render_together(
-        self, videos: Iterable[tuple[Iterable[Frame], VideoState | None]], *, rows: int
+        self, videos: Iterable[Take], *, rows: int
     ) -> Iterator[tuple[int, Rendered]]:
         """Generate several videos at once, so many in a batch; where one ends the next begins.
 
@@ -137,10 +124,10 @@ class LongVideo:
             ValueError: If a reference frame has no image, or frames are not of one size.
         """
         upcoming = (
-            _Video(number, self._chunks(frames), state)
-            for number, (frames, state) in enumerate(videos)
+            RunningVideo(number, self._chunks(take.frames), take.state, take.colour_seed)
+            for number, take in enumerate(videos)
         )
-        running: list[_Video] = []
+        running: list[RunningVideo] = []
         while True:
             left = (
                 (video, chunk)
@@ -151,11 +138,12 @@ class LongVideo:
             if not due:
                 return
             running = [video for video, _ in due]
-            _check_sizes(due)
+            check_sizes(due)
             for video, chunk in due:
                 if video.state is None or self._is_cut(video.state.semantic, chunk[0]):
                     first, is_reference = chunk.pop(0), not self.begins_with_labels
-                    paint = self._input.paint_of(first, shows_itself=is_reference)
+                    seed, shown = video.colour_seed, is_reference
+                    paint = self._input.paint_of(first, colour_seed=seed, shows_itself=shown)
                     reference = (self._reference if is_reference else self._begun)(first, paint)
                     video.state = self._state_of(reference, paint)
                     own = None if chunk else video.state
@@ -226,17 +214,18 @@ class LongVideo:
         ]
         before = [tensor_to_image(state.image[0]) for state in states]
         outputs = rollout(self.generator, begin, batch, chunk=self.chunk_length)
-        for index, output in enumerate(outputs):
-            for row, ((video, chosen), image) in enumerate(zip(alike, output.image, strict=False)):
+        for index, (images, fetched) in enumerate(one_ahead(outputs)):
+            drawn_rows = zip(alike, images, fetched.pictures(), strict=False)
+            for row, ((video, chosen), image, picture) in enumerate(drawn_rows):
                 stretch, last = chosen[index], index == len(chosen) - 1
                 if last or seen > 1:
                     after = self._state_after(stretch.key, image, video.begun, pull=last)
                     video.state = replace(after, world=walks[row].world)
-                earlier, before[row] = before[row], tensor_to_image(image)
-                for frame, picture in stretch.pictures(earlier, before[row]):
+                earlier, before[row] = before[row], picture
+                for frame, shown in stretch.pictures(earlier, picture):
                     is_key = frame is stretch.key
                     name = self.name if is_key else f"{self.name}, {_FILLED}"
-                    drawn = _drawn(self._moved(frame), picture, name)
+                    drawn = _drawn(self._moved(frame), shown, name)
                     state = video.state if last and is_key else None
                     yield video.number, Rendered(drawn, is_reference=False, state=state)
 
@@ -292,10 +281,3 @@ class LongVideo:
 def _drawn(frame: Frame, image: Image, name: str) -> Frame:
     models = {**frame.models, "image": name}
     return replace(frame, image=image, models=models, is_synthetic=True)
-
-
-def _check_sizes(due: list[tuple[_Video, list[Frame]]]) -> None:
-    sizes = {(video.number, semantic_of(chunk[0]).shape) for video, chunk in due}
-    if len({shape for _, shape in sizes}) > 1:
-        told = ", ".join(f"{width}x{height} (video {n})" for n, (height, width) in sorted(sizes))
-        raise ValueError(f"videos drawn in one batch must be of one size, got {told}")

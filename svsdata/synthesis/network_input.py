@@ -37,16 +37,20 @@ class NetworkInput:
     entering_share: float
     palette: Palette
 
-    def paint_of(self, first: Frame, *, shows_itself: bool) -> ObjectPaint | None:
+    def paint_of(
+        self, first: Frame, *, colour_seed: int | None, shows_itself: bool
+    ) -> ObjectPaint | None:
         """Return the colours of the objects of a video, for a generator that sees them.
 
         Args:
             first: Frame of the video.
+            colour_seed: As in ``Take``.
             shows_itself: As ``ObjectPaint.begun_with`` takes it.
         """
         if not self.generator.config.object_colours or first.instance is None:
             return None
-        return ObjectPaint.begun_with(first, self.palette.seed, shows_itself=shows_itself)
+        seed = self.palette.seed if colour_seed is None else colour_seed
+        return ObjectPaint.begun_with(first, seed, shows_itself=shows_itself)
 
     def labels(
         self, semantic: SemanticMap, instance: InstanceMap | None, paint: ObjectPaint | None

@@ -48,10 +48,23 @@ class Share:
         return dict(zip(values, total, strict=True))
 
     def average_gradients(self, network: nn.Module) -> None:
-        """Replace every gradient by the mean over all processes."""
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        if self.count == 1 or not gradients:
+        """Replace every gradient by the mean over all processes.
+
+        One that only some processes have is zero in the others: a motion network is not asked
+        where the flow of all clips of a process is known.
+        """
+        if self.count == 1:
             return
+        parameters = list(network.parameters())
+        has_gradient = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32)
+        in_any = self.summed(has_gradient.to(parameters[0].device)).tolist()
+        reached = [p for p, count in zip(parameters, in_any, strict=True) if count]
+        if not reached:
+            return
+        for parameter in reached:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in reached if p.grad is not None]
         joined = self.summed(torch.cat([gradient.flatten() for gradient in gradients]))
         sizes = [gradient.numel() for gradient in gradients]
         parts = torch.split(joined / self.count, sizes)

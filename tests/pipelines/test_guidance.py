@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from svsdata.checkpoints.weights import load_generator, save_generator
-from svsdata.errors import CheckpointError, ConfigError, StoreError
+from svsdata.errors import ConfigError, StoreError
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.svsgan.losses import guidance_loss
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.pipelines.configs.train import NetworkChanges, TrainConfig
-from svsdata.pipelines.model_export import run_model_export
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
 from svsdata.progress import Silent
@@ -126,5 +125,3 @@ def test_what_cannot_be_guided_is_refused(store, trained, tmp_path, sliding_stor
     fields["store"] = bare
     with pytest.raises(StoreError, match="has no camera or no ego motion"):
         run_synthesize(SynthesizeConfig(**fields), Silent())
-    with pytest.raises(CheckpointError, match="guidance cannot be exported"):
-        run_model_export(trained[0], tmp_path / "it.pt2", Silent())

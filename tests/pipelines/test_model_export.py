@@ -30,15 +30,22 @@ INFO = CheckpointInfo(
 
 
 def tiny_generator(
-    *, borders: bool = False, sees_image: bool = False, object_colours: bool = False
+    *,
+    borders: bool = False,
+    sees_image: bool = False,
+    object_colours: bool = False,
+    guided: bool = False,
 ):
     torch.manual_seed(0)
     motion = MotionConfig(widths=(4, 8), up_widths=(4,), num_residual=1, sees_image=sees_image)
     config = GeneratorConfig(
         35, edges=borders, object_colours=object_colours, motion=motion, image_widths=(8, 16),
         semantic_stem=(4, 4), decoder_widths=(8, 8), modulation_kernels=(3, 1),
+        guidance_width=4 * guided,
     )  # fmt: skip
     generator = build_generator(config).eval()
+    for modulator in generator.guidance_modulators:
+        torch.nn.init.normal_(modulator.head.conv.weight)
     torch.nn.init.normal_(generator.motion.head.weight, std=0.05)
     return generator
 
@@ -75,6 +82,7 @@ def frames(length: int):
             "occlusion": torch.rand(1, 1, *SIZE_HW, generator=draws).round(),
             "validity": torch.rand(1, 1, *SIZE_HW, generator=draws).round() * (number > 1),
             "object_colours": torch.rand(1, 4, *SIZE_HW, generator=draws),
+            "guidance": torch.rand(1, 4, *SIZE_HW, generator=draws),
         }
         for number in range(length)
     ]
@@ -93,9 +101,14 @@ def run_as_a_user_does(path, image, maps):
     return torch.cat(drawn)
 
 
-@pytest.mark.parametrize(("borders", "follows"), [(False, False), (True, True)])
-def test_the_program_draws_what_a_rollout_draws(written, tmp_path, borders, follows):
-    checkpoint, generator = written(given_motion=follows, borders=borders, object_colours=borders)
+@pytest.mark.parametrize(
+    ("borders", "follows", "guided"),
+    [(False, False, False), (True, True, False), (False, True, True)],
+)
+def test_the_program_draws_what_a_rollout_draws(written, tmp_path, borders, follows, guided):
+    checkpoint, generator = written(
+        given_motion=follows, borders=borders, object_colours=borders, guided=guided
+    )
     out = tmp_path / "next.pt2"
     result = run_model_export(checkpoint, out, Silent())
     assert result.follows_flow == follows
@@ -110,6 +123,7 @@ def test_the_program_draws_what_a_rollout_draws(written, tmp_path, borders, foll
             Motion.recorded(one["backward_flow"], one["validity"], one["occlusion"])
             if follows and one["validity"].any()
             else None,
+            (lambda _, seen=one["guidance"]: seen) if guided else None,
         )
         for one in maps
     ]

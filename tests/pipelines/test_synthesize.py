@@ -596,6 +596,12 @@ def test_variants_without_an_edit_are_refused(base: Path, checkpoint: Path, tmp_
         synthesize(base, checkpoint, tmp_path / "out", variants=3)
 
 
+def test_cuda_graphs_need_a_gpu(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    asked = configured(base, checkpoint, tmp_path / "out", cuda_graphs=True, device="cpu")
+    with pytest.raises(ConfigError, match="cuda_graphs=true, but device is 'cpu'"):
+        prepare(asked)
+
+
 def test_a_class_that_the_checkpoint_never_saw_is_refused_unless_asked_for(
     base: Path, tmp_path: Path
 ) -> None:
@@ -835,6 +841,44 @@ def test_objects_get_colours_of_the_training_frames_by_the_seed(
         drawn[number] = np.stack([frame.image for frame in rows(made, "s0")])
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert any((drawn[0] != drawn[number]).any() for number in (2, 3, 4))
+
+
+def test_variants_without_an_edit_differ_in_their_objects_colours(
+    tmp_path: Path, sliding_store: Callable[..., Path]
+) -> None:
+    torch.manual_seed(3)
+    colours = {"car": ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))}
+    told = {"reference_free": True, "object_colours": colours}
+    seeing = Generator(replace(TINY, object_colours=True))
+    checkpoint = save(tmp_path / "seeing.safetensors", seeing, "seeing", told)
+    store = sliding_store(tmp_path / "store", size_hw=STORE_HW)
+    asked = {"reference": "labels", "motion": "labels", "sequences": ("s0",)}
+    result, made = synthesize(store, checkpoint, tmp_path / "out", variants=6, **asked)
+    assert result.sequences == tuple(f"s0.{number}" for number in range(6))
+    drawn = [np.stack([frame.image for frame in rows(made, name)]) for name in result.sequences]
+    maps = [np.stack([frame.semantic for frame in rows(made, name)]) for name in result.sequences]
+    assert 2 <= len({one.tobytes() for one in drawn}) <= 4  # as many as there are colours
+    assert len({one.tobytes() for one in maps}) == 1
+    stopped = configured(store, checkpoint, tmp_path / "again", variants=6, part_frames=4, **asked)
+    whole = configured(store, checkpoint, tmp_path / "whole", variants=6, part_frames=4, **asked)
+    run_synthesize(whole, Silent())
+    with pytest.raises(StoppedError):
+        run_synthesize(stopped, StopAfter(15))
+    run_synthesize(stopped, Silent())
+    assert shards(tmp_path / "again") == shards(tmp_path / "whole")
+
+
+def test_variants_of_a_store_without_objects_are_refused(
+    tmp_path: Path, sliding_store: Callable[..., Path]
+) -> None:
+    torch.manual_seed(3)
+    seeing = Generator(replace(TINY, object_colours=True, edges=False))
+    told = {"object_colours": {"car": ((9, 9, 9),)}, "uses_instances": False}
+    checkpoint = save(tmp_path / "seeing.safetensors", seeing, "seeing", told)
+    layers = ("image", "semantic")
+    store = sliding_store(tmp_path / "store", size_hw=STORE_HW, modalities=layers)
+    with pytest.raises(ConfigError, match="would be the same video 2 times"):
+        prepare(configured(store, checkpoint, tmp_path / "out", variants=2))
 
 
 def test_an_edit_says_what_colour_its_objects_have_drawn_at_once_or_later(

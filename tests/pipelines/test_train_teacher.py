@@ -25,8 +25,8 @@ def store(tmp_path_factory, sliding_store):
     return sliding_store(tmp_path_factory.mktemp("teacher") / "store")
 
 
-def teacher(path, *, model="demo", edges=True, label_set=CITYSCAPES, size_hw=SIZE):
-    torch.manual_seed(1)
+def teacher(path, *, model="demo", edges=True, label_set=CITYSCAPES, size_hw=SIZE, seed=1):
+    torch.manual_seed(seed)
     generator = build_generator(model_config(model, label_set.num_classes, edges=edges, width=0.1))
     info = CheckpointInfo(
         model, label_set, size_hw, 10.0, {"road": 1}, 0, reference_free=False,
@@ -63,6 +63,29 @@ def test_a_student_comes_to_draw_what_its_teacher_draws_and_goes_on_bit_for_bit(
     (whole,), (again,) = (checkpoint_folders(tmp_path / it)[-1:] for it in ("run", "again"))
     name = "generator.safetensors"
     assert (again / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_run_goes_on_with_its_teacher_wherever_that_lies_and_with_no_other(store, tmp_path):
+    first = teacher(tmp_path / "teacher.safetensors")
+    weights = LossWeights(distillation=10.0)
+    changes = {"steps": 4, "checkpoint_steps": 1, "loss_weights": weights}
+    told = config(store, tmp_path / "run", teacher=first, **changes)
+    with pytest.raises(KeyboardInterrupt):
+        run_train(told, Stopping(after=3))
+    moved = first.rename(tmp_path / "moved.safetensors")
+    teacher(first, seed=2)
+    message = r"teacher '.*teacher.safetensors' .* is not what '.*run' has learned from so far"
+    with pytest.raises(CheckpointError, match=message):
+        run_train(told, Silent())
+    with pytest.raises(ConfigError, match="begun with a teacher and cannot go on without one"):
+        run_train(told.model_copy(update={"teacher": None}), Silent())
+    result = run_train(told.model_copy(update={"teacher": moved}), Silent())
+    assert result.steps_done_now == 2
+    plain = config(store, tmp_path / "plain", **changes)
+    run_train(plain, Silent())
+    with pytest.raises(ConfigError, match="begun without a teacher and cannot go on with one"):
+        run_train(plain.model_copy(update={"teacher": moved}), Silent())
+    assert not (plain.run / "teacher.json").exists()
 
 
 class Stopping(Silent):

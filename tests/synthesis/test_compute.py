@@ -20,4 +20,5 @@ def test_precision_is_what_was_asked_for() -> None:
     cpu = torch.device("cpu")
     assert chosen_dtype("float32", cpu) == torch.float32
     assert chosen_dtype("bf16", cpu) == torch.bfloat16
+    assert chosen_dtype("fp16", cpu) == torch.float16
     assert chosen_dtype("auto", cpu) in (torch.float32, torch.bfloat16)

@@ -11,6 +11,7 @@ from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.street_world.scene import StreetWorld
+from svsdata.synthesis.advancing import Take
 from svsdata.synthesis.guiding import Guiding
 from svsdata.synthesis.long_video import LongVideo
 from svsdata.synthesis.video_state import VideoState
@@ -88,7 +89,7 @@ def test_a_guided_video_stopped_at_a_border_goes_on_with_the_same_bytes(generato
 
 def test_guided_videos_drawn_together_keep_a_world_each(generator):
     video = LongVideo(generator, "tiny", chunk_length=4, guiding=GUIDING)
-    videos = [(frames(0, 6, 7), None), (frames(0, 5, 3), None)]
+    videos = [Take(frames(0, 6, 7)), Take(frames(0, 5, 3))]
     together = {0: [], 1: []}
     for number, rendered in video.render_together(videos, rows=3):  # one row fills up
         together[number].append(rendered)

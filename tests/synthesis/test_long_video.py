@@ -10,6 +10,7 @@ from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, RolloutState, inference_copy, step
 from svsdata.records import Frame
+from svsdata.synthesis.advancing import Take
 from svsdata.synthesis.entering import entering
 from svsdata.synthesis.long_video import LongVideo, Rendered
 from svsdata.synthesis.object_paint import Palette
@@ -219,7 +220,7 @@ def test_videos_drawn_together_are_those_drawn_one_by_one(*, edges: bool) -> Non
         return [scene(5, seed=3), with_a_cut(), flowing(0, 7), scene(9, seed=4), scene(1, seed=5)]
 
     together: dict[int, list[Rendered]] = {}
-    for number, one in video.render_together(((each, None) for each in streams()), rows=3):
+    for number, one in video.render_together((Take(each) for each in streams()), rows=3):
         together.setdefault(number, []).append(one)
     assert [len(together[number]) for number in range(5)] == [5, 10, 7, 9, 1]
     assert [one.frame.frame_index for one in together[1] if one.is_reference] == [0, 6]
@@ -235,13 +236,13 @@ def test_videos_drawn_together_are_those_drawn_one_by_one(*, edges: bool) -> Non
 
 def test_a_video_has_the_same_bytes_beside_others_and_beside_none() -> None:
     video = LongVideo(tiny_generator(), "tiny", colour_pull=0.1)
-    streams = [(scene(stop, seed=seed), None) for seed, stop in ((3, 4), (4, 15), (5, 11))]
+    streams = [Take(scene(stop, seed=seed)) for seed, stop in ((3, 4), (4, 15), (5, 11))]
     beside = [one for number, one in video.render_together(streams, rows=2) if number == 1]
     state = beside[7].state
     assert state is not None
     kept = VideoState.from_arrays(state.arrays())
     rest = (frame for frame in scene(15, seed=4) if frame.frame_index >= 8)
-    gone_on = [one for _, one in video.render_together([(rest, kept)], rows=2)]
+    gone_on = [one for _, one in video.render_together([Take(rest, kept)], rows=2)]
     np.testing.assert_array_equal(pictures(gone_on), pictures(beside)[8:])
 
 
@@ -249,10 +250,10 @@ def test_no_more_videos_are_begun_than_a_batch_has_rows() -> None:
     video = LongVideo(tiny_generator(), "tiny")
     begun: list[int] = []
 
-    def streams() -> Iterator[tuple[Iterator[Frame], None]]:
+    def streams() -> Iterator[Take]:
         for number, stop in enumerate((4, 12, 4, 4)):
             begun.append(number)
-            yield scene(stop, seed=number), None
+            yield Take(scene(stop, seed=number))
 
     together = video.render_together(streams(), rows=2)
     order = [(number, one.frame.frame_index, len(begun)) for number, one in together]
@@ -263,7 +264,7 @@ def test_no_more_videos_are_begun_than_a_batch_has_rows() -> None:
 def test_videos_of_different_sizes_are_refused_in_one_line() -> None:
     smaller = (replace(frame, semantic=frame.semantic[:, :40]) for frame in frames(0, 3))  # type: ignore[index]
     together = LongVideo(tiny_generator(), "tiny").render_together(
-        [(frames(0, 3), None), (smaller, None)], rows=2
+        [Take(frames(0, 3)), Take(smaller)], rows=2
     )
     told = r"must be of one size, got 44x30 \(video 0\), 40x30 \(video 1\)"
     with pytest.raises(ValueError, match=told):
@@ -321,6 +322,26 @@ def test_a_video_whose_objects_have_colours_is_gone_on_with_to_the_byte() -> Non
     )
     other = replace(video, palette=Palette({3: -palette.colours[3]}, 0))
     assert (pictures(list(other.render(frames(0, 11), None))) != pictures(whole)).any()
+
+
+def test_a_take_may_choose_its_objects_colours_and_its_neighbour_keeps_its_own() -> None:
+    palette = Palette({3: np.array([[-1.0, 0, 1], [1, 0, -1], [1, 1, 1]], np.float32)}, 0)
+    generator = tiny_generator(object_colours=True)
+    generator.motion.head.bias.data[2] = 30.0  # everything is drawn anew
+    # labels alone: no picture tells a colour
+    video = LongVideo(generator, "tiny", 4, palette=palette, begins_with_labels=True)
+
+    def drawn(*seeds: int | None) -> list[np.ndarray]:
+        takes = [Take(frames(0, 9), colour_seed=seed) for seed in seeds]
+        made: dict[int, list[Rendered]] = {}
+        for number, one in video.render_together(takes, rows=6):
+            made.setdefault(number, []).append(one)
+        return [pictures(made[number]) for number in range(len(seeds))]
+
+    own, same, *others = drawn(None, 0, 1, 2, 3, 4)
+    np.testing.assert_array_equal(own, same)  # the palette's seed
+    assert any((one != own).any() for one in others)
+    np.testing.assert_array_equal(drawn(2)[0], others[1])
 
 
 def test_where_no_instances_are_no_colours_are_told() -> None:

@@ -11,6 +11,7 @@ from svsdata.nets.svsgan.config import GeneratorConfig
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.records import Frame
+from svsdata.synthesis.advancing import Take
 from svsdata.synthesis.long_video import LongVideo, Rendered
 from svsdata.synthesis.video_state import VideoState
 from tests.synthesis.memory import peak_bytes
@@ -211,14 +212,14 @@ def test_a_generator_that_tells_motion_from_labels_looks_at_no_flow() -> None:
 def test_videos_of_key_frames_have_the_same_bytes_beside_others_and_beside_none() -> None:
     video = LongVideo(tiny_generator(), "tiny", follows_flow=True, keyframe_interval=2)
 
-    def streams() -> list[tuple[Iterator[Frame], None]]:
-        return [(scene(4, seed=3), None), (flowing(0, 15), None), (scene(11, seed=5), None)]
+    def streams() -> list[Take]:
+        return [Take(scene(4, seed=3)), Take(flowing(0, 15)), Take(scene(11, seed=5))]
 
     beside = [one for number, one in video.render_together(streams(), rows=2) if number == 1]
     state = beside[7].state
     assert state is not None
     kept = VideoState.from_arrays(state.arrays())
-    gone_on = [one for _, one in video.render_together([(flowing(8, 15), kept)], rows=2)]
+    gone_on = [one for _, one in video.render_together([Take(flowing(8, 15), kept)], rows=2)]
     np.testing.assert_array_equal(pictures(gone_on), pictures(beside)[8:])
 
 

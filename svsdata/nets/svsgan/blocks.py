@@ -38,8 +38,8 @@ class Modulation(NamedTuple):
 def _around_one(conv: nn.Conv2d, x: Tensor, parts: list[int]) -> Tensor:
     """Convolve to scales and shifts in turn, so many channels each; scales get their one here."""
     assert conv.bias is not None
-    ones = [float(index % 2 == 0) for index, width in enumerate(parts) for _ in range(width)]
-    out: Tensor = conv._conv_forward(x, conv.weight, conv.bias + conv.bias.new_tensor(ones))
+    biases = [bias + (index % 2 == 0) for index, bias in enumerate(torch.split(conv.bias, parts))]
+    out: Tensor = conv._conv_forward(x, conv.weight, torch.cat(biases))
     return out
 
 

@@ -32,7 +32,8 @@ class FrameProgram(nn.Module):
             inputs: Those of ``example_inputs``: ``previous_image`` in [-1, 1], ids of both frames
                 in ``previous_semantic`` and ``semantic``; where the network takes instance borders
                 ``previous_instance`` and ``instance``; where it sees the colours of objects
-                ``object_colours``, RGB in [-1, 1] and 1 = told, else 0; where it follows flow
+                ``object_colours``, RGB in [-1, 1] and 1 = told, else 0; where it is guided
+                ``guidance``, RGB in [-1, 1] and 1 = known, else 0; where it follows flow
                 ``backward_flow`` in pixels, ``occlusion`` (1 = the previous frame does not show the
                 pixel) and ``validity`` (1 = follow the flow; 0 = the network tells the motion from
                 labels).
@@ -51,7 +52,8 @@ class FrameProgram(nn.Module):
             motion = Motion(flow, hidden, inputs["validity"])
         colours = inputs["object_colours"] if self.generator.config.object_colours else None
         before = LabelMaps(inputs["previous_semantic"], borders[0])
-        labels = LabelMaps(inputs["semantic"], borders[1], colours, motion)
+        guide = (lambda _: inputs["guidance"]) if self.generator.config.sees_guidance else None
+        labels = LabelMaps(inputs["semantic"], borders[1], colours, motion, guide)
         _, output = step(self.generator, RolloutState(inputs["previous_image"], before), labels)
         return output.image
 
@@ -66,6 +68,8 @@ class FrameProgram(nn.Module):
             examples |= {name: torch.zeros(1, height, width, dtype=torch.int32) for name in names}
         if self.generator.config.object_colours:
             examples["object_colours"] = torch.zeros(1, 4, height, width)
+        if self.generator.config.sees_guidance:
+            examples["guidance"] = torch.zeros(1, 4, height, width)
         if self.follows_flow:
             examples["backward_flow"] = torch.zeros(1, 2, height, width)
             names = ["occlusion", "validity"]

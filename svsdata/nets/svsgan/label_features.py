@@ -3,6 +3,7 @@
 # B batch, H, W, h, w of the base size
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -28,17 +29,20 @@ class LabelFeatures:
     colours: Tensor | None = None
     """(B, 4, H, W) float32 of the full size, of objects: RGB in [-1, 1] and 1 where it is told."""
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> "LabelFeatures":
+        """Apply a function to every tensor."""
+        return LabelFeatures(
+            change(self.backward_flow),
+            change(self.occlusion_mask),
+            tuple(change(condition) for condition in self.conditions),
+            None if self.label_pair is None else change(self.label_pair),
+            None if self.guidance is None else change(self.guidance),
+            None if self.colours is None else change(self.colours),
+        )
+
     def rows(self, start: int, stop: int) -> "LabelFeatures":
         """Return a part of the batch."""
-        rows = slice(start, stop)
-        return LabelFeatures(
-            self.backward_flow[rows],
-            self.occlusion_mask[rows],
-            tuple(condition[rows] for condition in self.conditions),
-            None if self.label_pair is None else self.label_pair[rows],
-            None if self.guidance is None else self.guidance[rows],
-            None if self.colours is None else self.colours[rows],
-        )
+        return self.map(lambda maps: maps[start:stop])
 
     def guided(self, guidance: Tensor) -> "LabelFeatures":
         """Show the network what it should repeat: (B, 4, H, W) float32, RGB and 1 = known."""

@@ -27,7 +27,9 @@ _SURE = 1e-6
 
 def class_counts(semantic: Tensor, num_classes: int) -> Tensor:
     """Count pixels by class: (B, H, W) ids to (K,) float32; sum over processes before weighting."""
-    return torch.bincount(semantic.flatten().long(), minlength=num_classes).float()
+    ids = semantic.flatten().long()
+    # unlike bincount it does not look at the ids to choose a size, for which a GPU is waited for
+    return ids.new_zeros(num_classes).scatter_add_(0, ids, torch.ones_like(ids)).float()
 
 
 def class_weights(

@@ -4,6 +4,7 @@
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
@@ -35,12 +36,16 @@ class Vid2VidFeatures:
     anew: Tensor
     """(B, 1, H, W) float32, 1 = generated anew whatever the occlusion mask says."""
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Vid2VidFeatures":
+        """Apply a function to every tensor."""
+        return Vid2VidFeatures(
+            tuple(change(one) for one in self.encoded),
+            *(change(it) for it in (self.foreground, self.foreground_mask, self.anew)),
+        )
+
     def rows(self, start: int, stop: int) -> "Vid2VidFeatures":
         """Return a part of the batch."""
-        return Vid2VidFeatures(
-            tuple(one[start:stop] for one in self.encoded),
-            *(it[start:stop] for it in (self.foreground, self.foreground_mask, self.anew)),
-        )
+        return self.map(lambda maps: maps[start:stop])
 
     def occluded(self, where: Tensor) -> "Vid2VidFeatures":
         """Have pixels generated anew: (B, 1, H, W) bool, or (B, 1, 1, 1) for whole frames."""
@@ -135,8 +140,10 @@ class Vid2VidGenerator(VideoGenerator[Vid2VidFeatures]):
             borders = torch.cat([previous_edges, edges], dim=1).float()
             maps = [part for t, one in enumerate(maps) for part in (one, borders[:, t : t + 1])]
         channels = torch.cat(maps, dim=1).to(self.dtype)
-        ids = torch.tensor(self.config.foreground, device=semantic.device)
-        mask = torch.isin(semantic.long(), ids).unsqueeze(1).float()
+        is_foreground = torch.zeros_like(semantic, dtype=torch.bool)
+        for id_ in self.config.foreground:
+            is_foreground |= semantic == id_
+        mask = is_foreground.unsqueeze(1).float()
         scales = _halved(channels, self.config.extra_blocks)
         encoded = [self.label_encoder(scales[0])]
         drawn = self.foreground_net[:-1](scales[0])

@@ -273,6 +273,20 @@ def test_one_step_in_bf16_stays_within_a_grey_level_of_float32(make_generator, m
         assert (output.backward_flow - exact.backward_flow).abs().mean() < 0.05
 
 
+@pytest.mark.parametrize("model", ["C", "E", "demo"])
+def test_one_step_in_fp16_is_closer_to_float32_than_in_bf16(make_generator, make_labels, model):
+    generator = make_generator(model).eval()
+    state, labels = sequence(make_labels, 1)
+    with torch.no_grad():
+        exact, half, brain = (
+            step(inference_copy(generator, dtype), state, labels[0])[1]
+            for dtype in (torch.float32, torch.float16, torch.bfloat16)
+        )
+    assert half.image.dtype == torch.float32
+    off, bound = ((it.image - exact.image).abs().mean() for it in (half, brain))
+    assert 0 < off < min(bound / 2, 0.5 / 255)
+
+
 def test_a_cut_is_where_the_maps_share_little():
     road = torch.full((1, 8, 8), 7, dtype=torch.uint8)
     road[:, :4] = 23
