@@ -92,7 +92,13 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
         source=source,
         recordings=recordings,
         labeler_of=labeler_of,
-        chain=Chain(size_hw, label_set, flow, config.crop_rows),
+        chain=Chain(
+            size_hw,
+            label_set,
+            flow,
+            config.crop_rows,
+            aligns_ground=config.flow_ground and flow.description.startswith("dis"),
+        ),
         info=StoreInfo(
             label_set=label_set,
             size_hw=size_hw,

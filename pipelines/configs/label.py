@@ -84,6 +84,9 @@ class LabelConfig(StageConfig):
     flow_check: bool = True
     """``dis``, ``flownet2``: also estimate the forward flow; where the two disagree the pixel is
     occluded and its flow not valid."""
+    flow_ground: bool = True
+    """``dis``: align the plane of roads and other flat ground between frames, and take its flow
+    where it explains the picture no worse: single patches of asphalt tell little."""
     flow_weights: str = "flownet2"
     """``flownet2``: path of NVIDIA's FlowNet2_checkpoint.pth.tar, or the name that ``svsdata
     weights fetch`` keeps it under."""

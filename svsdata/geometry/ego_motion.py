@@ -172,7 +172,7 @@ class _Votes:
 
     def _residual(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         """Measured less predicted flow, (K, 2, N), for (K, 3): advance m, turn, pitch step rad."""
-        seen = _step_homographies(self.camera, parameters) @ np.concatenate(
+        seen = step_homographies(self.camera, parameters) @ np.concatenate(
             [self.ground, np.ones((1, self.ground.shape[1]))]
         )
         return np.asarray(self.measured + self.pixels - seen[:, :2] / seen[:, 2:])
@@ -209,8 +209,17 @@ def _rows_within_reach(camera: Camera, size_hw: tuple[int, ...]) -> tuple[int, i
     return (int(within[0]), int(within[-1]) + 1) if within.size else (0, 0)
 
 
-def _step_homographies(camera: Camera, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (K, 3, 3), for (K, 3) motions, from (x, y, 1) on the ground to the previous frame."""
+def step_homographies(camera: Camera, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where the previous frame saw today's ground.
+
+    Args:
+        camera: Of the current frame.
+        parameters: (K, 3) motions since then: metres ahead, and radians that the vehicle turned to
+            the left and the camera downwards.
+
+    Returns:
+        (K, 3, 3) from (x, y, 1) on the ground to z-depth times (u, v, 1) in the previous frame.
+    """
     advance, turn, pitch_step = parameters.T
     # On an arc the chord points halfway between the headings at its ends.
     ahead = advance * np.sinc(turn / np.pi)

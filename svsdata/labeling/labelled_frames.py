@@ -16,6 +16,7 @@ from svsdata.geometry.camera import assumed_camera
 from svsdata.geometry.ego_motion import estimate_ego_motion
 from svsdata.images import resize_image, resize_map
 from svsdata.labeling.flow_labelers import FlowLabeler
+from svsdata.labeling.ground_alignment import with_ground_aligned
 from svsdata.labeling.ground_votes import ground_votes
 from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.sources.recording import BadFrame, Recording
@@ -70,6 +71,8 @@ class Chain:
     """Rows kept of every frame, the lower ones; None keeps all."""
     camera: Camera | None = None
     """Of frames that bring none; None assumes Cityscapes'."""
+    aligns_ground: bool = False
+    """Whether flat ground gets the flow of its plane where that explains the picture."""
 
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start
@@ -142,9 +145,13 @@ class Chain:
             frame = replace(frame, flow=None, flow_validity=None, occlusion=None)
         else:
             frame = self.flow.add(previous, frame)
+        camera = frame.camera or self.camera or assumed_camera(self.size_hw)
         if self.flow.description:
             models["flow"] = self.flow.description
-        camera = frame.camera or self.camera or assumed_camera(self.size_hw)
+        if self.aligns_ground and previous is not None and frame.semantic is not None:
+            assert previous.image is not None
+            models["flow"] += ", ground aligned"
+            frame = with_ground_aligned(previous.image, frame, camera, self.label_set)
         ego = frame.ego
         if ego is None and previous and frame.flow is not None and frame.semantic is not None:
             # Skipped frames and variable rates make a step longer than 1 / fps.

@@ -1,0 +1,204 @@
+"""Flow of the ground, whose plane is aligned as one piece.
+
+Asphalt has little texture and moves fast: of a patch of it alone an estimator often says that it
+stands still, in both directions. A road is nearly a plane, whose picture moves by a homography, and
+its markings, kerbs and cracks together tell that one to a fraction of a pixel: by the enhanced
+correlation coefficient (Evangelidis and Psarakis 2008, as OpenCV has it), begun with the step of
+the vehicle, of some, that makes the pictures most alike.
+"""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from svsdata.flow import leaves_frame, warp
+from svsdata.geometry.camera import ground_homography, horizon_row
+from svsdata.geometry.ego_motion import step_homographies
+from svsdata.geometry.epipolar import fit_rotation
+from svsdata.labels import LabelSet
+from svsdata.records import Camera, Flow, Frame, Image, Mask
+
+Homography = NDArray[np.float64]
+"""(3, 3), takes (u, v, 1) of the current frame to a multiple of (u, v, 1) in the one before."""
+
+Layer = TypeVar("Layer", Flow, Mask)
+
+_WIDTH_PX, _TRIED_WIDTH_PX = 512, 256
+"""Frames are aligned, and beginnings tried, at these widths, or their own where that is less."""
+_TRIED_STEPS_M = np.arange(-0.5, 4.01, 0.25)
+"""Of the vehicle between two frames; single pixels do not tell it where most of them are wrong."""
+_LEAST_SHARE = 0.01
+_BLUR_PX = 3
+_COARSE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-4)
+_FINE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 1e-5)
+_NEAR_PX, _MOVES_OVER_IT = 5, 8.0
+"""What is so many levels off around a pixel after the coarse search is left out of the fine one."""
+_LEAST_CORRELATION = 0.3
+# Shades wider than that stay where they are: reflections, the sky's light, the lens' dark corners.
+_SHADE_PX = 15
+# Mean difference of grey levels around a pixel, of 255: what the plane may be worse by than the
+# estimator, and by how much it may be off at all. Kerbs, bonnets and vehicles are not of the plane.
+_WINDOW_PX = 9
+_WORSE_BY, _OFF_BY = 1.0, 10.0
+
+
+def with_ground_aligned(
+    previous: Image, frame: Frame, camera: Camera, label_set: LabelSet
+) -> Frame:
+    """Return the frame with the plane's flow where that explains the picture of flat ground.
+
+    There the flow is known and no pixel is occluded. All others stay as they are, and so does a
+    frame whose ground is hardly seen or cannot be aligned.
+
+    Args:
+        previous: (H, W, 3) the picture before.
+        frame: With image, semantic map, estimated flow and, perhaps, its validity and occlusion.
+        camera: Of the frame.
+        label_set: Of the semantic map; roads, sidewalks, parking and rails are flat.
+    """
+    assert frame.image is not None
+    assert frame.flow is not None
+    assert frame.semantic is not None
+    size_hw = frame.semantic.shape
+    is_flat = np.zeros(256, bool)
+    is_flat[[label.id for label in label_set.labels if label.category == "flat"]] = True
+    rows = slice(min(max(0, int(horizon_row(camera)) + 1), size_hw[0]), size_hw[0])
+    ground = is_flat.take(frame.semantic[rows]).astype(np.uint8)
+    if np.count_nonzero(ground) < _LEAST_SHARE * frame.semantic.size:
+        return frame
+    before, now = (cv2.cvtColor(it, cv2.COLOR_RGB2GRAY) for it in (previous, frame.image))
+    turned = fit_rotation(frame.flow, camera)
+    steps = [(step, turned.turn_rad, turned.pitch_step_rad) for step in _TRIED_STEPS_M]
+    starts = step_homographies(camera, np.array(steps)) @ np.linalg.inv(ground_homography(camera))
+    down = np.array([[1.0, 0, 0], [0, 1, rows.start], [0, 0, 1]])
+    up = np.linalg.inv(down)
+    aligned = _aligned(before[rows], now[rows], ground, up @ starts @ down)
+    if aligned is None:
+        return frame
+    flow = homography_flow(down @ aligned @ up, size_hw)
+    window = (rows, slice(None))
+    off, estimated = (
+        _difference(warp(before, it, window=window), now[rows], ground) for it in (flow, frame.flow)
+    )
+    own = (ground != 0) & (off <= estimated + _WORSE_BY) & (off <= _OFF_BY)
+    own &= leaves_frame(flow)[rows] == 0
+    return replace(
+        frame,
+        flow=_replaced(frame.flow, rows, own, flow[rows]),
+        flow_validity=_replaced(frame.flow_validity, rows, own, np.ones_like(ground)),
+        occlusion=_replaced(frame.occlusion, rows, own, np.zeros_like(ground)),
+    )
+
+
+def homography_flow(homography: Homography, size_hw: tuple[int, ...]) -> Flow:
+    """Return the (H, W, 2) backward flow of a plane; out of the frame where it is not in view."""
+    height, width = size_hw
+    u, v = np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
+    # Right below the camera the ground is in view, so that this depth is positive.
+    nearest = homography[2] @ (width / 2, height - 1, 1)
+    x, y, z = (row[0] * u + row[1] * v + row[2] for row in np.float32(homography / nearest))
+    flow = np.full((height, width, 2), -2.0 * max(size_hw), np.float32)
+    np.subtract(x / z, u, out=flow[..., 0], where=z > 0)
+    np.subtract(y / z, v, out=flow[..., 1], where=z > 0)
+    return flow
+
+
+def _aligned(
+    before: NDArray[np.uint8],
+    now: NDArray[np.uint8],
+    ground: NDArray[np.uint8],
+    starts: NDArray[np.float64],
+) -> Homography | None:
+    """Align two (H, W) grey pictures where ``now`` shows ground; None where they do not agree.
+
+    Args:
+        before: The earlier one.
+        now: The later one.
+        ground: 1 where it shows ground.
+        starts: (N, 3, 3) homographies of which the best is the beginning.
+    """
+    scale = _scale_to(_TRIED_WIDTH_PX, now.shape)
+    textures = [_texture(_shrunk(it, scale)) for it in (before, now)]
+    small, inverse = _shrunk(ground, scale), np.linalg.inv(scale)
+    best = max(starts, key=lambda it: _correlation(*textures, small, scale @ it @ inverse))
+    scale = _scale_to(_WIDTH_PX, now.shape)
+    textures = [_texture(_shrunk(it, scale)) for it in (before, now)]
+    mask = _shrunk(ground, scale)
+    # OpenCV masks the picture that is gathered: it looks for the way from the previous one here.
+    forward = np.linalg.inv(scale @ best @ np.linalg.inv(scale))
+    warp_matrix = (forward / forward[2, 2]).astype(np.float32)
+    try:
+        correlation, warp_matrix = cv2.findTransformECC(
+            *textures, warp_matrix, cv2.MOTION_HOMOGRAPHY, _COARSE, mask, _BLUR_PX
+        )
+        if correlation < _LEAST_CORRELATION:
+            return None
+        # Shadows of vehicles lie on the ground and move over it.
+        gathered = cv2.warpPerspective(textures[0], warp_matrix, mask.shape[::-1])
+        off = cv2.blur(cv2.absdiff(gathered, textures[1]), (_NEAR_PX, _NEAR_PX))
+        mask &= (off < _MOVES_OVER_IT).astype(np.uint8)
+        _, warp_matrix = cv2.findTransformECC(
+            *textures, warp_matrix, cv2.MOTION_HOMOGRAPHY, _FINE, mask, _BLUR_PX
+        )
+    except cv2.error:  # the pictures are flat, or hardly overlap
+        return None
+    found = np.linalg.inv(warp_matrix.astype(np.float64))
+    return np.asarray(np.linalg.inv(scale) @ found @ scale)
+
+
+def _scale_to(width: int, size_hw: tuple[int, ...]) -> Homography:
+    """Return what takes pixels to those of a picture at most so wide; corners stay corners."""
+    share = min(1.0, width / size_hw[1])
+    scale = np.diag([max(1, round(share * side)) / side for side in size_hw[::-1]] + [1.0])
+    scale[:2, 2] = (scale.diagonal()[:2] - 1) / 2
+    return scale
+
+
+def _shrunk(picture: NDArray[np.uint8], scale: Homography) -> NDArray[np.uint8]:
+    height, width = picture.shape
+    small_wh = round(scale[0, 0] * width), round(scale[1, 1] * height)
+    return np.asarray(cv2.resize(picture, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    levels = picture.astype(np.float32)
+    return np.asarray(levels - cv2.blur(levels, (_SHADE_PX, _SHADE_PX)), np.float32)
+
+
+def _correlation(
+    before: NDArray[np.float32],
+    now: NDArray[np.float32],
+    ground: NDArray[np.uint8],
+    start: Homography,
+) -> float:
+    """Return how alike two pictures are where both show ground, -1 to 1."""
+    here = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    gathered = cv2.warpPerspective(before, start, now.shape[::-1], flags=here)
+    inside = cv2.warpPerspective(
+        np.ones(before.shape, np.uint8), start, now.shape[::-1], flags=here
+    )
+    return float(cv2.computeECC(now, gathered, ground & inside))
+
+
+def _replaced(
+    layer: Layer | None, rows: slice, own: NDArray[np.bool_], values: Layer
+) -> Layer | None:
+    """Return a copy of a layer with other values at some pixels of its lower rows."""
+    if layer is None:
+        return None
+    layer = layer.copy()
+    np.copyto(layer[rows], values, where=own if values.ndim == 2 else own[..., None])
+    return layer
+
+
+def _difference(
+    warped: NDArray[np.uint8], now: NDArray[np.uint8], ground: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return the mean difference of (H, W) grey levels in windows, of their ground alone."""
+    off = cv2.absdiff(warped, now).astype(np.float32) * ground
+    window = (_WINDOW_PX, _WINDOW_PX)
+    share = cv2.blur(ground.astype(np.float32), window)
+    return np.asarray(cv2.blur(off, window) / np.maximum(share, 1e-6), np.float32)
