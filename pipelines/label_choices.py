@@ -76,7 +76,8 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     segmenter = _segmenter(config, source)
     label_set = _label_set(config, source, segmenter)
     labeler_of = _labelers(config, source, segmenter, label_set)
-    flow = _flow_labeler(config, source)
+    flow_name = config.flow or ("exact" if source.kind == STREET_WORLD else "dis")
+    flow = _flow_labeler(flow_name, config)
     size_hw = (config.size[1], config.size[0]) if config.size else _own_size_hw(config, recordings)
     if source.kind != STREET_WORLD:
         _tell_shape(config, size_hw, recordings[0], progress)
@@ -97,7 +98,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
             label_set,
             flow,
             config.crop_rows,
-            aligns_ground=config.flow_ground and flow.description.startswith("dis"),
+            aligns_ground=config.flow_ground and flow_name == "dis",
         ),
         info=StoreInfo(
             label_set=label_set,
@@ -261,8 +262,7 @@ def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -
     return NetworkLabels(segmenter, batch_size=config.batch_size)
 
 
-def _flow_labeler(config: LabelConfig, source: Source) -> FlowLabeler:
-    name = config.flow or ("exact" if source.kind == STREET_WORLD else "dis")
+def _flow_labeler(name: str, config: LabelConfig) -> FlowLabeler:
     if name == "exact":
         return ExactFlow()
     if name == "none":

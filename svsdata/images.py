@@ -166,6 +166,11 @@ def encode_jpeg(image: Image, quality: int = 95) -> bytes:
     return data.tobytes()
 
 
+def grey_levels(image: Image) -> NDArray[np.uint8]:
+    """Return the (H, W) luma of a picture."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def resize_image(image: Image, size_hw: tuple[int, int]) -> Image:
     """Resample: the mean over each new pixel's area when shrinking, else bilinear."""
     if image.shape[:2] == size_hw:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from svsdata.errors import ConfigError
 from svsdata.flow import occlusion_by_consistency
+from svsdata.images import grey_levels
 from svsdata.records import Flow, Image, Mask
 
 
@@ -77,7 +78,7 @@ class DisFlow:
 
     def estimate(self, previous: Image, current: Image) -> FlowEstimate:
         """See ``FlowEstimator``."""
-        before, now = _gray(previous), _gray(current)
+        before, now = grey_levels(previous), grey_levels(current)
         if not hasattr(self._of_thread, "backward"):
             self._of_thread.backward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
             self._of_thread.forward = _coarser_medium()
@@ -115,7 +116,3 @@ def flow_estimator(name: str, *, check: bool) -> FlowEstimator:
     if name == "dis":
         return DisFlow(check=check)
     raise ConfigError(f"unknown flow estimator '{name}'; known: dis")
-
-
-def _gray(image: Image) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -18,6 +18,7 @@ from svsdata.flow import leaves_frame, warp
 from svsdata.geometry.camera import ground_homography, horizon_row
 from svsdata.geometry.ego_motion import step_homographies
 from svsdata.geometry.epipolar import fit_rotation
+from svsdata.images import grey_levels
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, Flow, Frame, Image, Mask
 
@@ -69,7 +70,7 @@ def with_ground_aligned(
     ground = is_flat.take(frame.semantic[rows]).astype(np.uint8)
     if np.count_nonzero(ground) < _LEAST_SHARE * frame.semantic.size:
         return frame
-    before, now = (cv2.cvtColor(it, cv2.COLOR_RGB2GRAY) for it in (previous, frame.image))
+    before, now = grey_levels(previous), grey_levels(frame.image)
     turned = fit_rotation(frame.flow, camera)
     steps = [(step, turned.turn_rad, turned.pitch_step_rad) for step in _TRIED_STEPS_M]
     starts = step_homographies(camera, np.array(steps)) @ np.linalg.inv(ground_homography(camera))
@@ -99,7 +100,9 @@ def homography_flow(homography: Homography, size_hw: tuple[int, ...]) -> Flow:
     u, v = np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
     # Right below the camera the ground is in view, so that this depth is positive.
     nearest = homography[2] @ (width / 2, height - 1, 1)
-    x, y, z = (row[0] * u + row[1] * v + row[2] for row in np.float32(homography / nearest))
+    x, y, z = (
+        row[0] * u + row[1] * v + row[2] for row in (homography / nearest).astype(np.float32)
+    )
     flow = np.full((height, width, 2), -2.0 * max(size_hw), np.float32)
     np.subtract(x / z, u, out=flow[..., 0], where=z > 0)
     np.subtract(y / z, v, out=flow[..., 1], where=z > 0)
@@ -121,32 +124,31 @@ def _aligned(
         starts: (N, 3, 3) homographies of which the best is the beginning.
     """
     scale = _scale_to(_TRIED_WIDTH_PX, now.shape)
-    textures = [_texture(_shrunk(it, scale)) for it in (before, now)]
-    small, inverse = _shrunk(ground, scale), np.linalg.inv(scale)
-    best = max(starts, key=lambda it: _correlation(*textures, small, scale @ it @ inverse))
+    earlier, later = _texture(_shrunk(before, scale)), _texture(_shrunk(now, scale))
+    mask, back = _shrunk(ground, scale), np.linalg.inv(scale)
+    start = max(starts, key=lambda it: _correlation(earlier, later, mask, scale @ it @ back))
     scale = _scale_to(_WIDTH_PX, now.shape)
-    textures = [_texture(_shrunk(it, scale)) for it in (before, now)]
-    mask = _shrunk(ground, scale)
+    earlier, later = _texture(_shrunk(before, scale)), _texture(_shrunk(now, scale))
+    mask, back = _shrunk(ground, scale), np.linalg.inv(scale)
     # OpenCV masks the picture that is gathered: it looks for the way from the previous one here.
-    forward = np.linalg.inv(scale @ best @ np.linalg.inv(scale))
-    warp_matrix = (forward / forward[2, 2]).astype(np.float32)
+    forward = np.linalg.inv(scale @ start @ back)
     try:
-        correlation, warp_matrix = cv2.findTransformECC(
-            *textures, warp_matrix, cv2.MOTION_HOMOGRAPHY, _COARSE, mask, _BLUR_PX
-        )
+        correlation, coarse = cv2.findTransformECC(
+            earlier, later, (forward / forward[2, 2]).astype(np.float32), cv2.MOTION_HOMOGRAPHY,
+            _COARSE, mask, _BLUR_PX,
+        )  # fmt: skip
         if correlation < _LEAST_CORRELATION:
             return None
         # Shadows of vehicles lie on the ground and move over it.
-        gathered = cv2.warpPerspective(textures[0], warp_matrix, mask.shape[::-1])
-        off = cv2.blur(cv2.absdiff(gathered, textures[1]), (_NEAR_PX, _NEAR_PX))
-        mask &= (off < _MOVES_OVER_IT).astype(np.uint8)
-        _, warp_matrix = cv2.findTransformECC(
-            *textures, warp_matrix, cv2.MOTION_HOMOGRAPHY, _FINE, mask, _BLUR_PX
+        gathered = cv2.warpPerspective(earlier, coarse, later.shape[::-1])
+        off = cv2.blur(cv2.absdiff(gathered, later), (_NEAR_PX, _NEAR_PX))
+        mask &= np.asarray(off < _MOVES_OVER_IT, np.uint8)
+        _, fine = cv2.findTransformECC(
+            earlier, later, coarse, cv2.MOTION_HOMOGRAPHY, _FINE, mask, _BLUR_PX
         )
     except cv2.error:  # the pictures are flat, or hardly overlap
         return None
-    found = np.linalg.inv(warp_matrix.astype(np.float64))
-    return np.asarray(np.linalg.inv(scale) @ found @ scale)
+    return np.asarray(back @ np.linalg.inv(np.asarray(fine, np.float64)) @ scale)
 
 
 def _scale_to(width: int, size_hw: tuple[int, ...]) -> Homography:
@@ -176,10 +178,9 @@ def _correlation(
 ) -> float:
     """Return how alike two pictures are where both show ground, -1 to 1."""
     here = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    gathered = cv2.warpPerspective(before, start, now.shape[::-1], flags=here)
-    inside = cv2.warpPerspective(
-        np.ones(before.shape, np.uint8), start, now.shape[::-1], flags=here
-    )
+    all_of_it, size_wh = np.ones(before.shape, np.uint8), now.shape[::-1]
+    gathered = cv2.warpPerspective(before, start, size_wh, flags=here)
+    inside = np.asarray(cv2.warpPerspective(all_of_it, start, size_wh, flags=here), np.uint8)
     return float(cv2.computeECC(now, gathered, ground & inside))
 
 

@@ -5,6 +5,7 @@ from math import isqrt
 import cv2
 import numpy as np
 
+from svsdata.images import grey_levels
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Mask
 
@@ -39,7 +40,7 @@ def ground_votes(frame: Frame, label_set: LabelSet) -> Mask:
         return trusted.astype(np.uint8)
     # Texture is measured from where the ground begins; a window above, so that nothing changes.
     top = max(0, int(rows[0]) - _WINDOW_PX)
-    gray = cv2.cvtColor(frame.image[top:], cv2.COLOR_RGB2GRAY)
+    gray = grey_levels(frame.image[top:])
     trusted[top:] &= cv2.cornerMinEigenVal(gray, _WINDOW_PX, ksize=3) > _LEAST_TEXTURE
     if frame.occlusion is not None:
         trusted &= frame.occlusion == 0
