@@ -186,7 +186,7 @@ def label_sequence(
 
 def _recipe(run: LabelRun, labeler: Labeler) -> str:
     """Tell what a sequence must have been made with to be this run's."""
-    recipe = f"{labeler.description}; {run.chain.flow.description}; parts of {run.part_frames}"
+    recipe = f"{labeler.description}; {run.chain.flow_description}; parts of {run.part_frames}"
     if run.tracks:
         recipe += f"; {TRACKED}{', classes voted' if run.renames else ''}"
     if run.maps:

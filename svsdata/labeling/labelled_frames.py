@@ -74,6 +74,11 @@ class Chain:
     aligns_ground: bool = False
     """Whether flat ground gets the flow of its plane where that explains the picture."""
 
+    @property
+    def flow_description(self) -> str:
+        """Who told the flow, and what became of it; goes into every row's ``models``."""
+        return f"{self.flow.description}{', ground aligned' if self.aligns_ground else ''}"
+
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start
     ) -> Generator[tuple[int, Frame]]:
@@ -146,11 +151,10 @@ class Chain:
         else:
             frame = self.flow.add(previous, frame)
         camera = frame.camera or self.camera or assumed_camera(self.size_hw)
-        if self.flow.description:
-            models["flow"] = self.flow.description
+        if self.flow_description:
+            models["flow"] = self.flow_description
         if self.aligns_ground and previous is not None and frame.semantic is not None:
             assert previous.image is not None
-            models["flow"] += ", ground aligned"
             frame = with_ground_aligned(previous.image, frame, camera, self.label_set)
         ego = frame.ego
         if ego is None and previous and frame.flow is not None and frame.semantic is not None:

@@ -570,3 +570,22 @@ def test_a_network_labels_with_confidence_and_a_stopped_run_sees_the_same_batche
     stored = frames(tmp_path / "whole", "ulm_000000")
     assert all(frame.confidence is not None and frame.instance is None for frame in stored)
     assert f"{network} sha256=" in stored[0].models["semantic"]
+
+
+def test_rows_tell_whether_the_ground_was_aligned_and_one_store_holds_one_kind(tmp_path, recorded):
+    aligned = precomputed(recorded, tmp_path / "store")
+    run_label(aligned, Silent())
+    for frame in StoreReader(tmp_path / "store").read("ulm_000000"):
+        assert frame.models["flow"].endswith(", ground aligned")
+    plain = aligned.model_copy(update={"flow_ground": False})
+    with pytest.raises(StoreError, match=r"labelled with recipe .*, ground aligned; .*, got "):
+        run_label(plain, Silent())
+    run_label(plain, Silent(), overwrite=True)
+    for frame in StoreReader(tmp_path / "store").read("ulm_000000"):
+        assert "ground" not in frame.models["flow"]
+
+
+def test_exact_flow_is_not_touched(tmp_path):
+    run_label(config(STREET, tmp_path / "store"), Silent())
+    (frame,) = StoreReader(tmp_path / "store").read("street-3", 1, 2)
+    assert frame.models["flow"] == "exact"
