@@ -130,6 +130,8 @@ class Standing:
         label_set: Of both maps.
         depths: By instance id how far away things are known to stand, metres; all others are as far
             as their lowest pixels. Behind these stands what they hide the foot of.
+        slack_px: Rows by which the lowest contact of what is no thing and not thin may be too low:
+            it stands as far as so many rows above tell, and what is between is before it.
 
     Attributes:
         instance_ids: Of all things that are seen.
@@ -143,12 +145,13 @@ class Standing:
         ground: GroundDepth,
         label_set: LabelSet,
         depths: Mapping[int, float] = MappingProxyType({}),
+        slack_px: float = 0.0,
     ) -> None:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
         self._layers, keys = _tables(label_set)
         self._runs = Runs.of(semantic, instance, keys)
-        self._depth = self._depth_of_contacts()
+        self._depth = self._depth_of_contacts(slack_px)
         things = np.flatnonzero(self._runs.key >= INSTANCE_BASE)
         ids, which = np.unique(self._runs.key[things], return_inverse=True)
         self.instance_ids = ids.tolist()
@@ -185,13 +188,14 @@ class Standing:
         column, num_rows = runs.column[asked] - rect.x0, runs.num_rows[asked]
         return DepthRuns(rect.y1 - rect.y0, column, num_rows, depth[asked])
 
-    def _depth_of_contacts(self) -> NDArray[np.float32]:
+    def _depth_of_contacts(self, slack_px: float) -> NDArray[np.float32]:
         """(R,) depth at which runs meet the ground; NaN where that is hidden."""
         runs = self._runs
         layer = self._layer_of(runs)
         stands = runs.foot == len(self._semantic) - 1
         stands[:-1] |= (layer[1:] == _FLAT) | (layer[1:] == _BORDER)
-        return np.where(stands, self._ground.at(runs.column, runs.foot + 0.5), np.float32(np.nan))
+        row = runs.foot + np.where(layer == _UPRIGHT, 0.5 - slack_px, 0.5)
+        return np.where(stands, self._ground.at(runs.column, row), np.float32(np.nan))
 
     def _layer_of(self, runs: Runs) -> NDArray[np.uint8]:
         """(R,) of the class at the top of runs."""

@@ -11,6 +11,7 @@ from svsdata.editing.fill import Hole
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shapes import Silhouette, placed, silhouette
+from svsdata.editing.smooth_ways import SIGMA_PX
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
@@ -135,6 +136,8 @@ class Painter:
     def __init__(self, plan: EditPlan, label_set: LabelSet) -> None:
         self._plan, self._label_set = plan, label_set
         self._view = CameraView.of(plan.camera)
+        # Plans from before depths of tracks draw as they did.
+        self._slack_px = SIGMA_PX if len(plan.standing.frame) else 0.0
 
     def paint(
         self, rows: Sequence[PlannedEdit], frame: Frame, maps: Maps, hole: Hole | None
@@ -178,6 +181,7 @@ class Painter:
             ground=self._view.ground,
             label_set=self._label_set,
             depths=self._plan.standing.at(frame.frame_index),
+            slack_px=self._slack_px,
         )
         now = standing(maps.semantic, maps.instance)
         if hole is None:
