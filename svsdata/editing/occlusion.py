@@ -180,7 +180,7 @@ class Standing:
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
             hider = self._hider_depth(inside[thin])
-            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider)
+            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider, (rect.x0, rect.x1))
         _settle_upright(depth, runs, layer == _UPRIGHT)
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         depth[layer == _BORDER] = 0.0
@@ -226,11 +226,16 @@ class Standing:
         return np.where(is_below, self._hides_m[below], np.float32(np.nan))
 
     def _settled_thin(
-        self, depth: NDArray[np.float32], runs: Runs, hider: NDArray[np.float32]
+        self,
+        depth: NDArray[np.float32],
+        runs: Runs,
+        hider: NDArray[np.float32],
+        columns: tuple[int, int],
     ) -> NDArray[np.float32]:
         """Give poles with their signs and lights the depth of their foot, else of their size.
 
-        What a thing hides the foot of stands behind that thing, whatever its size tells.
+        What a thing hides the foot of stands behind that thing, whatever its size tells. Those that
+        do not reach into the columns, the last excluded, may be left without.
         """
         x, y = int(runs.column[0]), int(runs.top.min())
         window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
@@ -239,7 +244,9 @@ class Standing:
         piece = np.asarray(pieces[runs.top - y, runs.column - x], np.intp)
         nearest = np.full(count, np.inf, np.float32)
         np.fmin.at(nearest, piece, depth)
-        for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
+        is_asked = np.zeros(count, bool)
+        is_asked[piece[slice(*np.searchsorted(runs.column, columns))]] = True
+        for index in np.flatnonzero(np.isinf(nearest) & is_asked):
             is_piece = piece == index
             own = runs.at(is_piece)
             across = slice(own.column[0] - x, own.column[-1] + 1 - x)
