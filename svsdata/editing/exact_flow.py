@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from svsdata.editing.affine import affine_at, pixel_places
 from svsdata.editing.flow_layers import FlowLayers, Places
 from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.painting import EditFrame, Maps
@@ -21,11 +22,9 @@ from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.surfaces import (
     Stance,
     Surface,
-    affine_at,
     eyes_before,
     nearest_surface,
     part_motions,
-    pixel_places,
     seen_before,
 )
 from svsdata.geometry.camera import ground_homography
@@ -87,7 +86,7 @@ class EditedFlow:
             return frame
         layers = FlowLayers.of(frame)
         if covered is not None:
-            layers.hide(covered)
+            layers.hide(*covered)
         if hole is not None:
             layers.forget(inferred[hole.slices], hole)
             self._uncovered(layers, hole, now, before)
@@ -96,18 +95,20 @@ class EditedFlow:
                 self._object(layers, row, now, before)
         return layers.put_into(frame)
 
-    def _covered(self, before: _Edited) -> Mask | None:
-        """Return what inserted objects covered, None if nothing."""
+    def _covered(self, before: _Edited) -> tuple[Mask, Rect] | None:
+        """Return what inserted objects covered and the box around it, None if nothing."""
         if not before.boxes:
             return None
         boxes, provenance = before.boxes.values(), before.maps.provenance
         around = Rect(
             min(it.x0 for it in boxes), min(it.y0 for it in boxes),
             max(it.x1 for it in boxes), max(it.y1 for it in boxes),
-        ).slices  # fmt: skip
+        )  # fmt: skip
         covered = np.zeros_like(provenance)
-        cv2.LUT(provenance[around], self._draws, dst=covered[around])
-        return covered if covered[around].any() else None
+        inside = covered[around.slices]
+        cv2.LUT(provenance[around.slices], self._draws, dst=inside)
+        box = Rect.around(inside)
+        return None if box is None else (covered, box.within(around))
 
     def _uncovered(
         self, layers: FlowLayers, hole: Rect, now: _Edited, before: _Edited | None

@@ -60,10 +60,8 @@ class FlowLayers:
             np.zeros(size_hw, np.uint8) if occlusion is None else occlusion.copy(),
         )
 
-    def hide(self, covered: Mask) -> None:
-        """Occlude what comes out from behind what covered the frame before: not nothing."""
-        box = Rect.around(covered)
-        assert box is not None
+    def hide(self, covered: Mask, box: Rect) -> None:
+        """Occlude what comes out from behind what covered the frame before, inside a box."""
         # Only what is no farther from it than the flow is long can come from there.
         height, width = covered.shape
         near = slice(0, height), slice(0, width)

@@ -130,6 +130,8 @@ class Standing:
         label_set: Of both maps.
         depths: By instance id how far away things are known to stand, metres; all others are as far
             as their lowest pixels. Behind these stands what they hide the foot of.
+        slack_px: Rows by which the lowest contact of what is no thing and not thin may be too low:
+            it stands as far as so many rows above tell, and what is between is before it.
 
     Attributes:
         instance_ids: Of all things that are seen.
@@ -143,12 +145,13 @@ class Standing:
         ground: GroundDepth,
         label_set: LabelSet,
         depths: Mapping[int, float] = MappingProxyType({}),
+        slack_px: float = 0.0,
     ) -> None:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
         self._layers, keys = _tables(label_set)
         self._runs = Runs.of(semantic, instance, keys)
-        self._depth = self._depth_of_contacts()
+        self._depth = self._depth_of_contacts(slack_px)
         things = np.flatnonzero(self._runs.key >= INSTANCE_BASE)
         ids, which = np.unique(self._runs.key[things], return_inverse=True)
         self.instance_ids = ids.tolist()
@@ -177,7 +180,7 @@ class Standing:
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
             hider = self._hider_depth(inside[thin])
-            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider)
+            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider, (rect.x0, rect.x1))
         _settle_upright(depth, runs, layer == _UPRIGHT)
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         depth[layer == _BORDER] = 0.0
@@ -185,13 +188,14 @@ class Standing:
         column, num_rows = runs.column[asked] - rect.x0, runs.num_rows[asked]
         return DepthRuns(rect.y1 - rect.y0, column, num_rows, depth[asked])
 
-    def _depth_of_contacts(self) -> NDArray[np.float32]:
+    def _depth_of_contacts(self, slack_px: float) -> NDArray[np.float32]:
         """(R,) depth at which runs meet the ground; NaN where that is hidden."""
         runs = self._runs
         layer = self._layer_of(runs)
         stands = runs.foot == len(self._semantic) - 1
         stands[:-1] |= (layer[1:] == _FLAT) | (layer[1:] == _BORDER)
-        return np.where(stands, self._ground.at(runs.column, runs.foot + 0.5), np.float32(np.nan))
+        row = runs.foot + np.where(layer == _UPRIGHT, 0.5 - slack_px, 0.5)
+        return np.where(stands, self._ground.at(runs.column, row), np.float32(np.nan))
 
     def _layer_of(self, runs: Runs) -> NDArray[np.uint8]:
         """(R,) of the class at the top of runs."""
@@ -222,11 +226,16 @@ class Standing:
         return np.where(is_below, self._hides_m[below], np.float32(np.nan))
 
     def _settled_thin(
-        self, depth: NDArray[np.float32], runs: Runs, hider: NDArray[np.float32]
+        self,
+        depth: NDArray[np.float32],
+        runs: Runs,
+        hider: NDArray[np.float32],
+        columns: tuple[int, int],
     ) -> NDArray[np.float32]:
         """Give poles with their signs and lights the depth of their foot, else of their size.
 
-        What a thing hides the foot of stands behind that thing, whatever its size tells.
+        What a thing hides the foot of stands behind that thing, whatever its size tells. Those that
+        do not reach into the columns, the last excluded, may be left without.
         """
         x, y = int(runs.column[0]), int(runs.top.min())
         window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
@@ -235,7 +244,9 @@ class Standing:
         piece = np.asarray(pieces[runs.top - y, runs.column - x], np.intp)
         nearest = np.full(count, np.inf, np.float32)
         np.fmin.at(nearest, piece, depth)
-        for index in np.flatnonzero(np.isinf(nearest[1:])) + 1:
+        is_asked = np.zeros(count, bool)
+        is_asked[piece[slice(*np.searchsorted(runs.column, columns))]] = True
+        for index in np.flatnonzero(np.isinf(nearest) & is_asked):
             is_piece = piece == index
             own = runs.at(is_piece)
             across = slice(own.column[0] - x, own.column[-1] + 1 - x)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from svsdata.editing.fill import Hole
 from svsdata.editing.occlusion import GroundDepth, Rect, Standing
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.shapes import Silhouette, placed, silhouette
+from svsdata.editing.shapes import Silhouette, placed, silhouettes
+from svsdata.editing.smooth_ways import SIGMA_PX
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre, horizon_row, pixel_rays, project
 from svsdata.labels import LabelSet
@@ -135,6 +136,8 @@ class Painter:
     def __init__(self, plan: EditPlan, label_set: LabelSet) -> None:
         self._plan, self._label_set = plan, label_set
         self._view = CameraView.of(plan.camera)
+        # Plans from before depths of tracks draw as they did.
+        self._slack_px = SIGMA_PX if len(plan.standing.frame) else 0.0
 
     def paint(
         self, rows: Sequence[PlannedEdit], frame: Frame, maps: Maps, hole: Hole | None
@@ -153,7 +156,7 @@ class Painter:
         camera = self._plan.camera_at(frame_index)
         if camera is not self._view.camera:
             self._view = CameraView.of(camera)
-        outlines = [(row, self._outline(row, frame_index)) for row in rows]
+        outlines = self._outlines(rows, frame_index)
         seen = [(row, outline) for row, outline in outlines if outline is not None]
         if not seen:
             return []
@@ -162,13 +165,25 @@ class Painter:
         layers.sort(key=lambda layer: -float(np.hypot(*layer.pose[:2])))
         return [self._paint(layer, frame_index, maps) for layer in layers]
 
-    def _outline(self, row: PlannedEdit, frame_index: int) -> Silhouette | None:
-        """Draw the whole of an object; None out of view."""
-        step, camera = frame_index - row.first_frame, self._view.camera
-        parts = row.solid(float(row.travelled_m[step]))
-        if row.shape is None:
-            return silhouette(camera, parts, row.class_names, row.poses[step])
-        return row.shape.drawn(step, camera, parts, row.poses[step])
+    def _outlines(
+        self, rows: Sequence[PlannedEdit], frame_index: int
+    ) -> list[tuple[PlannedEdit, Silhouette | None]]:
+        """Draw the whole of objects; None out of view."""
+        camera = self._view.camera
+        steps = [frame_index - row.first_frame for row in rows]
+        solids = [
+            (row.solid(float(row.travelled_m[step])), row.class_names, row.poses[step])
+            for row, step in zip(rows, steps, strict=True)
+        ]
+        own = iter(
+            silhouettes(
+                camera, [it for row, it in zip(rows, solids, strict=True) if row.shape is None]
+            )
+        )
+        return [
+            (row, next(own) if row.shape is None else row.shape.drawn(step, camera, parts, pose))
+            for row, step, (parts, _, pose) in zip(rows, steps, solids, strict=True)
+        ]
 
     def _order(self, frame: Frame, maps: Maps, hole: Hole | None) -> _Order:
         assert frame.semantic is not None
@@ -178,6 +193,7 @@ class Painter:
             ground=self._view.ground,
             label_set=self._label_set,
             depths=self._plan.standing.at(frame.frame_index),
+            slack_px=self._slack_px,
         )
         now = standing(maps.semantic, maps.instance)
         if hole is None:

@@ -44,7 +44,8 @@ class Runs:
             instance: (H, W).
             keys: (256,) of the classes; a thing's key is its id. Classes of one key are one piece.
         """
-        begins = np.ones(semantic.shape, bool)
+        begins = np.empty(semantic.shape, bool)
+        begins[0] = True
         np.not_equal(semantic[1:], semantic[:-1], out=begins[1:])
         begins[1:] |= instance[1:] != instance[:-1]
         columns = np.asarray(cv2.transpose(begins.view(np.uint8)))

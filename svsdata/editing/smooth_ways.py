@@ -9,8 +9,10 @@ from svsdata.records import Camera
 
 CUT_OFF = 20.0
 """How much farther off than others a foot is that the frame's border or another thing hides."""
-# Accuracy of a foot: of the camera's pose, of its row on the screen, of the vehicle's own motion.
-_SIGMA_M, _SIGMA_PX, _SIGMA_SHARE = 0.15, 1.5, 0.02
+SIGMA_PX = 1.5
+"""Rows by which labels miss where something touches the ground."""
+# Accuracy of a foot, its row aside: of the camera's pose, of the vehicle's own motion.
+_SIGMA_M, _SIGMA_SHARE = 0.15, 0.02
 _ACCELERATION_MPS2 = 1.5
 _ITERATIONS = 4
 
@@ -18,7 +20,7 @@ _ITERATIONS = 4
 def foot_sigma_m(depth: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
     """Return the (M,) metres by which feet at (M,) z-depths are off."""
     focal, height = camera.intrinsics[1, 1], camera_centre(camera)[2]
-    return _SIGMA_M + _SIGMA_SHARE * depth + _SIGMA_PX * np.square(depth) / (focal * height)
+    return _SIGMA_M + _SIGMA_SHARE * depth + SIGMA_PX * np.square(depth) / (focal * height)
 
 
 def is_cut(box: NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ parts in painting order.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,20 @@ _CIRCLE, _OCTAGON = _circle(12), _circle(8)
 _LEVELS = np.array([-0.7, 0.0, 0.7])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
-    """One convex piece."""
+    """One convex piece; another one of the same points is another piece."""
 
     class_name: str
     points: Points
     """(N, 3) object frame; their convex hull is the piece."""
+
+
+@lru_cache(maxsize=64)
+def corners_of(parts: tuple[Part, ...]) -> tuple[Points, NDArray[np.intp]]:
+    """Return (N, 3) points of all parts, and the (P + 1,) places where those of each begin."""
+    bounds = np.cumsum([0, *(len(part.points) for part in parts)])
+    return np.concatenate([part.points for part in parts]), bounds
 
 
 def _box(

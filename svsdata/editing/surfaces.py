@@ -11,17 +11,17 @@ point of it was: a few numbers tell it of a whole rectangle of pixels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from svsdata.editing.affine import Affines, extreme, pixel_places
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.placement import pose_matrix
 from svsdata.editing.shapes import placed
 from svsdata.editing.sight import Floats
-from svsdata.editing.solids import Part, Points
+from svsdata.editing.solids import Part, Points, corners_of
 from svsdata.geometry.camera import project, ray_matrix
 from svsdata.records import Camera
 
@@ -31,8 +31,6 @@ _SAME_PLANE_DIGITS = 9
 _IN_PLANE_M = 1e-12
 _NEAR_M = 0.3
 _STAYS = np.eye(4)
-# Numbers of a few planes that fit a core's own cache; of more, plane by plane is faster.
-_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,8 @@ class Stance:
     @cached_property
     def swings(self) -> list[Floats]:
         """For each part the (4, 4) matrix that takes its points at rest to where they are."""
+        if self.parts is self.rest:
+            return [_STAYS] * len(self.parts)
         return [
             _STAYS
             if piece is rest or np.array_equal(piece.points, rest.points)
@@ -57,12 +57,18 @@ class Stance:
         ]
 
     @cached_property
+    def backswings(self) -> Sequence[Floats]:
+        """For each part the (4, 4) matrix that takes its points to where they are at rest."""
+        return self.swings if self.parts is self.rest else list(np.linalg.inv(self.swings))
+
+    @cached_property
     def planes(self) -> list[Floats]:
         """For each part the (P, 4) normals outwards, of any length, and offsets of its sides."""
-        at_rest = [_planes(part.points.tobytes()) for part in self.rest]
         return [
-            planes if swing is _STAYS else planes @ np.linalg.inv(swing)
-            for planes, swing in zip(at_rest, self.swings, strict=True)
+            planes if swing is _STAYS else planes @ back
+            for planes, swing, back in zip(
+                _planes_of(self.rest), self.swings, self.backswings, strict=True
+            )
         ]
 
     @cached_property
@@ -115,21 +121,23 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     inverse = planes[:, :3] @ stance.rays / -height[:, None]
     kept, turned = is_outside & (height_before > 0), is_outside & (height_before <= 0)
     any_turned = bool(turned.any())
-    bounds = np.cumsum([0, *counts]).tolist()
-    for index, (box, (start, stop)) in enumerate(
-        zip(_boxes(stance, rect), pairwise(bounds), strict=True)
-    ):
-        own = slice(start, stop)
-        if box is None or not is_outside[own].any():
+    bounds = np.cumsum([0, *counts])
+    entering, leaving = (
+        Affines.of(inverse, chosen, bounds, (u, v)) for chosen in (kept, ~is_outside)
+    )
+    if any_turned:
+        entering_turned = Affines.of(inverse, turned, bounds, (u, v))
+    can_be_hit = np.logical_or.reduceat(is_outside, bounds[:-1]).tolist()
+    for index, (box, is_met) in enumerate(zip(_boxes(stance, rect), can_be_hit, strict=True)):
+        if box is None or not is_met:
             continue
-        place = (u[box[1]], v[box[0]])
-        nearest = _extreme(np.minimum, np.inf, inverse[own][kept[own]], *place)
+        nearest = extreme(np.minimum, np.inf, *entering.at(index, box))
         if any_turned:
-            before = _extreme(np.minimum, np.inf, inverse[own][turned[own]], *place)
+            before = extreme(np.minimum, np.inf, *entering_turned.at(index, box))
             was_turned = before < nearest
             nearest = np.minimum(before, nearest)
         is_nearer = nearest > shown.inverse_depth[box]
-        is_nearer &= nearest >= _extreme(np.maximum, 0.0, inverse[own][~is_outside[own]], *place)
+        is_nearer &= nearest >= extreme(np.maximum, 0.0, *leaving.at(index, box))
         np.copyto(shown.inverse_depth[box], nearest, where=is_nearer)
         np.copyto(shown.part[box], index, where=is_nearer)
         if any_turned:
@@ -140,8 +148,8 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
 def part_motions(now: Stance, then: Stance) -> list[Floats]:
     """Return for each part the (4, 4) matrix that takes its points to those of another moment."""
     return [
-        _STAYS if np.array_equal(swing, other) else other @ np.linalg.inv(swing)
-        for swing, other in zip(now.swings, then.swings, strict=True)
+        _STAYS if swing is other or np.array_equal(swing, other) else other @ back
+        for swing, other, back in zip(now.swings, then.swings, now.backswings, strict=True)
     ]
 
 
@@ -181,12 +189,6 @@ def seen_before(
     return seen
 
 
-def pixel_places(rect: Rect) -> tuple[Floats, Floats]:
-    """Return the (w,) columns and the (h,) rows of a rectangle."""
-    columns, rows = np.arange(rect.x0, rect.x1), np.arange(rect.y0, rect.y1)
-    return columns.astype(np.float64), rows.astype(np.float64)
-
-
 def seen_from_camera(stance: Stance, points: Points) -> Floats:
     """Return (N, 3) u, v and z-depth of points of the object's frame."""
     return project(stance.camera, placed(points, stance.pose))
@@ -206,8 +208,8 @@ def _look_back(
 
 def _boxes(stance: Stance, rect: Rect) -> list[tuple[slice, slice] | None]:
     """Where in a rectangle each part may show, None where nowhere."""
-    seen = seen_from_camera(stance, np.concatenate([part.points for part in stance.parts]))
-    bounds = np.cumsum([0, *(len(part.points) for part in stance.parts)])
+    corners, bounds = corners_of(stance.parts)
+    seen = seen_from_camera(stance, corners)
     low, high = (f.reduceat(seen, bounds[:-1]) for f in (np.minimum, np.maximum))
     corner = (rect.x0, rect.y0)
     size = (rect.x1 - rect.x0, rect.y1 - rect.y0)
@@ -224,26 +226,10 @@ def _boxes(stance: Stance, rect: Rect) -> list[tuple[slice, slice] | None]:
     return boxes
 
 
-def affine_at(affine: Floats, u: Floats, v: Floats) -> Floats:
-    """Return (P, h, w) of affine functions (P, 3) at the places of (w,) columns and (h,) rows."""
-    across, down = _across_and_down(affine, u, v)
-    return np.asarray(across[:, None] + down[..., None])
-
-
-def _across_and_down(affine: Floats, u: Floats, v: Floats) -> tuple[Floats, Floats]:
-    """(P, w) and (P, h) whose sums are affine functions (P, 3) of places."""
-    return affine[:, :1] * u, affine[:, 1:2] * v + affine[:, 2:]
-
-
-def _extreme(choose: np.ufunc, start: float, affine: Floats, u: Floats, v: Floats) -> Floats:
-    """(h, w) the least or the most of ``start`` and P affine functions (P, 3) of pixels' places."""
-    if len(affine) * len(v) * len(u) < _AT_ONCE:
-        return np.asarray(choose.reduce(affine_at(affine, u, v), axis=0, initial=start))
-    chosen = np.full((len(v), len(u)), start)
-    values = np.empty_like(chosen)
-    for along, below in zip(*_across_and_down(affine, u, v), strict=True):
-        choose(chosen, np.add(along, below[:, None], out=values), out=chosen)
-    return chosen
+@lru_cache(maxsize=64)
+def _planes_of(parts: tuple[Part, ...]) -> list[Floats]:
+    """For each part the (P, 4) outward normals and offsets of its sides."""
+    return [_planes(part.points.tobytes()) for part in parts]
 
 
 @lru_cache(maxsize=512)

@@ -3,6 +3,8 @@
 The ground is the plane z = 0 of the vehicle frame.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,7 +105,7 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def ray_matrix(camera: Camera) -> NDArray[np.float64]:
     """Return the (3, 3) matrix that takes (u, v, 1) to the viewing ray of z-depth 1."""
-    return np.asarray(camera.cam_T_vehicle[:3, :3].T @ np.linalg.inv(camera.intrinsics))
+    return np.asarray(camera.cam_T_vehicle[:3, :3].T @ _inverse(camera.intrinsics.tobytes()))
 
 
 def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,7 +120,8 @@ def pixel_rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float6
     """
     homogeneous = np.ones((*pixels.shape[:-1], 3))
     homogeneous[..., :2] = pixels
-    return homogeneous @ np.linalg.inv(camera.intrinsics).T @ camera.cam_T_vehicle[:3, :3]
+    inverse = _inverse(camera.intrinsics.tobytes())
+    return homogeneous @ inverse.T @ camera.cam_T_vehicle[:3, :3]
 
 
 def back_project(
@@ -179,7 +182,7 @@ def turned_projection(
 def horizon_row(camera: Camera) -> float:
     """Return the image row of the horizon at the principal column."""
     normal = camera.cam_T_vehicle[:3, 2]
-    line = np.linalg.inv(camera.intrinsics).T @ normal
+    line = _inverse(camera.intrinsics.tobytes()).T @ normal
     return float(-(line[0] * camera.intrinsics[0, 2] + line[2]) / line[1])
 
 
@@ -197,3 +200,11 @@ def ego_step(speed_mps: float, yaw_rate_rps: float, seconds: float) -> Transform
             [0.0, 0.0, 0.0, 1.0],
         ]
     )
+
+
+@lru_cache(maxsize=64)
+def _inverse(intrinsics: bytes) -> NDArray[np.float64]:
+    """(3, 3) takes (u, v, 1) to the ray of z-depth 1, camera axes; every frame asks for it anew."""
+    inverse = np.asarray(np.linalg.inv(np.frombuffer(intrinsics).reshape(3, 3)), np.float64)
+    inverse.flags.writeable = False
+    return inverse

@@ -8,9 +8,15 @@ from svsdata.labels import CITYSCAPES
 ids = {label.name: label.id for label in CITYSCAPES.labels}
 
 
-def depths(maps, camera, rect=None, known=None):
+def depths(maps, camera, rect=None, known=None, slack_px=0.0):
     height, width = maps[0].shape
-    standing = Standing(*maps, ground=GroundDepth(camera), label_set=CITYSCAPES, depths=known or {})
+    standing = Standing(
+        *maps,
+        ground=GroundDepth(camera),
+        label_set=CITYSCAPES,
+        depths=known or {},
+        slack_px=slack_px,
+    )
     runs = standing.depth(rect or Rect(0, 0, width, height))
     return np.repeat(runs.metres, runs.num_rows).reshape(-1, runs.height).T
 
@@ -102,6 +108,31 @@ def test_a_rider_is_as_near_as_the_bicycle(camera, road_frame, paint):
     paint(maps, ids["bicycle"], 33_001, ahead_m=9.5, left_m=0.0, width_m=0.6, height_m=0.8)
     found = depths(maps, camera)
     assert found[maps[0] == ids["rider"]].max() == found[maps[0] == ids["bicycle"]].max()
+
+
+def test_slack_lets_houses_stand_rows_farther_and_leaves_things_and_poles(
+    camera, road_frame, paint
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=31.5, left_m=0.0, width_m=30.0, height_m=9.0)
+    paint(maps, ids["pole"], 17, ahead_m=14.5, left_m=4.0, width_m=0.2, height_m=4.0)
+    for number, left_m in ((1, 0.0), (2, -4.0)):
+        paint(
+            maps,
+            ids["car"],
+            26_000 + number,
+            ahead_m=11.5,
+            left_m=left_m,
+            width_m=1.8,
+            height_m=1.5,
+        )
+    exact, slack = (depths(maps, camera, known={26_001: 9.9}, slack_px=px) for px in (0.0, 1.5))
+    is_house = maps[0] == ids["building"]
+    # One over the depth grows by as much a row: one over the height times the focal length.
+    per_row = 1 / (1.4 * 110.0)
+    np.testing.assert_allclose(1 / exact[is_house] - 1 / slack[is_house], 1.5 * per_row, rtol=5e-3)
+    np.testing.assert_array_equal(exact[~is_house], slack[~is_house])
 
 
 def test_a_part_of_the_frame_gives_what_the_whole_gives(camera, road_frame, paint):

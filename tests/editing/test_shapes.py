@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from svsdata.editing.shapes import OBJECT_KINDS, placed, silhouette
+from svsdata.editing.shapes import OBJECT_KINDS, placed, silhouette, silhouettes
 from svsdata.geometry.camera import project
 
 
@@ -73,3 +73,26 @@ def test_a_pixel_is_filled_where_its_centre_lies_in_a_part(camera, name):
             if cv2.pointPolygonTest(hull, (column, row), measureDist=False) >= 0:
                 expected[row, column] = 1
     np.testing.assert_array_equal(found.part_index, expected)
+
+
+def test_solids_drawn_at_once_are_those_drawn_one_by_one(camera):
+    solids = [
+        (kind.build(*middle_size(kind), 0.3), kind.class_names, np.array(pose))
+        for kind, pose in zip(
+            OBJECT_KINDS.values(),
+            # The second lies behind the camera, the third reaches beyond the frame.
+            [(9, 1, 0.3), (-9, 0, 0), (6, 4, 0), (7, -1, 2), (30, 2, 1), (2.2, 0, 0)],
+            strict=True,
+        )
+    ]
+    together = silhouettes(camera, solids)
+    assert [found is None for found in together] == [False, True, False, False, False, False]
+    for solid, found in zip(solids, together, strict=True):
+        alone = silhouette(camera, *solid)
+        if found is None:
+            assert alone is None
+            continue
+        assert (found.x, found.y) == (alone.x, alone.y)
+        np.testing.assert_array_equal(found.part_index, alone.part_index)
+        assert found.part_index.any()
+    assert silhouettes(camera, []) == []

@@ -14,7 +14,7 @@ from svsdata.geometry.camera import project
 from svsdata.labels import CITYSCAPES
 
 FPS = 10.0
-CAR = CITYSCAPES.by_name["car"].id
+CAR, HOUSE = (CITYSCAPES.by_name[name].id for name in ("car", "building"))
 
 
 def feet_at(camera, ahead_m, off_px=0.0, is_seen=True):
@@ -154,3 +154,49 @@ edits:
 
     assert len(set(car_in_front(plan))) == 1
     assert len(set(car_in_front(replace(plan, standing=TrackDepths())))) == 2
+
+
+@pytest.fixture
+def before_a_trembling_facade(road_frame, paint):
+    """Frames of a house 50 m ahead that is labelled a row too low in every other frame."""
+
+    def frame(index):
+        def draw(maps):
+            paint(maps, HOUSE, HOUSE, ahead_m=50.0, left_m=0.0, width_m=24.0, height_m=9.0)
+            if index % 2:
+                below = np.flatnonzero((maps[0] == HOUSE).any(axis=1))[-1] + 1
+                columns = (maps[0] == HOUSE).any(axis=0)
+                maps[0][below, columns], maps[1][below, columns] = HOUSE, HOUSE
+            paint(maps, CAR, 26_001, ahead_m=12.0, left_m=4.0, width_m=1.8, height_m=1.5)
+
+        return road_frame(index, draw)
+
+    return [frame(index) for index in range(12)]
+
+
+def test_an_insert_does_not_pop_before_and_behind_a_facade_from_frame_to_frame(
+    before_a_trembling_facade,
+):
+    text = """
+version: 1
+edits:
+  - id: bus
+    op: add
+    class: bus
+    enter: reference
+    at: {ahead_m: 44, left_m: -2}
+    motion: {model: constant, speed_mps: 10}
+    checks: {collision: ignore, off_surface: ignore, pops_up: ignore, min_px: 0}
+"""
+    frames = before_a_trembling_facade
+    scene = scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=FPS)
+    plan = plan_edits(parse_edits(text, "test").edits, scene, 1)
+    assert [row.status for row in plan.rows] == ["applied"]
+
+    def shares_shown(plan):
+        shares = []
+        list(apply_plan(plan, frames, record=lambda it: shares.append(1 - it.occluded_share)))
+        return set(np.round(shares, 1))
+
+    assert shares_shown(plan) == {1.0}
+    assert shares_shown(replace(plan, standing=TrackDepths())) == {0.0, 1.0}
