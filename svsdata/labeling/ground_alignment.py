@@ -7,8 +7,8 @@ correlation coefficient (Evangelidis and Psarakis 2008, as OpenCV has it), begun
 the vehicle, of some, that makes the pictures most alike.
 """
 
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -123,65 +123,83 @@ def _aligned(
         ground: 1 where it shows ground.
         starts: (N, 3, 3) homographies of which the best is the beginning.
     """
-    scale = _scale_to(_TRIED_WIDTH_PX, now.shape)
-    earlier, later = _texture(_shrunk(before, scale)), _texture(_shrunk(now, scale))
-    mask, back = _shrunk(ground, scale), np.linalg.inv(scale)
-    start = max(starts, key=lambda it: _correlation(earlier, later, mask, scale @ it @ back))
-    scale = _scale_to(_WIDTH_PX, now.shape)
-    earlier, later = _texture(_shrunk(before, scale)), _texture(_shrunk(now, scale))
-    mask, back = _shrunk(ground, scale), np.linalg.inv(scale)
-    # OpenCV masks the picture that is gathered: it looks for the way from the previous one here.
-    forward = np.linalg.inv(scale @ start @ back)
+    small = _Textures.of(before, now, ground, _TRIED_WIDTH_PX)
+    start = max(starts, key=small.correlation)
+    large = _Textures.of(before, now, ground, _WIDTH_PX)
     try:
-        correlation, coarse = cv2.findTransformECC(
-            earlier, later, (forward / forward[2, 2]).astype(np.float32), cv2.MOTION_HOMOGRAPHY,
-            _COARSE, mask, _BLUR_PX,
-        )  # fmt: skip
-        if correlation < _LEAST_CORRELATION:
+        coarse = large.refined(start, _COARSE)
+        if large.correlation(coarse) < _LEAST_CORRELATION:
             return None
-        # Shadows of vehicles lie on the ground and move over it.
-        gathered = cv2.warpPerspective(earlier, coarse, later.shape[::-1])
-        off = cv2.blur(cv2.absdiff(gathered, later), (_NEAR_PX, _NEAR_PX))
-        mask &= np.asarray(off < _MOVES_OVER_IT, np.uint8)
-        _, fine = cv2.findTransformECC(
-            earlier, later, coarse, cv2.MOTION_HOMOGRAPHY, _FINE, mask, _BLUR_PX
-        )
+        return large.without_what_moves(coarse).refined(coarse, _FINE)
     except cv2.error:  # the pictures are flat, or hardly overlap
         return None
-    return np.asarray(back @ np.linalg.inv(np.asarray(fine, np.float64)) @ scale)
 
 
-def _scale_to(width: int, size_hw: tuple[int, ...]) -> Homography:
-    """Return what takes pixels to those of a picture at most so wide; corners stay corners."""
-    share = min(1.0, width / size_hw[1])
-    scale = np.diag([max(1, round(share * side)) / side for side in size_hw[::-1]] + [1.0])
-    scale[:2, 2] = (scale.diagonal()[:2] - 1) / 2
-    return scale
+@dataclass(frozen=True)
+class _Textures:
+    """Two pictures of one size without their shades, to be aligned."""
+
+    before: NDArray[np.float32]
+    now: NDArray[np.float32]
+    ground: NDArray[np.uint8]
+    """1 where ``now`` shows ground."""
+    scale: Homography
+    """Takes pixels of the whole pictures to those of these."""
+
+    @classmethod
+    def of(
+        cls,
+        before: NDArray[np.uint8],
+        now: NDArray[np.uint8],
+        ground: NDArray[np.uint8],
+        width: int,
+    ) -> "_Textures":
+        """Shrink (H, W) pictures to a width; corners stay corners."""
+        share = min(1.0, width / now.shape[1])
+        size_wh = [max(1, round(share * side)) for side in now.shape[::-1]]
+        scale = np.diag([size_wh[0] / now.shape[1], size_wh[1] / now.shape[0], 1.0])
+        scale[:2, 2] = (scale.diagonal()[:2] - 1) / 2
+        small = [cv2.resize(it, size_wh, interpolation=cv2.INTER_AREA) for it in (before, now)]
+        mask = cv2.resize(ground, size_wh, interpolation=cv2.INTER_AREA)
+        return cls(_texture(small[0]), _texture(small[1]), np.asarray(mask, np.uint8), scale)
+
+    def correlation(self, homography: Homography) -> float:
+        """Return how alike the pictures are where both show ground, -1 to 1."""
+        inside = np.asarray(self._gathered(np.ones_like(self.ground), homography), np.uint8)
+        gathered = self._gathered(self.before, homography)
+        return float(cv2.computeECC(self.now, gathered, self.ground & inside))
+
+    def without_what_moves(self, homography: Homography) -> "_Textures":
+        """Leave out of the ground what a homography does not explain, as vehicles' shadows."""
+        apart = cv2.absdiff(self._gathered(self.before, homography), self.now)
+        off = cv2.blur(apart, (_NEAR_PX, _NEAR_PX))
+        return replace(self, ground=self.ground & np.asarray(off < _MOVES_OVER_IT, np.uint8))
+
+    def _gathered(self, picture: NDArray[Any], homography: Homography) -> NDArray[Any]:
+        own = self.scale @ homography @ np.linalg.inv(self.scale)
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+        size_wh = self.now.shape[::-1]
+        return np.asarray(cv2.warpPerspective(picture, own, size_wh, flags=flags))
+
+    def refined(self, homography: Homography, criteria: tuple[int, int, float]) -> Homography:
+        """Return the homography near one that makes the pictures most alike.
+
+        Raises:
+            cv2.error: If there is none.
+        """
+        back = np.linalg.inv(self.scale)
+        # OpenCV masks the picture that is gathered: it looks for the way from the one before.
+        forward = np.linalg.inv(self.scale @ homography @ back)
+        _, found = cv2.findTransformECC(
+            self.before, self.now, (forward / forward[2, 2]).astype(np.float32),
+            cv2.MOTION_HOMOGRAPHY, criteria, self.ground, _BLUR_PX,
+        )  # fmt: skip
+        return np.asarray(back @ np.linalg.inv(np.asarray(found, np.float64)) @ self.scale)
 
 
-def _shrunk(picture: NDArray[np.uint8], scale: Homography) -> NDArray[np.uint8]:
-    height, width = picture.shape
-    small_wh = round(scale[0, 0] * width), round(scale[1, 1] * height)
-    return np.asarray(cv2.resize(picture, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _texture(picture: NDArray[Any]) -> NDArray[np.float32]:
     levels = picture.astype(np.float32)
     return np.asarray(levels - cv2.blur(levels, (_SHADE_PX, _SHADE_PX)), np.float32)
-
-
-def _correlation(
-    before: NDArray[np.float32],
-    now: NDArray[np.float32],
-    ground: NDArray[np.uint8],
-    start: Homography,
-) -> float:
-    """Return how alike two pictures are where both show ground, -1 to 1."""
-    here = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    all_of_it, size_wh = np.ones(before.shape, np.uint8), now.shape[::-1]
-    gathered = cv2.warpPerspective(before, start, size_wh, flags=here)
-    inside = np.asarray(cv2.warpPerspective(all_of_it, start, size_wh, flags=here), np.uint8)
-    return float(cv2.computeECC(now, gathered, ground & inside))
 
 
 def _replaced(
