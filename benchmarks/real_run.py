@@ -1,6 +1,6 @@
 """The whole line on recorded driving video: label, train, synthesize an unseen sequence, export.
 
-    python benchmarks/real_run.py CITYSCAPES_SAMPLE WORK_FOLDER [--steps 400] [--preset carry]
+    python benchmarks/real_run.py CITYSCAPES_SAMPLE WORK_FOLDER [--steps 900] [--preset finetune]
 
 CITYSCAPES_SAMPLE holds ``leftImg8bit_sequence``, ``pseudo_labels`` and ``pseudo_instances``; its
 last sequence is synthesized from its first frame, the others are learned from. Nothing of it may
@@ -35,8 +35,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--preset", default="carry")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--preset", default="finetune")
     arguments = parser.parse_args()
     data, work = arguments.data, arguments.work
     progress = Lines()

@@ -104,8 +104,9 @@ def homography_flow(homography: Homography, size_hw: tuple[int, ...]) -> Flow:
         row[0] * u + row[1] * v + row[2] for row in (homography / nearest).astype(np.float32)
     )
     flow = np.full((height, width, 2), -2.0 * max(size_hw), np.float32)
-    np.subtract(x / z, u, out=flow[..., 0], where=z > 0)
-    np.subtract(y / z, v, out=flow[..., 1], where=z > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.subtract(x / z, u, out=flow[..., 0], where=z > 0)
+        np.subtract(y / z, v, out=flow[..., 1], where=z > 0)
     return flow
 
 
@@ -164,10 +165,11 @@ class _Textures:
         return cls(_texture(small[0]), _texture(small[1]), np.asarray(mask, np.uint8), scale)
 
     def correlation(self, homography: Homography) -> float:
-        """Return how alike the pictures are where both show ground, -1 to 1."""
+        """Return how alike the pictures are where both show ground, -1 to 1; -1 of nothing."""
         inside = np.asarray(self._gathered(np.ones_like(self.ground), homography), np.uint8)
         gathered = self._gathered(self.before, homography)
-        return float(cv2.computeECC(self.now, gathered, self.ground & inside))
+        alike = cv2.computeECC(self.now, gathered, self.ground & inside)
+        return float(np.nan_to_num(alike, nan=-1.0))
 
     def without_what_moves(self, homography: Homography) -> "_Textures":
         """Leave out of the ground what a homography does not explain, as vehicles' shadows."""
