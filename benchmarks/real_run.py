@@ -73,7 +73,8 @@ def main() -> None:
     log = [json.loads(line) for line in (work / "run" / "stats.jsonl").read_text().splitlines()]
     for name in ("loss/pixel", "loss/warp", "loss/flow", "loss/image_adversarial"):
         told = [line[name] for line in log if name in line]
-        figures[f"{name} first and last"] = (told[0], told[-1])
+        if told:  # no motion is learned where all of it is given
+            figures[f"{name} first and last"] = (told[0], told[-1])
 
     # Synthesize the unseen sequence from its first frame, along its flow and by labels alone
     motions = ("store", "labels") if config.given_motion else ("labels",)
