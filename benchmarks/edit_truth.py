@@ -17,8 +17,8 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from edits import true_depth
 from numpy.typing import NDArray
+from ray_cast import true_depth
 from scipy.spatial import ConvexHull
 
 from svsdata.editing.edit_text import load_preset

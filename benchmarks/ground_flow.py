@@ -33,7 +33,7 @@ LEAST_GRADIENT = 60
 
 
 def on_ground(frame: Frame, label_set: LabelSet) -> NDArray[np.bool_]:
-    return np.isin(frame.semantic, [it.id for it in label_set.labels if it.category == "flat"])
+    return np.isin(frame.semantic, [*label_set.flat_ids])
 
 
 def street(size: str, frames: int) -> None:

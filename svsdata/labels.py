@@ -73,6 +73,17 @@ class LabelSet:
         """Ids that name no class of things: unlabeled, the ego vehicle, borders, all the rest."""
         return frozenset(label.id for label in self.labels if label.category == "void")
 
+    @cached_property
+    def flat_ids(self) -> frozenset[int]:
+        """Ids of roads, sidewalks, parking and rails."""
+        return frozenset(label.id for label in self.labels if label.category == "flat")
+
+    @cached_property
+    def ground_ids(self) -> frozenset[int]:
+        """Ids of what things stand on: all that is flat, and terrain."""
+        terrain = (label.id for label in self.labels if label.name == "terrain")
+        return self.flat_ids.union(terrain)
+
     def label(self, name: str) -> Label:
         """Return the label of that name.
 

@@ -225,6 +225,7 @@ def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
     return {"model": "C", "phases": (*_paper_phases(size_hw), *_doubled_phases(size_hw))}
 
 
+_HALF, _FULL = (128, 256), (256, 512)
 _DEMO_LOSSES = LossWeights(
     image_adversarial=0.5,
     video_adversarial=0.1,
@@ -233,18 +234,18 @@ _DEMO_LOSSES = LossWeights(
     pixel=20.0,
     occlusion=0.0,
 )
+_CARRY_LOSSES = _DEMO_LOSSES.model_copy(update={"occlusion": 5.0, "pixel": 15.0})
 
 
 def _demo() -> dict[str, object]:
     """About two hours on two cores: half size first, clips that grow, then full size."""
-    half, full = (128, 256), (256, 512)
     return {
         "model": "demo",
         "phases": (
-            Phase(_epochs(0.1, 4, 2), 4, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.33, 16, 2), 16, half, 4e-4, batch_size=2),
-            Phase(_epochs(0.22, 12, 1), 12, full, 3e-4, 2e-4),
-            Phase(_epochs(0.35, 44, 1), 44, full, 2e-4, 1e-5),
+            Phase(_epochs(0.1, 4, 2), 4, _HALF, 4e-4, batch_size=2),
+            Phase(_epochs(0.33, 16, 2), 16, _HALF, 4e-4, batch_size=2),
+            Phase(_epochs(0.22, 12, 1), 12, _FULL, 3e-4, 2e-4),
+            Phase(_epochs(0.35, 44, 1), 44, _FULL, 2e-4, 1e-5),
         ),
         "steps": 4000,
         "loss_weights": _DEMO_LOSSES,
@@ -257,18 +258,17 @@ def _demo() -> dict[str, object]:
 
 def _carry() -> dict[str, object]:
     """Motion first, then everything, on clips that grow; at half size, then at full size."""
-    half, full = (128, 256), (256, 512)
     return _demo() | {
         "model": "carry",
         "phases": (
-            Phase(_epochs(0.24, 2, 8), 2, half, 1e-3, 3e-4, batch_size=8, learns="motion"),
-            Phase(_epochs(0.2, 6, 2), 6, half, 5e-4, batch_size=2),
-            Phase(_epochs(0.08, 2, 4), 2, full, 5e-4, 2e-4, batch_size=4, learns="motion"),
-            Phase(_epochs(0.18, 8, 1), 8, full, 4e-4, 3e-4),
-            Phase(_epochs(0.3, 30, 1), 30, full, 3e-4, 1e-5),
+            Phase(_epochs(0.24, 2, 8), 2, _HALF, 1e-3, 3e-4, batch_size=8, learns="motion"),
+            Phase(_epochs(0.2, 6, 2), 6, _HALF, 5e-4, batch_size=2),
+            Phase(_epochs(0.08, 2, 4), 2, _FULL, 5e-4, 2e-4, batch_size=4, learns="motion"),
+            Phase(_epochs(0.18, 8, 1), 8, _FULL, 4e-4, 3e-4),
+            Phase(_epochs(0.3, 30, 1), 30, _FULL, 3e-4, 1e-5),
         ),
         "steps": 4200,
-        "loss_weights": _DEMO_LOSSES.model_copy(update={"occlusion": 5.0, "pixel": 15.0}),
+        "loss_weights": _CARRY_LOSSES,
         "perturbed_feedback": 0.0,
         "reference_free": 0.25,
         "given_motion": 0.6,
@@ -279,16 +279,14 @@ def _carry() -> dict[str, object]:
 
 def _finetune() -> dict[str, object]:
     """From the bundled network to one's own recordings, on halves of frames along their flow."""
-    full, half = (256, 512), (256, 256)
-    losses = {"occlusion": 5.0, "perceptual": 10.0, "pixel": 10.0}
     return _carry() | {
         "start_from": Path("demo"),
         "phases": (
-            Phase(_epochs(0.3, 8, 1), 8, full, 2e-4, crop_hw=half),
-            Phase(_epochs(0.7, 30, 1), 30, full, 2e-4, 2e-5, crop_hw=half),
+            Phase(_epochs(0.3, 8, 1), 8, _FULL, 2e-4, crop_hw=(256, 256)),
+            Phase(_epochs(0.7, 30, 1), 30, _FULL, 2e-4, 2e-5, crop_hw=(256, 256)),
         ),
         "steps": 900,
-        "loss_weights": _DEMO_LOSSES.model_copy(update=losses),
+        "loss_weights": _CARRY_LOSSES.model_copy(update={"perceptual": 10.0, "pixel": 10.0}),
         "perceptual_weights": "vgg16",
         "given_motion": 1.0,
         "ema_decay": 0.98,

@@ -81,9 +81,8 @@ class Harvest:
         self._camera = camera
         self._class_of = {label_set.label(name).id: name for name in classes}
         self._moments: dict[int, list[Moment]] = defaultdict(list)
-        flat = [x.id for x in label_set.labels if x.category == "flat" or x.name == "terrain"]
         self._is_ground = np.zeros(256, bool)
-        self._is_ground[flat] = True
+        self._is_ground[[*label_set.ground_ids]] = True
         self._is_in_front = np.zeros(256, bool)
         self._is_in_front[
             [label_set.by_name[n].id for n in _IN_FRONT if n in label_set.by_name]

@@ -58,8 +58,7 @@ def car_boxes(semantic: SemanticMap, instance: InstanceMap, label_set: LabelSet)
     height, width = semantic.shape
     car_id = label_set.label("car").id
     is_ground = np.zeros(256, bool)
-    for label in label_set.labels:
-        is_ground[label.id] = label.category == "flat" or label.name == "terrain"
+    is_ground[[*label_set.ground_ids]] = True
     boxes, lowest_box = [], max(_LOWEST_BOX_PX, _LOWEST_BOX_SHARE * height)
     of_cars = range(car_id * INSTANCE_BASE, (car_id + 1) * INSTANCE_BASE)
     places = find_objects(instance.astype(np.int32))

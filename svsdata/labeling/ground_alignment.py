@@ -65,7 +65,7 @@ def with_ground_aligned(
     assert frame.semantic is not None
     size_hw = frame.semantic.shape
     is_flat = np.zeros(256, bool)
-    is_flat[[label.id for label in label_set.labels if label.category == "flat"]] = True
+    is_flat[[*label_set.flat_ids]] = True
     rows = slice(min(max(0, int(horizon_row(camera)) + 1), size_hw[0]), size_hw[0])
     ground = is_flat.take(frame.semantic[rows]).astype(np.uint8)
     if np.count_nonzero(ground) < _LEAST_SHARE * frame.semantic.size:

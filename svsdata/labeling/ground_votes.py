@@ -32,8 +32,7 @@ def ground_votes(frame: Frame, label_set: LabelSet) -> Mask:
     assert frame.image is not None
     assert frame.semantic is not None
     is_ground = np.zeros(256, bool)
-    for label in label_set.labels:
-        is_ground[label.id] = label.category == "flat" or label.name == "terrain"
+    is_ground[[*label_set.ground_ids]] = True
     trusted = is_ground.take(frame.semantic)
     rows = np.flatnonzero(trusted.any(axis=1))
     if not len(rows):

@@ -111,6 +111,24 @@ def test_a_rider_is_as_far_as_the_track_of_the_bicycle(camera, road_frame, paint
     assert set(found[np.isin(frame.instance, (25_001, 33_001))]) == {np.float32(13.5)}
 
 
+def plan_of_a_bus(frames, at):
+    text = f"""
+version: 1
+edits:
+  - id: bus
+    op: add
+    class: bus
+    enter: reference
+    at: {at}
+    motion: {{model: constant, speed_mps: 10}}
+    checks: {{collision: ignore, off_surface: ignore, pops_up: ignore, min_px: 0}}
+"""
+    scene = scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=FPS)
+    plan = plan_edits(parse_edits(text, "test").edits, scene, 1)
+    assert [row.status for row in plan.rows] == ["applied"]
+    return plan
+
+
 @pytest.fixture
 def beside_a_trembling_car(road_frame, paint):
     """Frames of a car 46 m ahead whose wheels are labelled a row too low in every other frame."""
@@ -132,21 +150,8 @@ def beside_a_trembling_car(road_frame, paint):
 def test_an_insert_does_not_pop_before_and_behind_a_car_from_frame_to_frame(
     beside_a_trembling_car,
 ):
-    text = """
-version: 1
-edits:
-  - id: bus
-    op: add
-    class: bus
-    enter: reference
-    at: {ahead_m: 48.5, left_m: 1}
-    motion: {model: constant, speed_mps: 10}
-    checks: {collision: ignore, off_surface: ignore, pops_up: ignore, min_px: 0}
-"""
     frames = beside_a_trembling_car
-    scene = scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=FPS)
-    plan = plan_edits(parse_edits(text, "test").edits, scene, 1)
-    assert [row.status for row in plan.rows] == ["applied"]
+    plan = plan_of_a_bus(frames, "{ahead_m: 48.5, left_m: 1}")
 
     def car_in_front(plan):
         edited = apply_plan(plan, frames)
@@ -177,21 +182,8 @@ def before_a_trembling_facade(road_frame, paint):
 def test_an_insert_does_not_pop_before_and_behind_a_facade_from_frame_to_frame(
     before_a_trembling_facade,
 ):
-    text = """
-version: 1
-edits:
-  - id: bus
-    op: add
-    class: bus
-    enter: reference
-    at: {ahead_m: 44, left_m: -2}
-    motion: {model: constant, speed_mps: 10}
-    checks: {collision: ignore, off_surface: ignore, pops_up: ignore, min_px: 0}
-"""
     frames = before_a_trembling_facade
-    scene = scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=FPS)
-    plan = plan_edits(parse_edits(text, "test").edits, scene, 1)
-    assert [row.status for row in plan.rows] == ["applied"]
+    plan = plan_of_a_bus(frames, "{ahead_m: 44, left_m: -2}")
 
     def shares_shown(plan):
         shares = []
