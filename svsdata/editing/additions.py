@@ -19,11 +19,12 @@ from svsdata.editing.entries import entry_fault, out_of_hiding
 from svsdata.editing.language import Edit
 from svsdata.editing.misses import Misses
 from svsdata.editing.moments import next_start, starts
+from svsdata.editing.placement import view_of
 from svsdata.editing.plan import PlannedEdit
 from svsdata.editing.selection import selected_ids
-from svsdata.editing.setting import Setting
+from svsdata.editing.setting import FAR_SHARE, Setting
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.trajectories import Moment, Trajectory, drawn_size, trajectory
+from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
 from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
@@ -32,6 +33,13 @@ _BEFORE_S, _AFTER_S = 30, 150
 _TRIES_PER_S = 5
 # How often numbers are drawn where no later moment can be tried.
 _DRAWS = 24
+_REFERENCE_SHARE = (0.12, 0.4)
+"""Of the frame's height: how high an object is at first that row 0 may show, and whose edit names
+no place. A truck of 3.5 m is then 20 to 60 m ahead of Cityscapes' camera."""
+_NEAR_SHARE = 0.1
+"""Of the frame's height: what is never so high stays far."""
+_OWN_PLACES = ("beside_ego", "file", "like")
+"""Motions that say themselves where an object begins."""
 
 _Where = tuple[Setting, Crowd, BaseTrack | None]
 """What an object is planned on, whom it must not run into, whom it follows."""
@@ -100,8 +108,8 @@ def plan_additions(
             start, attempt = start + stride, 0
     if not rows:
         missed = missed or [replace(blank, reason="HIDDEN", note=NOTHING_LEFT)]
-        rows.append(replace(max(missed, key=_rank), occurrence=0))
-    return rows
+        return [replace(max(missed, key=_rank), occurrence=0)]
+    return _told_if_far(rows, edit, setting)
 
 
 _RANKS = (
@@ -163,18 +171,27 @@ def _candidate(
     setting, _, like = where
     kind = OBJECT_KINDS[str(edit.label_class)]
     size_m = drawn_size(edit, kind, generator(setting.seed, edit.id, *key))
-    focal = float(setting.scene.camera.intrinsics[1, 1])
     moment = _moment(key[0], seconds, edit, setting)
     way = trajectory(
         edit,
         moment,
         setting,
-        come_into_view_m=focal * size_m[2] / setting.far_px + size_m[0],
+        first_ahead_m=_first_ahead_m(edit, size_m, key, setting),
         like=like,
         rng=generator(setting.seed, edit.id, *key, "way"),
     )
     whole = Candidate.on_way(kind, size_m, int(moment.frames[0]), way.poses, setting)
     return replace(whole, shown=whole.shown & way.exists), way
+
+
+def _first_ahead_m(
+    edit: Edit, size_m: tuple[float, float, float], key: tuple[int, ...], setting: Setting
+) -> float:
+    """Say where an object begins whose edit names no place: far, unless row 0 may show it."""
+    camera = setting.scene.camera
+    share = _REFERENCE_SHARE if edit.enter == "reference" else (FAR_SHARE, FAR_SHARE)
+    height_px = camera.size_hw[0] * drawn(share, generator(setting.seed, edit.id, *key, "ahead"))
+    return float(camera.intrinsics[1, 1]) * size_m[2] / height_px + size_m[0]
 
 
 def _first_frame(edit: Edit) -> int:
@@ -203,12 +220,12 @@ def _fault(edit: Edit, candidate: Candidate, where: tuple[Setting, Crowd]) -> Fa
     if not candidate.shown.any():
         if edit.enter == "occluder":
             return Fault("NO_OCCLUDER", "nothing hides it before it appears")
-        return Fault("UNSEEN", _never_in_view(candidate, setting))
+        return Fault("UNSEEN", _never_in_view(edit, candidate, setting))
     fault = entry_fault(edit, candidate, setting)
     return fault or first_fault(candidate.shown_part(), setting, crowd, edit.checks)
 
 
-def _never_in_view(candidate: Candidate, setting: Setting) -> str:
+def _never_in_view(edit: Edit, candidate: Candidate, setting: Setting) -> str:
     """Say whether what is never shown is beside the frame or too far away."""
     view, far_px = candidate.view, setting.far_px
     during = f"in the {setting.scene.num_frames / setting.scene.fps:.1f} s of the sequence"
@@ -219,8 +236,30 @@ def _never_in_view(candidate: Candidate, setting: Setting) -> str:
         return "never in view while its way lasts"
     return (
         f"never in view: {tallest:.1f} px high at most {during}, too far away; "
-        f"it is drawn from {far_px:.1f} px on"
+        f"it is drawn from {far_px:.1f} px on{_nearer(edit)}"
     )
+
+
+def _told_if_far(rows: list[PlannedEdit], edit: Edit, setting: Setting) -> list[PlannedEdit]:
+    """Say of objects that all stay far what would bring them near."""
+    advice = _nearer(edit)
+    if not advice:
+        return rows
+    camera = setting.scene.camera
+    tallest = max(float(view_of(camera, row.poses, row.size_m).height_px.max()) for row in rows)
+    if tallest >= _NEAR_SHARE * camera.size_hw[0]:
+        return rows
+    seconds = setting.scene.num_frames / setting.scene.fps
+    note = f"stays far, {tallest:.0f} px high at most in the {seconds:.1f} s of the sequence"
+    return [rows[0].noted(note + advice), *rows[1:]]
+
+
+def _nearer(edit: Edit) -> str:
+    """Say what brings an object near that comes from afar; nothing of others."""
+    is_placed = edit.at is not None and edit.at.ahead_m is not None
+    if edit.enter == "reference" or is_placed or edit.motion.model in _OWN_PLACES:
+        return ""
+    return f"; with --set edits.{edit.id}.enter=reference it is near from row 0 on"
 
 
 def _applied(blank: PlannedEdit, edit: Edit, candidate: Candidate, way: Trajectory) -> PlannedEdit:

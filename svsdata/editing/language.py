@@ -80,7 +80,7 @@ class At(Record):
     """Where an object is at its first moment, along the road and across it."""
 
     ahead_m: Span | None = None
-    """Metres ahead of the vehicle along the road; None: where it is about to come into view."""
+    """Metres ahead along the road; None: about to come into view, or near in row 0."""
     left_m: Span | None = None
     """Metres left of the vehicle's own path; right is negative."""
     lane: Literal["own", "left", "right"] | None = None

@@ -63,7 +63,7 @@ def trajectory(
     moment: Moment,
     setting: Setting,
     *,
-    come_into_view_m: float,
+    first_ahead_m: float,
     like: BaseTrack | None,
     rng: np.random.Generator,
 ) -> Trajectory:
@@ -73,7 +73,7 @@ def trajectory(
         edit: Which adds something.
         moment: Its first moment and its frames.
         setting: The road.
-        come_into_view_m: Distance ahead for places that say none.
+        first_ahead_m: Where it is at first if its place does not say how far ahead.
         like: Whom it follows, where its motion says so.
         rng: Draws the spans, always in the same order.
     """
@@ -82,7 +82,7 @@ def trajectory(
         return _beside_ego(edit, moment, setting, rng)
     if model == "file":
         return _on_ground(edit, moment, setting, rng)
-    ahead_m = come_into_view_m if model != "like" else 0.0
+    ahead_m = first_ahead_m if model != "like" else 0.0
     left_m = 0.0
     if edit.at is not None:
         ahead_m = ahead_m if edit.at.ahead_m is None else drawn(edit.at.ahead_m, rng)

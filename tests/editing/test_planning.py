@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
-from svsdata.editing.placement import ego_poses
+from svsdata.editing.placement import ego_poses, view_of
 from svsdata.editing.planning import RESERVED_INDEX, REUSED_AFTER, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
 from svsdata.editing.selection import require_object
@@ -55,6 +55,41 @@ def test_nothing_is_in_view_at_the_reference_frame_unless_asked(road_scene):
     assert (row.status, row.reason) == ("rejected", "REFERENCE")
     asked = one(f"{{id: a, op: add, class: car, enter: reference, {near}}}")
     assert plan_edits(asked, road_scene(12), 1).changes_reference
+
+
+STANDING = "{id: a, op: add, class: truck, at: {left_m: -3}%s}"
+
+
+def test_what_may_be_in_the_reference_frame_is_near(road_scene):
+    for seed in range(8):
+        scene = road_scene(20)
+        (row,) = plan_edits(one(STANDING % ", enter: reference"), scene, seed).rows
+        height = view_of(scene.camera, row.poses[:1], row.size_m).height_px[0]
+        assert (row.status, row.first_frame, row.note) == ("applied", 0, "")
+        # Where its back is: the height is told of its middle, half a length farther.
+        assert 0.1 < height / scene.camera.size_hw[0] < 0.45
+
+
+def test_what_stays_far_says_what_would_bring_it_near(road_scene):
+    advice = "; with --set edits.a.enter=reference it is near from row 0 on"
+    far = STANDING % ", enter: far"
+    scene = road_scene(20)
+    (row,) = plan_edits(one(far), scene, 1).rows
+    height = view_of(scene.camera, row.poses, row.size_m).height_px.max()
+    assert row.status == "applied"
+    told = f"stays far, {height:.0f} px high at most in the 2.0 s of the sequence{advice}"
+    assert row.note.endswith(told)
+    leaves = far.replace("}", "}, motion: {model: follow_road, speed_mps: 25}", 1)
+    (unseen,) = plan_edits(one(leaves), scene, 1).rows
+    assert unseen.reason == "UNSEEN"
+    assert unseen.note.endswith(f"it is drawn from 4.8 px on{advice}")
+    # Long enough, it comes near: nothing is said, however far a last one of several is.
+    for repeat in ("", ", repeat: {gap_m: 30}"):
+        rows = plan_edits(one(STANDING % (", enter: far" + repeat)), road_scene(200), 1).rows
+        assert not any("stays far" in row.note for row in rows)
+    # Whose place is told is where it was wanted.
+    placed = far.replace("left_m: -3", "left_m: -3, ahead_m: 120")
+    assert "stays far" not in plan_edits(one(placed), scene, 1).rows[0].note
 
 
 @pytest.mark.parametrize(
