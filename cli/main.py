@@ -1,5 +1,6 @@
 """The svsdata command: which commands there are, and what happens around each of them."""
 
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 import svsdata
-from svsdata.cli.memory import keep_freed_memory
+from svsdata.cli.memory import keep_freed_memory, share_heaps
 from svsdata.cli.threads import wait_asleep
 from svsdata.errors import SvsDataError
 
@@ -119,6 +120,7 @@ def main(
 def run() -> None:
     """Run the command line."""
     wait_asleep()
+    share_heaps(os.cpu_count() or 2)
     app()
 
 
