@@ -20,11 +20,12 @@ from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.export import ExportConfig
 from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.export import run_export
 from svsdata.pipelines.label import run_label
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.records import Image
 from svsdata.store.reader import StoreReader
 

@@ -58,7 +58,8 @@ def train(
     """
     from svsdata.cli.progress import shown_progress
     from svsdata.pipelines.configs.base import make_config, read_toml
-    from svsdata.pipelines.configs.train import TrainConfig, train_preset
+    from svsdata.pipelines.configs.train import TrainConfig
+    from svsdata.pipelines.train_presets import train_preset
 
     place = workspace()
     name = place.get("preset", preset)

@@ -17,9 +17,10 @@ from svsdata.checkpoints.training_state import GENERATOR_FILE
 from svsdata.checkpoints.weights import BUNDLED_GENERATOR
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.label import LabelConfig
-from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.label import run_label
 from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.progress import Progress, Silent
 from svsdata.store.reader import StoreReader
 from svsdata.training.schedules import Phase

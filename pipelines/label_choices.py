@@ -26,8 +26,8 @@ from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labeling.sources.street import PREFIX
 from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
 from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
-from svsdata.pipelines.configs.train import presets_by_shape
 from svsdata.pipelines.run_dir import require_apart
+from svsdata.pipelines.train_presets import presets_by_shape
 from svsdata.progress import Progress
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.format import StoreInfo

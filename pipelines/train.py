@@ -245,10 +245,11 @@ def _steps(
     """Yield the steps from ``first_step`` on with their round and its clips, read ahead."""
 
     def load(round_: Round) -> ClipBatch:
-        clips, phase = plan.sampler.clips(round_, flips=config.flips), round_.phase
+        source = plan.street if plan.street and _rehearses(round_, config) else plan.recorded
+        clips, phase = source.sampler.clips(round_, flips=config.flips), round_.phase
         mine = clips[share.rows(len(clips))]
         return load_clips(
-            plan.reader,
+            source.footage,
             mine,
             size_hw=phase.size_hw,
             crop_hw=phase.crop_hw,
@@ -291,3 +292,9 @@ def _gives_motion(round_: Round, config: TrainConfig) -> bool:
     """Tell whether a round's clips follow the store's flow."""
     draws = generator(config.seed, "motion", round_.first_clip)
     return round_.phase.learns != "motion" and draws.random() < config.given_motion
+
+
+def _rehearses(round_: Round, config: TrainConfig) -> bool:
+    """Tell whether a round's clips show the built-in street."""
+    draws = generator(config.seed, "rehearsal", round_.first_clip)
+    return draws.random() < config.rehearsal

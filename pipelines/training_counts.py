@@ -5,11 +5,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.checkpoints.weights import BUNDLED_GENERATOR, load_generator
 from svsdata.errors import ConfigError
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
 from svsdata.training.clips import count_pixels
 from svsdata.training.colours_by_class import ColoursByClass, colours_by_class
+
+_ENOUGH_COLOURS = 16
 
 
 class Counts(BaseModel):
@@ -19,7 +22,7 @@ class Counts(BaseModel):
 
     store_id: str
     pixel_counts: dict[str, int]
-    """Training pixels by class name."""
+    """Training pixels by class name; where streets are rehearsed, with theirs."""
     object_colours: ColoursByClass = {}
     """Colours of objects, for a generator that sees them."""
 
@@ -44,6 +47,8 @@ def counted(run: Path, plan: TrainingPlan, progress: Progress) -> Counts:
                 colours_by_class(plan.reader, plan.recordings) if plan.uses_colours else {}
             ),
         )
+        if plan.street is not None:
+            found = _with_streets(found, uses_colours=plan.uses_colours)
         path.write_text(found.model_dump_json())
     kept = Counts.model_validate(json.loads(path.read_text()))
     if kept.store_id != store_id:
@@ -52,3 +57,19 @@ def counted(run: Path, plan: TrainingPlan, progress: Progress) -> Counts:
             "name another run directory, or add --overwrite to set this one aside"
         )
     return kept
+
+
+def _with_streets(found: Counts, *, uses_colours: bool) -> Counts:
+    """Add what streets show, as the bundled generator, which learned from them, tells.
+
+    A class whose objects the store hardly shows takes the colours of the street's too.
+    """
+    _, street = load_generator(BUNDLED_GENERATOR)
+    pixels = {
+        name: count + street.pixel_counts.get(name, 0) for name, count in found.pixel_counts.items()
+    }
+    colours = dict(found.object_colours)
+    for name, those in street.object_colours.items() if uses_colours else ():
+        own = colours.get(name, ())
+        colours[name] = own if len(own) >= _ENOUGH_COLOURS else (*own, *those)
+    return found.model_copy(update={"pixel_counts": pixels, "object_colours": colours})

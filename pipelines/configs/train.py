@@ -1,12 +1,10 @@
 """What ``svsdata train`` can be told."""
 
-from math import gcd
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import StageConfig
 from svsdata.training.schedules import Phase
 
@@ -73,25 +71,14 @@ class NetworkChanges(StageConfig):
     ``carry`` sees them anyway; not for D."""
 
 
-_LENGTHS = (6, 12, 24, 30)
+LENGTHS = (6, 12, 24, 30)
+"""Frames of the paper's clips, as they grow (svs-gan 4.1)."""
 
 
-def _paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
+def paper_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
     """Lengths 6, 12, 24, 30 over 20 epochs, then 20 epochs of falling rate (svs-gan 4.1)."""
-    growing = [Phase(5, frames, size_hw, 2e-4) for frames in _LENGTHS]
+    growing = [Phase(5, frames, size_hw, 2e-4) for frames in LENGTHS]
     return (*growing, Phase(20, 30, size_hw, 2e-4, 0.0))
-
-
-def _doubled_phases(size_hw: tuple[int, int]) -> tuple[Phase, ...]:
-    """The same lengths over 8 epochs at twice the size, the new block alone in the first."""
-    height, width = size_hw
-    full = (2 * height, 2 * width)
-    alone = Phase(1, _LENGTHS[0], full, 1e-4, extra_blocks=1, learns="new_blocks")
-    rest = [
-        Phase(2 - (frames == _LENGTHS[0]), frames, full, 1e-4, extra_blocks=1)
-        for frames in _LENGTHS
-    ]
-    return (alone, *rest)
 
 
 class TrainConfig(StageConfig):
@@ -118,7 +105,7 @@ class TrainConfig(StageConfig):
     teacher: Path | None = None
     """A generator file, checkpoint or run whose frames are to be drawn too, in phases of its size
     (knowledge distillation). None: the run learns from recordings alone."""
-    phases: tuple[Phase, ...] = Field(_paper_phases((256, 512)), min_length=1)
+    phases: tuple[Phase, ...] = Field(paper_phases((256, 512)), min_length=1)
     """Lengths, sizes and learning rates by epochs."""
     steps: int | None = Field(None, ge=1)
     """Scale the phases to this many steps; None: as many as the epochs hold."""
@@ -148,6 +135,9 @@ class TrainConfig(StageConfig):
     given_motion: float = Field(0.0, ge=0, le=1)
     """Probability that a clip is warped by the store's flow instead of the network's own; above 0,
     synthesis can follow the flow of the store that it takes its labels from."""
+    rehearsal: float = Field(0.0, ge=0, lt=1)
+    """Probability that a clip shows the built-in street instead of the store: what starts from the
+    bundled generator then keeps what the store seldom shows, such as trucks."""
     discriminator_rate: float = Field(1.0, gt=0)
     """Learning rate of the discriminators over the generator's."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
@@ -182,118 +172,3 @@ MAY_DIFFER = (
 )  # fmt: skip
 """Fields that may change between the calls of one run: paths (store and teacher are known by their
 content) and what is shown and saved."""
-
-
-def train_preset(name: str) -> dict[str, object]:
-    """Return the fields that a preset sets.
-
-    Raises:
-        ConfigError: If there is no such preset; names those there are.
-    """
-    presets = _presets()
-    if name not in presets:
-        raise ConfigError(f"unknown preset '{name}' of train; known: {', '.join(presets)}")
-    return presets[name]
-
-
-def presets_by_shape() -> dict[tuple[int, int], list[str]]:
-    """Return the presets by their frames' aspect ratio, height and width in lowest terms."""
-    shapes: dict[tuple[int, int], list[str]] = {}
-    for name in _presets():
-        height, width = (
-            TrainConfig(store=Path(), run=Path(), **train_preset(name)).phases[0].size_hw
-        )
-        common = gcd(height, width)
-        shapes.setdefault((height // common, width // common), []).append(name)
-    return shapes
-
-
-def _presets() -> dict[str, dict[str, object]]:
-    return {
-        "demo": _demo(),
-        "carry": _carry(),
-        "finetune": _finetune(),
-        "cityscapes": _paper((256, 512)),
-        "kitti360": _paper((128, 512)),
-        "recommended": _paper((256, 512))
-        | {"loss_weights": LossWeights(labelmix=5.0), "initial_weights": "xavier"},
-    }
-
-
-def _paper(size_hw: tuple[int, int]) -> dict[str, object]:
-    """The paper's 20 + 20 + 8 epochs."""
-    return {"model": "C", "phases": (*_paper_phases(size_hw), *_doubled_phases(size_hw))}
-
-
-_HALF, _FULL = (128, 256), (256, 512)
-_DEMO_LOSSES = LossWeights(
-    image_adversarial=0.5,
-    video_adversarial=0.1,
-    feature_matching=5.0,
-    perceptual=0.0,
-    pixel=20.0,
-    occlusion=0.0,
-)
-_CARRY_LOSSES = _DEMO_LOSSES.model_copy(update={"occlusion": 5.0, "pixel": 15.0})
-
-
-def _demo() -> dict[str, object]:
-    """About two hours on two cores: half size first, clips that grow, then full size."""
-    return {
-        "model": "demo",
-        "phases": (
-            Phase(_epochs(0.1, 4, 2), 4, _HALF, 4e-4, batch_size=2),
-            Phase(_epochs(0.33, 16, 2), 16, _HALF, 4e-4, batch_size=2),
-            Phase(_epochs(0.22, 12, 1), 12, _FULL, 3e-4, 2e-4),
-            Phase(_epochs(0.35, 44, 1), 44, _FULL, 2e-4, 1e-5),
-        ),
-        "steps": 4000,
-        "loss_weights": _DEMO_LOSSES,
-        "max_class_weight": 20.0,
-        "perturbed_feedback": 0.2,
-        "reference_free": 0.2,
-        "discriminator_rate": 0.5,
-    }
-
-
-def _carry() -> dict[str, object]:
-    """Motion first, then everything, on clips that grow; at half size, then at full size."""
-    return _demo() | {
-        "model": "carry",
-        "phases": (
-            Phase(_epochs(0.24, 2, 8), 2, _HALF, 1e-3, 3e-4, batch_size=8, learns="motion"),
-            Phase(_epochs(0.2, 6, 2), 6, _HALF, 5e-4, batch_size=2),
-            Phase(_epochs(0.08, 2, 4), 2, _FULL, 5e-4, 2e-4, batch_size=4, learns="motion"),
-            Phase(_epochs(0.18, 8, 1), 8, _FULL, 4e-4, 3e-4),
-            Phase(_epochs(0.3, 30, 1), 30, _FULL, 3e-4, 1e-5),
-        ),
-        "steps": 4200,
-        "loss_weights": _CARRY_LOSSES,
-        "perturbed_feedback": 0.0,
-        "reference_free": 0.25,
-        "given_motion": 0.6,
-        "ema_decay": 0.99,
-        "ema_start": 100,
-    }
-
-
-def _finetune() -> dict[str, object]:
-    """From the bundled network to one's own recordings, on halves of frames along their flow."""
-    return _carry() | {
-        "start_from": Path("demo"),
-        "phases": (
-            Phase(_epochs(0.3, 8, 1), 8, _FULL, 2e-4, crop_hw=(256, 256)),
-            Phase(_epochs(0.7, 30, 1), 30, _FULL, 2e-4, 2e-5, crop_hw=(256, 256)),
-        ),
-        "steps": 900,
-        "loss_weights": _CARRY_LOSSES.model_copy(update={"perceptual": 10.0, "pixel": 10.0}),
-        "perceptual_weights": "vgg16",
-        "given_motion": 1.0,
-        "ema_decay": 0.98,
-        "ema_start": 20,
-    }
-
-
-def _epochs(share: float, clip_frames: int, batch_size: int) -> float:
-    """Return the epochs that give a phase its share of the steps."""
-    return share * batch_size / (clip_frames - 1)

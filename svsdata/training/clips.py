@@ -20,6 +20,7 @@ from svsdata.randomness import derived_seed, generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import leaves_frame
+from svsdata.training.footage import Footage
 from svsdata.training.guidance import recorded_guidance
 from svsdata.training.schedules import Round
 
@@ -135,8 +136,16 @@ class ClipSampler:
         ]
 
 
+@dataclass(frozen=True)
+class Source:
+    """Footage, and the clips that are drawn of it."""
+
+    footage: Footage
+    sampler: ClipSampler
+
+
 def load_clips(
-    reader: StoreReader,
+    footage: Footage,
     clips: Sequence[Clip],
     *,
     size_hw: tuple[int, int],
@@ -144,29 +153,29 @@ def load_clips(
     guided: bool = False,
     coloured: bool = False,
 ) -> ClipBatch:
-    """Read clips of equal length from a store, resized to ``size_hw``.
+    """Read clips of equal length, resized to ``size_hw``.
 
     Args:
-        reader: Of the store.
+        footage: Which holds them.
         clips: Which.
         size_hw: Of whole frames.
         crop_hw: What is cut from each frame at its clip's corner; None: all of it. What comes from
-            outside the cut is occluded, where the store tells of occlusion.
+            outside the cut is occluded, where the footage tells of occlusion.
         guided: Tell what frames should repeat; needs flow.
-        coloured: Tell most of the objects' colours, where the store has instances.
+        coloured: Tell most of the objects' colours, where the footage has instances.
 
     Raises:
         StoreError: If a frame is damaged or has another aspect ratio.
     """
     wanted = ("image", "semantic", "instance", "flow", "occlusion")
-    layers = tuple(layer for layer in wanted if layer in reader.info.modalities)
+    layers = tuple(layer for layer in wanted if layer in footage.info.modalities)
     columns: list[dict[str, NDArray[Any]]] = []
     for clip in clips:
         stop = clip.start + clip.num_frames
-        frames = reader.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
+        frames = footage.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
         arrays: Iterable[dict[str, NDArray[Any]]]
         if guided:
-            pairs = recorded_guidance(frames, reader.info.label_set, reader.info.fps)
+            pairs = recorded_guidance(frames, footage.info.label_set, footage.info.fps)
             arrays = (_frame_arrays(frame, layers) | {"guidance": it} for frame, it in pairs)
         else:
             arrays = (_frame_arrays(frame, layers) for frame in frames)

@@ -15,8 +15,9 @@ from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.base import make_config
-from svsdata.pipelines.configs.train import LossWeights, TrainConfig, train_preset
+from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.train import estimate_train, run_train
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.pipelines.training_estimate import Trial, estimate_training
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import grown_generator

@@ -9,8 +9,9 @@ from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
 from svsdata.checkpoints.weights import load_generator
 from svsdata.errors import ConfigError
 from svsdata.nets.svsgan.generator import Generator
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.pipelines.training_estimate import TrainEstimate
 from svsdata.pipelines.training_learner import build_learner, for_phase
 from svsdata.pipelines.training_plan import plan_training

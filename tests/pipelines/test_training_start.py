@@ -11,8 +11,9 @@ from svsdata.checkpoints.weights import load_generator, save_generator
 from svsdata.errors import CheckpointError, WeightsError
 from svsdata.labels import CITYSCAPES_TRAIN
 from svsdata.pipelines.configs.base import make_config
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.train import run_train
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.training.schedules import Phase
 
 SIZE = (64, 128)

@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from svsdata.pipelines.configs.train import TrainConfig, train_preset
+from svsdata.pipelines.configs.train import TrainConfig
+from svsdata.pipelines.train_presets import train_preset
 from svsdata.training.schedules import (
     Phase,
     learning_rate,
