@@ -214,18 +214,20 @@ def _opened(
     _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
-    if share.is_first and not config.run.exists():
-        # builds everything once: what cannot be is refused before anything is written
-        first_blocks = config.phases[0].extra_blocks
-        with nothing_kept():
-            tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
-            estimate = _estimated(config, plan, tried, progress, processes=share.count)
-        progress.note(estimate.in_words())
-    if share.is_first:
+
+    def open_run() -> None:
+        if not config.run.exists():
+            # builds everything once: what cannot be is refused before anything is written
+            first_blocks = config.phases[0].extra_blocks
+            with nothing_kept():
+                tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+                estimate = _estimated(config, plan, tried, progress, processes=share.count)
+            progress.note(estimate.in_words())
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         keep_teacher(config)
         counted(config.run, plan, progress)
-    share.wait()
+
+    share.first_alone(open_run, chosen_device(config.device))
     return plan, counted(config.run, plan, Silent())
 
 
