@@ -172,6 +172,7 @@ width = 0.1
 steps = 24
 precision = "float32"
 log_steps = 1
+checkpoint_steps = 4
 perturbed_feedback = 0.5
 phases = [{epochs = 1, clip_frames = 9, size_hw = [64, 128], learning_rate = 2e-4, batch_size = 3}]
 """
@@ -192,21 +193,38 @@ def started_by_torchrun(store, run):
     )  # fmt: skip
 
 
-def test_ctrl_c_at_torchrun_saves_is_told_once_and_the_run_goes_on_bit_for_bit(store, tmp_path):
+def wait_for_steps(process, run, steps):
+    stats = run / "stats.jsonl"
+    while process.poll() is None and not (stats.exists() and len(stats_of(run)) >= steps):
+        time.sleep(0.02)
+
+
+def test_a_run_stopped_by_ctrl_c_and_by_a_kill_goes_on_bit_for_bit(store, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     result, errors = started_by_torchrun(store, whole).communicate(timeout=300)
     assert json.loads(result)["steps_done_now"] == 24, errors
-    process, stats = started_by_torchrun(store, stopped), stopped / "stats.jsonl"
-    while process.poll() is None and not (stats.exists() and stats.stat().st_size):
-        time.sleep(0.02)
+
+    process = started_by_torchrun(store, stopped)
+    wait_for_steps(process, stopped, 1)
     process.send_signal(signal.SIGINT)
     result, errors = process.communicate(timeout=300)
     ours = [line for line in errors.splitlines() if line.startswith("svsdata:")]
     assert (result, ours) == ("", ["svsdata: interrupted; the same command goes on from here"])
     step = checkpoint_step(stopped)
-    assert 1 <= step < 24
+    assert 1 <= step < 18
+
+    process = started_by_torchrun(store, stopped)
+    wait_for_steps(process, stopped, step + 5)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 3
+    os.kill(int(children[1]), signal.SIGKILL)
+    process.communicate(timeout=300)
+    assert process.returncode == 1
+    killed_after = checkpoint_step(stopped)
+    assert step < killed_after < 24
+
     result, errors = started_by_torchrun(store, stopped).communicate(timeout=300)
-    assert json.loads(result)["steps_done_now"] == 24 - step, errors
+    assert json.loads(result)["steps_done_now"] == 24 - killed_after, errors
     for file in checkpoint_folders(whole)[-1].iterdir():
         assert (checkpoint_folders(stopped)[-1] / file.name).read_bytes() == file.read_bytes()
     assert stats_of(stopped) == stats_of(whole)
