@@ -12,6 +12,7 @@ from typer.main import get_group
 
 import svsdata
 from svsdata.cli.memory import keep_freed_memory, share_heaps
+from svsdata.cli.processes import speaks
 from svsdata.cli.threads import wait_asleep
 from svsdata.errors import SvsDataError
 
@@ -57,8 +58,9 @@ class Commands(TyperGroup):
             print(f"svsdata: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            kept = str(error) or "the same command goes on from here"
-            print(f"svsdata: interrupted; {kept}", file=sys.stderr)
+            if speaks():
+                kept = str(error) or "the same command goes on from here"
+                print(f"svsdata: interrupted; {kept}", file=sys.stderr)
             raise typer.Exit(130) from error
 
 

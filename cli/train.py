@@ -19,6 +19,7 @@ from svsdata.cli.options import (
     require_stores,
     workspace,
 )
+from svsdata.cli.processes import speaks
 
 
 def train(
@@ -86,4 +87,5 @@ def train(
             if dry_run
             else run_train(chosen, progress, overwrite=overwrite, environment=os.environ)
         )
-    print_result(result, as_json=as_json)
+    if speaks():
+        print_result(result, as_json=as_json)

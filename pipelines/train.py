@@ -7,6 +7,7 @@ networks and optimisers, and the frames last generated; everything else is a fun
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 
@@ -24,14 +25,14 @@ from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_t
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
 from svsdata.pipelines.training_plan import TrainingPlan, checkpoint_info, plan_training
 from svsdata.pipelines.training_preview import preview
+from svsdata.pipelines.training_rounds import chunk_of_step, load_round
 from svsdata.pipelines.training_step import train_step
 from svsdata.pipelines.training_teacher import keep_teacher
 from svsdata.progress import Progress, Silent
-from svsdata.randomness import generator
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.class_colours import is_of_class
-from svsdata.training.clips import ClipBatch, load_clips, prefetched
+from svsdata.training.clips import ClipBatch, prefetched
 from svsdata.training.previews import PREVIEW_FRAMES
 from svsdata.training.processes import Share, check_shares, joined
 from svsdata.training.run_log import RunLog
@@ -120,20 +121,18 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
     log = RunLog(config.run, first_step=first_step, writes=share.is_first)
     with log, interrupt_held() as pressed:
         for step, round_, clips in _steps(config, plan, share, first_step):
+            # What the phase trains, and how fast
             phase = round_.phase
             learner = for_phase(learner, config, plan, phase)
             learner.set_rate(learning_rate(plan.spans, step), config.discriminator_rate)
-            start, stop = _frames_of(step, round_, config)
-            if step == round_.first_step:
-                past = reference(clips)[:, :start]
-            chunk = chunk_of(
-                clips,
-                start,
-                stop,
-                with_edges=plan.uses_edges,
-                context_frames=learner.average.config.context_frames,
-                gives_motion=_gives_motion(round_, config),
+
+            # One step on its frames, going on from what was generated before them
+            seen = learner.average.config.context_frames
+            chunk = chunk_of_step(
+                clips, step, round_, config, with_edges=plan.uses_edges, context_frames=seen
             )
+            if step == round_.first_step:
+                past = reference(clips)[:, : chunk.start]
             detail = detail_share(plan.spans, round_, step)
             figures_of_step, past = train_step(learner, chunk, past, step, config, detail=detail)
             means.add(figures_of_step)
@@ -214,18 +213,20 @@ def _opened(
     _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
-    if share.is_first and not config.run.exists():
-        # builds everything once: what cannot be is refused before anything is written
-        first_blocks = config.phases[0].extra_blocks
-        with nothing_kept():
-            tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
-            estimate = _estimated(config, plan, tried, progress, processes=share.count)
-        progress.note(estimate.in_words())
-    if share.is_first:
+
+    def open_run() -> None:
+        if not config.run.exists():
+            # builds everything once: what cannot be is refused before anything is written
+            first_blocks = config.phases[0].extra_blocks
+            with nothing_kept():
+                tried = build_learner(config, plan, Silent(), extra_blocks=first_blocks)
+                estimate = _estimated(config, plan, tried, progress, processes=share.count)
+            progress.note(estimate.in_words())
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
         keep_teacher(config)
         counted(config.run, plan, progress)
-    share.wait()
+
+    share.first_alone(open_run, chosen_device(config.device))
     return plan, counted(config.run, plan, Silent())
 
 
@@ -243,58 +244,9 @@ def _steps(
     config: TrainConfig, plan: TrainingPlan, share: Share, first_step: int
 ) -> Iterator[tuple[int, Round, ClipBatch]]:
     """Yield the steps from ``first_step`` on with their round and its clips, read ahead."""
-
-    def load(round_: Round) -> ClipBatch:
-        source = plan.street if plan.street and _rehearses(round_, config) else plan.recorded
-        clips, phase = source.sampler.clips(round_, flips=config.flips), round_.phase
-        mine = clips[share.rows(len(clips))]
-        return load_clips(
-            source.footage,
-            mine,
-            size_hw=phase.size_hw,
-            crop_hw=phase.crop_hw,
-            guided=_shows_guidance(round_, config),
-            coloured=plan.uses_colours and phase.learns != "motion",
-        )
-
     left = dropwhile(lambda round_: round_.end_step <= first_step, plan.rounds)
+    load = partial(load_round, config=config, plan=plan, share=share)
     for round_, batch in prefetched(load, left):
         clips = to_device(batch, chosen_device(config.device))
         for step in range(max(round_.first_step, first_step), round_.end_step):
             yield step, round_, clips
-
-
-def _frames_of(step: int, round_: Round, config: TrainConfig) -> tuple[int, int]:
-    """Return the chunk of a step: start and stop in the clip.
-
-    A clip's first frame is the reference, or, in some rounds, generated like the others; motion
-    is learned from the second on.
-    """
-    first = 1 if _has_reference(round_, config) else 0
-    start = first + (step - round_.first_step) * config.backprop_frames
-    stop = min(start + config.backprop_frames, first + round_.phase.clip_frames - 1)
-    return start, stop
-
-
-def _has_reference(round_: Round, config: TrainConfig) -> bool:
-    """Tell whether a round's clips begin with a recorded frame."""
-    draws = generator(config.seed, "reference", round_.first_clip)
-    return round_.phase.learns == "motion" or draws.random() >= config.reference_free
-
-
-def _shows_guidance(round_: Round, config: TrainConfig) -> bool:
-    """Tell whether recorded colours guide a round's clips; not those that chose their own."""
-    draws_pictures = round_.phase.learns != "motion"
-    return config.network.guidance and draws_pictures and _has_reference(round_, config)
-
-
-def _gives_motion(round_: Round, config: TrainConfig) -> bool:
-    """Tell whether a round's clips follow the store's flow."""
-    draws = generator(config.seed, "motion", round_.first_clip)
-    return round_.phase.learns != "motion" and draws.random() < config.given_motion
-
-
-def _rehearses(round_: Round, config: TrainConfig) -> bool:
-    """Tell whether a round's clips show the built-in street."""
-    draws = generator(config.seed, "rehearsal", round_.first_clip)
-    return draws.random() < config.rehearsal

@@ -33,6 +33,7 @@ from svsdata.pipelines.training_teacher import chosen_teacher
 from svsdata.progress import Progress
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.objective import Networks, Objective
+from svsdata.training.passes import Passes, joined_passes
 from svsdata.training.processes import WHOLE, Share
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Learns, Phase
@@ -59,6 +60,8 @@ class Learner:
     """What the phase trains."""
     share: Share
     """Of a step's clips that this process has."""
+    passes: Passes
+    """Through which the networks learn."""
     watched_classes: tuple[str | None, ...]
     """Names by id of the classes whose colours are told; None is a void one."""
 
@@ -133,20 +136,24 @@ def build_learner(
         extra_blocks,
         "all",
         share,
+        joined_passes(networks, share, learns="all"),
         tuple(None if it.id in label_set.void_ids else it.name for it in label_set.labels),
     )
 
 
 def for_phase(learner: Learner, config: TrainConfig, plan: TrainingPlan, phase: Phase) -> Learner:
     """Return what learns in a phase: grown to its size, with the layers it trains set to learn."""
+    if (phase.extra_blocks, phase.learns) == (learner.extra_blocks, learner.learns):
+        return learner
     if phase.extra_blocks > learner.extra_blocks:
         learner = _grown(learner, config, plan, phase.extra_blocks)
-    generator = learner.networks.generator
+    networks, generator = learner.networks, learner.networks.generator
     generator.requires_grad_(requires_grad=phase.learns != "new_blocks")
     if phase.learns == "new_blocks":
         for module in generator.newest_modules():
             module.requires_grad_(requires_grad=True)
-    return replace(learner, learns=phase.learns)
+    passes = joined_passes(networks, learner.share, learns=phase.learns)
+    return replace(learner, learns=phase.learns, passes=passes)
 
 
 def _grown(learner: Learner, config: TrainConfig, plan: TrainingPlan, extra_blocks: int) -> Learner:

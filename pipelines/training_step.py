@@ -15,10 +15,10 @@ from svsdata.randomness import derived_seed
 from svsdata.training.chunks import Chunk, by_clip, perturb
 from svsdata.training.class_colours import colour_figures, colour_sums
 from svsdata.training.ema import decay_at, update_average
-from svsdata.training.generating import generate, seen_before
+from svsdata.training.generating import seen_before
 from svsdata.training.guards import check_finite, gradient_norm
 from svsdata.training.processes import Share
-from svsdata.training.updates import discriminator_terms, generator_terms, motion_terms
+from svsdata.training.updates import generator_terms, motion_terms
 
 
 def train_step(
@@ -57,13 +57,13 @@ def train_step(
     previous = seen_before(networks.generator, chunk, past)
     previous = perturb(previous, probability=config.perturbed_feedback, draws=draws, share=share)
     with record_function("generate"), learner.autocast():
-        output = generate(
+        output = learner.passes.generate(
             networks.generator, chunk, previous, recompute=objective.recompute, detail=detail
         )
 
     # Discriminators: tell them from real ones
     with record_function("judge"), learner.autocast():
-        judged, real_features = discriminator_terms(
+        judged, real_features = learner.passes.judge(
             networks, chunk, output, past, objective=objective, draws=draws
         )
     # before going back: NaN coordinates crash a warp's gradient
@@ -101,12 +101,9 @@ def _motion_step(
 ) -> dict[str, float]:
     """Update what tells motion and occlusion from labels; return the figures of the step."""
     began = time.monotonic()
-    generator, share = learner.networks.generator, learner.share
+    share = learner.share
     with learner.autocast():
-        features = generator.label_features(
-            chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=None
-        )
-        flow, occlusion_mask = generator.motion_of(features)
+        flow, occlusion_mask = learner.passes.tell_motion(learner.networks.generator, chunk)
         terms = motion_terms(chunk, flow, occlusion_mask, objective=learner.objective)
     values = check_finite(share.averaged(terms), step)
     learner.go_back(terms)
@@ -128,7 +125,6 @@ def _update(learner: Learner, step: int, config: TrainConfig) -> dict[str, float
     scaler = learner.scaler
     lengths: dict[str, Tensor] = {}
     for name, network in learner.networks.by_name.items():
-        learner.share.average_gradients(network)
         if _learned(network):
             scaler.unscale_(learner.optimizers[name])
         lengths[f"gradient/{name}"] = gradient_norm(network, limit=config.max_gradient_norm)

@@ -54,6 +54,14 @@ def generate(
     )
 
 
+def tell_motion(generator: VideoGenerator[Any], chunk: Chunk) -> tuple[Tensor, Tensor]:
+    """Return what labels alone tell of a chunk: flow (N, 2, H, W), occlusion mask (N, 1, H, W)."""
+    features = generator.label_features(
+        chunk.previous_semantic, chunk.semantic, **chunk.edges, motion=None
+    )
+    return generator.motion_of(features)
+
+
 def seen_before(generator: VideoGenerator[Any], chunk: Chunk, past: Tensor) -> Tensor:
     """Return what the chunk's first frame is drawn from; black images before a clip begins.
 

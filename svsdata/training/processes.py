@@ -4,15 +4,19 @@ Gradients, counts and figures are joined by sums and means, so that N processes 
 take the step that one process takes with N clips, up to rounding. All draw the same random numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from svsdata.errors import ConfigError
+from svsdata.errors import ConfigError, SvsDataError
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -47,29 +51,28 @@ class Share:
         total = self.summed(torch.stack([*values.values()]).detach().float()) / self.count
         return dict(zip(values, total, strict=True))
 
-    def average_gradients(self, network: nn.Module) -> None:
-        """Replace every gradient by the mean over all processes.
+    def learning(
+        self, compute: Callable[..., Result], *networks: nn.Module
+    ) -> Callable[..., Result]:
+        """Return a computation on whose way back networks get the mean gradients of all processes.
 
-        One that only some processes have is zero in the others: a motion network is not asked
-        where the flow of all clips of a process is known.
+        A parameter that only some processes reach in a step has gradient zero in the others: a
+        motion network is not asked where the flow of all clips of a process is known. One that none
+        reaches has no gradient.
+
+        Args:
+            compute: Called once before each way back; may use the networks as often as it likes.
+            networks: All that learn in it, with the layers that are to learn already chosen.
         """
         if self.count == 1:
-            return
-        parameters = list(network.parameters())
-        has_gradient = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32)
-        in_any = self.summed(has_gradient.to(parameters[0].device)).tolist()
-        reached = [p for p, count in zip(parameters, in_any, strict=True) if count]
-        if not reached:
-            return
-        for parameter in reached:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        gradients = [p.grad for p in reached if p.grad is not None]
-        joined = self.summed(torch.cat([gradient.flatten() for gradient in gradients]))
-        sizes = [gradient.numel() for gradient in gradients]
-        parts = torch.split(joined / self.count, sizes)
-        for gradient, mean in zip(gradients, parts, strict=True):
-            gradient.copy_(mean.view(gradient.shape))
+            return compute
+        # looking for unreached parameters also keeps buckets as they are: a run that goes on sums
+        # in the order in which it would have
+        return DistributedDataParallel(
+            _Computation(compute, networks),
+            find_unused_parameters=True,
+            gradient_as_bucket_view=True,
+        )
 
     def gathered(self, rows: Tensor) -> Tensor:
         """Join all processes' rows, in order."""
@@ -90,9 +93,40 @@ class Share:
         if self.count > 1:
             dist.barrier()
 
+    def first_alone(self, work: Callable[[], None], device: torch.device) -> None:
+        """Let the first process do what the others wait for.
+
+        Raises:
+            SvsDataError: In the others, where the work failed; what it raised, in the first.
+        """
+        failed = True
+        try:
+            if self.is_first:
+                work()
+            failed = False
+        finally:
+            failed = self.any(failed, device)
+        if failed:
+            raise SvsDataError("the first process of this run stopped, and tells why")
+
 
 WHOLE = Share(0, 1)
 """Of a run on one process."""
+
+
+class _Computation(nn.Module):
+    """A function as the forward pass of all networks that learn in it."""
+
+    def __init__(self, compute: Callable[..., Any], networks: tuple[nn.Module, ...]) -> None:
+        super().__init__()
+        self.compute = compute
+        self.networks = nn.ModuleList(networks)
+        # never reached: where all are, torch warns once that it looked for such parameters
+        device = next(self.networks.parameters()).device
+        self.unreached = nn.Parameter(torch.zeros((), device=device))
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        return self.compute(*inputs, **options)
 
 
 @contextmanager

@@ -106,6 +106,20 @@ def test_an_interrupt_is_one_line_and_exit_code_130(gate):
     assert done.stderr == "svsdata: interrupted; the same command goes on from here\n"
 
 
+def test_of_several_processes_the_first_tells_of_an_interrupt(gate, monkeypatch):
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    gate(command)
+    for rank, told in (
+        ("0", "svsdata: interrupted; the same command goes on from here\n"),
+        ("1", ""),
+    ):
+        monkeypatch.setenv("RANK", rank)
+        done = invoke("gate")
+        assert (done.exit_code, done.stderr) == (130, told)
+
+
 def test_an_interrupt_that_keeps_nothing_says_so(gate):
     def command() -> None:
         with nothing_kept():

@@ -1,13 +1,6 @@
 """Every kind of network goes through the same trainer and the same synthesis."""
 
-import json
-import os
-import re
-import socket
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +8,6 @@ import pytest
 import torch
 from torch.amp.grad_scaler import GradScaler
 
-from svsdata.checkpoints.tensor_files import read_tensors
 from svsdata.checkpoints.training_state import checkpoint_folders, read_networks
 from svsdata.checkpoints.weights import load_generator, save_generator
 from svsdata.errors import ConfigError, WeightsError
@@ -34,7 +26,6 @@ from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of
 from svsdata.training.clips import Recording, load_clips
 from svsdata.training.colours_by_class import colours_by_class
-from svsdata.training.processes import Share, check_shares
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
 from svsdata.video_codec import video_info
@@ -62,12 +53,6 @@ def figures_of(result):
 
 def weights_of(run):
     return read_networks(checkpoint_folders(run)[-1])
-
-
-def mean_gradients_of(run):
-    """Read Adam's running mean of every parameter's gradient."""
-    tensors, _ = read_tensors(checkpoint_folders(run)[-1] / "training.safetensors")
-    return {key: value for key, value in tensors.items() if key.endswith("/exp_avg")}
 
 
 @pytest.mark.parametrize("model", ["A", "B"])
@@ -222,60 +207,6 @@ def test_a_named_perceptual_network_that_is_not_here_says_how_to_get_it(store, t
         run_train(typo, Silent())
 
 
-def test_two_processes_with_a_clip_each_have_the_mean_gradients_of_one_with_two(store, tmp_path):
-    rate = 5e-6
-    phases = [Phase(1, 4, SIZE, rate, batch_size=2)]
-    # with the seed of the others a flow rounds across zero, and meets a kink of bilinear sampling
-    changes = {"phases": phases, "steps": 3, "loss_weights": LossWeights(labelmix=5.0), "seed": 4}
-    alone = config(store, tmp_path / "alone", **changes)
-    run_train(alone, Silent())
-    shared = config(store, tmp_path / "shared", **changes)
-    told = tmp_path / "config.json"
-    told.write_text(shared.model_dump_json())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = Path(__file__).with_name("training_process.py")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(told)],
-            env={
-                **os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
-                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    told_by = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert re.search(r"^3 steps take .* of memory in each of 2 processes", told_by[0], re.MULTILINE)
-    assert "steps take" not in told_by[1]
-    one, two = weights_of(alone.run), weights_of(shared.run)
-    for name, tensors in one.items():
-        for key, value in tensors.items():
-            # a bias before a norm has no gradient; of its rounding Adam makes steps of the rate.
-            # 3 steps move a weight by 1.5e-5 at most: the gradients below are the proof
-            bound = 1e-5 if value.ndim > 1 else 2 * 3 * rate
-            torch.testing.assert_close(two[name][key], value, atol=bound, rtol=1e-5)
-    means, other_means = mean_gradients_of(alone.run), mean_gradients_of(shared.run)
-    scale = max(float(mean.norm()) for mean in means.values())
-    for key, mean in means.items():
-        off, own = float((other_means[key] - mean).norm()), float(mean.norm())
-        assert off < 1e-5 * scale, key
-        # each tensor by its own size, where it has more of a gradient than rounding
-        assert off < 1e-3 * own + 1e-8 * scale, key
-    alone_stats, shared_stats = (
-        [json.loads(line) for line in (told.run / "stats.jsonl").read_text().splitlines()]
-        for told in (alone, shared)
-    )
-    for line, other in zip(alone_stats, shared_stats, strict=True):
-        means = {k: v for k, v in line.items() if k.startswith(("loss", "gradient", "occlusion"))}
-        assert {name: other[name] for name in means} == pytest.approx(means, rel=1e-4, abs=1e-6)
-    assert (shared.run / "previews" / "step-000000003.png").exists()
-
-
 def test_a_run_that_tells_colours_keeps_those_of_its_store_for_synthesis(store, tmp_path):
     told = config(store, tmp_path / "run", network={"object_colours": True}, steps=2)
     _, info = load_generator(run_train(told, Silent()).checkpoint)
@@ -339,12 +270,6 @@ def test_terms_of_a_segmenting_discriminator_are_refused_for_one_of_patches(stor
     told = config(store, tmp_path / "run", model="A", loss_weights=LossWeights(**{term: 5.0}))
     with pytest.raises(ConfigError, match="model A has one of patches"):
         run_train(told, Silent())
-
-
-def test_batches_that_cannot_be_shared_out_are_refused():
-    check_shares([2, 4], Share(0, 2))
-    with pytest.raises(ConfigError, match="batches of 3 clips, which 2 processes cannot"):
-        check_shares([2, 3], Share(0, 2))
 
 
 def test_scaled_losses_take_the_same_step_and_an_overflow_takes_none(store, tmp_path):

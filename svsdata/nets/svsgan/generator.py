@@ -176,7 +176,7 @@ class Generator(VideoGenerator[LabelFeatures]):
             drawn_share = occlusion_mask
             if config.learned_forgetting:
                 drawn_share = 1 - (1 - occlusion_mask) * torch.sigmoid(-decoded[:, 3:])
-            image = warped.lerp(drawn, drawn_share)
+            image = warped.lerp(drawn, drawn_share).clamp(-1, 1)  # sharp warps overshoot
             return GeneratorOutput(image, warped, flow, occlusion_mask, raw=drawn)
         if config.warp_use == "correct":
             drawn = (warped * (1 - occlusion_mask) + drawn).clamp(-1, 1)

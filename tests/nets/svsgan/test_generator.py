@@ -309,6 +309,18 @@ def test_the_warped_image_guides_is_corrected_or_is_kept(
         assert output.raw is None
 
 
+def test_what_is_kept_stays_in_range_where_sharp_warps_overshoot(make_generator, make_labels):
+    generator = make_generator("demo", warp_use="keep", interpolation="balanced")
+    labels = make_labels(1, (64, 64))
+    previous = torch.ones(1, 3, 64, 64)
+    previous[..., 30:] = -1
+    motion = Motion(torch.full((1, 2, 64, 64), 0.4), torch.zeros(1, 1, 64, 64))
+    features = generator.label_features(labels, labels, motion=motion)
+    output = generator.render(previous, features)
+    assert output.warped.abs().max() > 1.05
+    assert output.image.abs().max() == 1
+
+
 def test_a_decoder_that_forgets_adds_its_own_share_to_the_occlusion_masks(
     make_generator, make_labels
 ):
