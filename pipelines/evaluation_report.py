@@ -110,6 +110,7 @@ def make_report(
             warnings += _few_views(name, real, synthetic)
         elif wanted in config.metrics and wanted not in not_measured:
             not_measured[name] = _WHY_MISSING[name]
+    curves = _curves(real, synthetic)
     return Report(
         real=str(config.real),
         synthetic=str(config.synthetic),
@@ -119,7 +120,13 @@ def make_report(
         warnings=tuple(warnings),
         class_iou=_class_iou(judges, real, synthetic),
         class_share=_class_share(judges, real, synthetic),
-        curves=_curves(real, synthetic),
+        curves={
+            name: {side: it.points() for side, it in sides.items()}
+            for name, sides in curves.items()
+        },
+        curve_bins={
+            name: {side: it.bins for side, it in sides.items()} for name, sides in curves.items()
+        },
         clips=tuple(
             (one.sequence_id, one.first_frame, dict(one.figures))
             for one in (*showcase.worst, *showcase.best)
@@ -251,12 +258,11 @@ def _known(value: float) -> float | None:
     return None if isnan(value) else value
 
 
-def _curves(
-    real: StoreFigures, synthetic: StoreFigures
-) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    curves = {}
-    for name in _PROTOCOLS:
-        sides = {"synthetic": _curve(synthetic, name), "real": _curve(real, name)}
-        if sides["synthetic"].count:
-            curves[name] = {side: it.points() for side, it in sides.items() if it.count}
-    return curves
+def _curves(real: StoreFigures, synthetic: StoreFigures) -> dict[str, dict[str, Curve]]:
+    """Return the curves of both stores by measure, of the measures that the synthetic one has."""
+    sides = {"synthetic": synthetic, "real": real}
+    return {
+        name: {side: it for side, of in sides.items() if (it := _curve(of, name)).count}
+        for name in _PROTOCOLS
+        if _curve(synthetic, name).count
+    }
