@@ -24,7 +24,8 @@ _PROTOCOLS = {
         "sight before, off edges of motion"
     ),
     "flow_epe": (
-        "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
+        "mean length in pixels of the difference between DIS flow of the pictures, its ground "
+        "aligned where the rows say that the labels' is, and the flow of "
         "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
         "is left out where the flow is the recording's; a recording that was labelled with DIS "
         "flow is near 0 by itself"
