@@ -154,6 +154,8 @@ def told_figure(value: float | None, name: str) -> str:
         return "-"
     if name in _SHARES:
         return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
+    if 0 < value < 1e-6:
+        return "<0.000001"
     return np.format_float_positional(float(f"{value:.4g}"), trim="-")
 
 

@@ -27,7 +27,15 @@ def clip(number: int) -> Shown:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(3.158e-05, "0.00003158"), (175.51, "175.5"), (123456.0, "123500"), (INF, "inf"), (NAN, "-")],
+    [
+        (3.158e-05, "0.00003158"),
+        (175.51, "175.5"),
+        (123456.0, "123500"),
+        (INF, "inf"),
+        (NAN, "-"),
+        (8.5e-14, "<0.000001"),
+        (0.0, "0"),
+    ],
 )
 def test_figures_have_one_notation(value, told):
     assert told_figure(value, "warping_error") == told
