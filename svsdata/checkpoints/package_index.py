@@ -58,7 +58,7 @@ def locate(package: Package, progress: Progress) -> Located | None:
     Returns:
         None if no page that we can read has it.
     """
-    settings = pip_settings()
+    settings = pip_settings(progress)
     pages, passwords = [], HTTPPasswordMgrWithPriorAuth()
     for address in _pages(settings, package.requirement.partition("==")[0]):
         parts = urlsplit(address)
@@ -88,12 +88,19 @@ def locate(package: Package, progress: Progress) -> Located | None:
     return None
 
 
-def pip_settings() -> Mapping[str, str]:
-    """Return the options of ``pip download`` that files and environment set; none without pip."""
+def pip_settings(progress: Progress) -> Mapping[str, str]:
+    """Return the options of ``pip download`` that files and environment set; none without pip.
+
+    Args:
+        progress: Hears that there is no pip.
+    """
     ran = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if ran.returncode:
+        reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
+        progress.note(f"pip tells no settings ({reason}): {_PYPI} is asked")
     listed = [told for line in ran.stdout.splitlines() if (told := _LISTED.fullmatch(line))]
     return {
         told[2]: str(ast.literal_eval(told[3]))

@@ -144,7 +144,7 @@ def _told_edits(showcase: Showcase) -> str:
 def _told_clips(showcase: Showcase) -> str:
     if not showcase.ranked_by:
         return ""
-    title = TITLES[showcase.ranked_by][0]
+    title, _ = _title_and_unit(showcase.ranked_by)
     return f"Of {counted(showcase.num_clips, 'clips')}, ranked by {title}."
 
 

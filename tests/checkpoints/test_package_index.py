@@ -279,9 +279,18 @@ def test_settings_of_this_command_and_of_the_environment_go_first(monkeypatch, t
     for option in ("INDEX_URL", "EXTRA_INDEX_URL"):
         monkeypatch.delenv(f"PIP_{option}", raising=False)
     monkeypatch.setenv("PIP_CERT", "e")
-    settings = pip_settings()
+    settings = pip_settings(Silent())
     assert (settings["index-url"], settings["cert"]) == ("http://d", "e")
     assert settings["extra-index-url"].split() == ["http://a", "http://b"]
+
+
+def test_an_environment_without_pip_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    progress = Notes()
+    assert pip_settings(progress) == {}
+    assert progress.told == [
+        "pip tells no settings (no reason given): https://pypi.org/simple is asked"
+    ]
 
 
 FETCH = f"""

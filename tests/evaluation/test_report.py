@@ -118,6 +118,8 @@ def test_all_clips_there_are_are_not_the_worst_ones():
     assert "<h2>Best clips</h2>" in many
     assert "<h2>Clips</h2>" not in many
     assert "Of 9 clips, ranked by SSIM." in many
+    by_psnr = Showcase(1, (clip(0),), (), num_clips=9, ranked_by="psnr")
+    assert "ranked by PSNR." in render_page(REPORT, showcase=by_psnr, legend={})
 
 
 @pytest.mark.parametrize(
