@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.estimation.flow_estimators import DisFlow
+from svsdata.estimation.ground_alignment import with_ground_aligned
 from svsdata.flow import warp
 from svsdata.geometry.ego_motion import estimate_ego_motion
-from svsdata.labeling.ground_alignment import with_ground_aligned
 from svsdata.labeling.ground_votes import ground_votes
 from svsdata.labeling.sources.street import street_recording
 from svsdata.labels import CITYSCAPES, LabelSet

@@ -18,7 +18,7 @@ _CACHE = Path("~/.cache/svsdata/weights")
 
 @app.command("list")
 def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
-    """Tell which weights there are, what for, and which are here.
+    """Tell which weights there are, what for, whose hash is known, and which are here.
 
     Example: svsdata weights list
     """
@@ -32,6 +32,7 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
             "purpose": weights.purpose,
             "megabytes": round(weights.num_bytes / 1e6),
             "origin": weights.origin.told,
+            "sha256": weights.origin.sha256 or None,
             "licence": weights.licence,
             "file": str(path) if (path := cached_file(weights.name, folder)).exists() else None,
         }
@@ -40,10 +41,11 @@ def list_weights(folder: Folder = _CACHE, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"weights": rows}))
         return
-    table = Table("name", "for", "MB", "from", "licence", "here")
+    table = Table("name", "for", "MB", "from", "sha256", "licence", "here")
     for row in rows:
-        here = "yes" if row["file"] else "no"
-        table.add_row(*(str(row[key]) for key in list(row)[:5]), here)
+        known = "known" if row["sha256"] else "of first file"
+        told = [str(row[key]) for key in ("name", "purpose", "megabytes", "origin")]
+        table.add_row(*told, known, str(row["licence"]), "yes" if row["file"] else "no")
     console().print(table)
 
 

@@ -123,7 +123,7 @@ def _layers(
     own = {"image"} | motion
     if originals is not None:
         own |= {"semantic", "provenance"}
-    if {"miou", "drift"} & set(metrics):
+    if {"miou", "drift", "flow_epe"} & set(metrics):
         own.add("semantic")
     if "identity" in metrics:
         own.add("instance")

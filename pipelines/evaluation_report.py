@@ -24,7 +24,8 @@ _PROTOCOLS = {
         "sight before, off edges of motion"
     ),
     "flow_epe": (
-        "mean length in pixels of the difference between DIS flow of the pictures and the flow of "
+        "mean length in pixels of the difference between DIS flow of the pictures, its ground "
+        "aligned where the rows say that the labels' is, and the flow of "
         "the labels' video, over pixels in sight before, off edges of motion; what an edit changed "
         "is left out where the flow is the recording's; a recording that was labelled with DIS "
         "flow is near 0 by itself"
@@ -110,6 +111,7 @@ def make_report(
             warnings += _few_views(name, real, synthetic)
         elif wanted in config.metrics and wanted not in not_measured:
             not_measured[name] = _WHY_MISSING[name]
+    curves = _curves(real, synthetic)
     return Report(
         real=str(config.real),
         synthetic=str(config.synthetic),
@@ -119,7 +121,13 @@ def make_report(
         warnings=tuple(warnings),
         class_iou=_class_iou(judges, real, synthetic),
         class_share=_class_share(judges, real, synthetic),
-        curves=_curves(real, synthetic),
+        curves={
+            name: {side: it.points() for side, it in sides.items()}
+            for name, sides in curves.items()
+        },
+        curve_bins={
+            name: {side: it.bins for side, it in sides.items()} for name, sides in curves.items()
+        },
         clips=tuple(
             (one.sequence_id, one.first_frame, dict(one.figures))
             for one in (*showcase.worst, *showcase.best)
@@ -251,12 +259,11 @@ def _known(value: float) -> float | None:
     return None if isnan(value) else value
 
 
-def _curves(
-    real: StoreFigures, synthetic: StoreFigures
-) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    curves = {}
-    for name in _PROTOCOLS:
-        sides = {"synthetic": _curve(synthetic, name), "real": _curve(real, name)}
-        if sides["synthetic"].count:
-            curves[name] = {side: it.points() for side, it in sides.items() if it.count}
-    return curves
+def _curves(real: StoreFigures, synthetic: StoreFigures) -> dict[str, dict[str, Curve]]:
+    """Return the curves of both stores by measure, of the measures that the synthetic one has."""
+    sides = {"synthetic": synthetic, "real": real}
+    return {
+        name: {side: it for side, of in sides.items() if (it := _curve(of, name)).count}
+        for name in _PROTOCOLS
+        if _curve(synthetic, name).count
+    }

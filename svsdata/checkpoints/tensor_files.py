@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,7 +17,7 @@ from svsdata.whole_files import whole_file
 
 _OF_FOREIGN_PICKLES = (
     *(UnpicklingError, EOFError, RuntimeError, struct.error),
-    *(LookupError, ValueError, TypeError, AttributeError),
+    *(LookupError, ValueError, TypeError, AttributeError, zipfile.BadZipFile),
 )
 """What torch's reader of plain pickles raises on bytes that are none."""
 
@@ -117,12 +118,17 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read the weights of a foreign network: safetensors, or a plain state dict of torch.
 
     Raises:
-        WeightsError: If it is missing, damaged, or would need pickled code.
+        WeightsError: If it is missing, damaged, or would need pickled code or TorchScript.
     """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if _is_torchscript(path):
+            raise WeightsError(
+                f"weights '{path}' are a TorchScript program, and no file's program is run here; "
+                "give a state dict of the network, or a name of 'svsdata weights list'"
+            )
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(f"cannot read weights '{path}': {error.strerror or error}") from error
@@ -135,3 +141,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict):
         raise WeightsError(f"weights '{path}': no state dict, but a {type(state).__name__}")
     return state
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Tell an archive of TorchScript from one of tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

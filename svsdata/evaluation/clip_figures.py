@@ -1,13 +1,14 @@
 """What is measured of one store, clip after clip, in constant memory."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.estimation.flow_estimators import FlowEstimator
+from svsdata.estimation.ground_alignment import GROUND_ALIGNED, with_ground_aligned
 from svsdata.estimation.segmenters import Segmenter
 from svsdata.evaluation.curves import ClassColors, Curve
 from svsdata.evaluation.features import FeatureExtractor, PairDistance
@@ -176,12 +177,30 @@ class StoreFigures:
     def _judge_motion(self, clip: Clip, figures: dict[str, list[float]]) -> None:
         previous = clip.before
         for place, (frame, original) in enumerate(_with_originals(clip)):
-            motion = None if previous is None else _motion(frame, original)
-            if motion is not None:
-                pair = image_of(previous), image_of(frame)
-                for name, error in _motion_errors(self.judges, pair, *motion).items():
+            motion = _motion(frame, original)
+            if motion is not None and previous is not None:
+                for name, error in self._motion_errors(previous, frame, *motion).items():
                     figures.setdefault(name, [nan] * len(clip.frames))[place] = error
             previous = frame
+
+    def _motion_errors(
+        self, previous: Frame, frame: Frame, flowing: Frame, visible: Mask
+    ) -> dict[str, float]:
+        """Return a frame's errors against the backward flow of another, or its own, where visible.
+
+        Motion is estimated as that flow was: of flat ground by its plane, where the rows say so.
+        """
+        errors, flow = {}, flow_of(flowing)
+        pair = image_of(previous), image_of(frame)
+        if "warping_error" in self.judges.wanted:
+            errors["warping_error"] = warping_error(*pair, flow, visible)
+        if self.judges.flow is not None and visible.any():
+            seen = replace(frame, flow=self.judges.flow.estimate(*pair).flow)
+            if frame.camera is not None and GROUND_ALIGNED in flowing.models.get("flow", ""):
+                seen = with_ground_aligned(pair[0], seen, frame.camera, self.label_set)
+            errors["flow_epe"] = endpoint_error(flow_of(seen), flow, visible)
+            errors["flow_outliers"] = outlier_share(flow_of(seen), flow, visible)
+        return {name: error for name, error in errors.items() if error == error}
 
     def _judge_looks(self, clip: Clip) -> None:
         if self._sequence_id != clip.sequence_id:
@@ -235,29 +254,22 @@ def semantic_of(frame: Frame) -> SemanticMap:
     return frame.semantic
 
 
-def _motion(frame: Frame, original: Frame | None) -> tuple[Flow, Mask] | None:
-    """Return a frame's own flow, else, off the edits, that of the one it came from; and where."""
+def flow_of(frame: Frame) -> Flow:
+    """Return a frame's flow, which was asked for."""
+    if frame.flow is None:
+        raise ValueError("a frame was read without its flow")
+    return frame.flow
+
+
+def _motion(frame: Frame, original: Frame | None) -> tuple[Frame, Mask] | None:
+    """Return the frame whose flow tells: itself, or, off the edits, its original; and where."""
     flowing = frame if frame.flow is not None else original
     if flowing is None or flowing.flow is None:
         return None
     visible = visible_pixels(flowing.flow, flowing.flow_validity, flowing.occlusion)
     if flowing is original and frame.provenance is not None:
         visible *= frame.provenance == 0
-    return flowing.flow, visible
-
-
-def _motion_errors(
-    judges: Judges, pair: tuple[Image, Image], flow: Flow, visible: Mask
-) -> dict[str, float]:
-    """Return the errors of a frame and its predecessor against a backward flow, where visible."""
-    errors = {}
-    if "warping_error" in judges.wanted:
-        errors["warping_error"] = warping_error(*pair, flow, visible)
-    if judges.flow is not None and visible.any():
-        estimated = judges.flow.estimate(*pair).flow
-        errors["flow_epe"] = endpoint_error(estimated, flow, visible)
-        errors["flow_outliers"] = outlier_share(estimated, flow, visible)
-    return {name: error for name, error in errors.items() if error == error}
+    return flowing, visible
 
 
 def _with_originals(clip: Clip) -> list[tuple[Frame, Frame | None]]:

@@ -27,6 +27,8 @@ class Bins(Generic[Total]):
     """Frames of a bin by now: the first width, or that times 2, 4, 8, ..."""
     totals: dict[int, Total] = field(default_factory=dict)
     """By number of the bin; those without a frame are missing."""
+    last: int = 0
+    """The largest frame index taken in."""
 
     def __post_init__(self) -> None:
         self.width = self.width or self.first_width
@@ -38,6 +40,7 @@ class Bins(Generic[Total]):
         place = index // self.width
         known = self.totals.get(place)
         self.totals[place] = total if known is None else self.join(known, total)
+        self.last = max(self.last, index)
 
     def merge(self, other: "Bins[Total]") -> None:
         """Take in what another one has taken in, of any frames.
@@ -49,6 +52,7 @@ class Bins(Generic[Total]):
             raise ValueError(f"bins of {self.first_width} and {other.first_width} frames")
         for first, total in other.in_order():  # the last of wide bins makes these as wide
             self.add(first, total)
+        self.last = max(self.last, other.last)
 
     def in_order(self) -> list[tuple[int, Total]]:
         """Return (first index of a bin, its total), in order."""
@@ -102,11 +106,16 @@ class Curve:
         total = sum(total for total, _ in self._bins.totals.values())
         return total / self.count if self.count else float("nan")
 
+    @property
+    def bins(self) -> tuple[int, int]:
+        """Frames of a bin by now, and the largest frame index taken in, where the last bin ends."""
+        return self._bins.width, self._bins.last
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all of it but the width asked for, to be kept."""
         totals = self._bins.totals
         return {
-            "width": np.array([self._bins.width], np.int64),
+            "bins": np.array(self.bins, np.int64),
             "places": np.array(list(totals), np.int64),
             "sums": np.array([total for total, _ in totals.values()], np.float64),
             "counts": np.array([count for _, count in totals.values()], np.int64),
@@ -118,7 +127,7 @@ class Curve:
         curve = cls(bin_frames)
         totals = zip(arrays["sums"].tolist(), arrays["counts"].tolist(), strict=True)
         curve._bins.totals = dict(zip(arrays["places"].tolist(), totals, strict=True))
-        curve._bins.width = int(arrays["width"][0])
+        curve._bins.width, curve._bins.last = arrays["bins"].tolist()
         return curve
 
     def points(self) -> list[tuple[int, float]]:
@@ -177,6 +186,7 @@ class ClassColors:
             usual: (K, 3) usual colours of the classes; NaN of an unknown one.
         """
         curve = Curve(self._bins.first_width)
+        curve._bins.width = self._bins.width
         is_known = np.isfinite(usual[:, 0])
         for first, held in self._bins.in_order():
             counted = is_known & (held[:, _PIXELS] > 0)
@@ -186,6 +196,7 @@ class ClassColors:
                 apart = np.sqrt(off + known[:, _SPREAD] / pixels)
                 frames = int(known[:, _FRAMES].max())
                 curve.add(first, float(np.average(apart, weights=pixels)), frames)
+        curve._bins.last = self._bins.last
         return curve
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -193,7 +204,7 @@ class ClassColors:
         totals = self._bins.totals
         shape = (-1, self._num_classes, 6)
         return {
-            "width": np.array([self._bins.width], np.int64),
+            "bins": np.array([self._bins.width, self._bins.last], np.int64),
             "places": np.array(list(totals), np.int64),
             "totals": np.array(list(totals.values()), np.float64).reshape(shape),
         }
@@ -205,7 +216,7 @@ class ClassColors:
         """Return what ``to_arrays`` was called of, equal bit for bit."""
         colors = cls(num_classes, bin_frames)
         colors._bins.totals = dict(zip(arrays["places"].tolist(), arrays["totals"], strict=True))
-        colors._bins.width = int(arrays["width"][0])
+        colors._bins.width, colors._bins.last = arrays["bins"].tolist()
         return colors
 
 

@@ -89,5 +89,5 @@ def _named(curves: Mapping[str, Curve]) -> Arrays:
 
 def _curve(arrays: Mapping[str, NDArray[Any]], name: str, figures: StoreFigures) -> Curve:
     """Return one of several curves."""
-    part = {key: arrays[f"{name}.{key}"] for key in ("width", "places", "sums", "counts")}
+    part = {key: arrays[f"{name}.{key}"] for key in ("bins", "places", "sums", "counts")}
     return Curve.from_arrays(figures.bin_frames, part)

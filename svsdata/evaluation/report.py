@@ -76,6 +76,8 @@ class Report:
     """IoU by class: synthetic, real; None for a class in neither map."""
     curves: Mapping[str, Mapping[str, list[tuple[int, Figure]]]]
     """By measure, by store ("synthetic", "real"): (first frame of a bin, mean)."""
+    curve_bins: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    """By measure, by store: frames of a bin, and the last frame of all, where the last bin ends."""
     frames: str = ""
     """Which frames were measured, how many and at which size."""
     basis: str = ""
@@ -120,7 +122,11 @@ def render_page(
         title=f"{PurePath(report.synthetic).name} against {PurePath(report.real).name}",
         titles=TITLES,
         headline=[name for name in _HEADLINE if name in report.measures],
-        charts=[chart(name, lines) for name, lines in report.curves.items() if _has_points(lines)],
+        charts=[
+            chart(name, lines, report.curve_bins[name])
+            for name, lines in report.curves.items()
+            if _has_points(lines)
+        ],
         legend=legend,
         galleries=galleries,
     )
@@ -138,7 +144,7 @@ def _told_edits(showcase: Showcase) -> str:
 def _told_clips(showcase: Showcase) -> str:
     if not showcase.ranked_by:
         return ""
-    title = TITLES[showcase.ranked_by][0]
+    title, _ = _title_and_unit(showcase.ranked_by)
     return f"Of {counted(showcase.num_clips, 'clips')}, ranked by {title}."
 
 
@@ -148,6 +154,8 @@ def told_figure(value: float | None, name: str) -> str:
         return "-"
     if name in _SHARES:
         return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
+    if 0 < value < 1e-6:
+        return "<0.000001"
     return np.format_float_positional(float(f"{value:.4g}"), trim="-")
 
 
@@ -165,22 +173,31 @@ def _has_points(lines: Mapping[str, list[tuple[int, float]]]) -> bool:
     return any(isfinite(value) for line in lines.values() for _, value in line)
 
 
-def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, object]:
-    """Lay a chart out; the template draws it.
+def chart(
+    name: str, lines: Mapping[str, list[tuple[int, float]]], bins: Mapping[str, tuple[int, int]]
+) -> dict[str, object]:
+    """Lay a chart out, each point in the middle of its bin; the template draws it.
 
     Args:
         name: Of the measure.
-        lines: By store, (index, value), at least one of them finite; others are left out.
+        lines: By store, (first index of a bin, value), at least one of them finite; others are
+            left out.
+        bins: By store, as many indices as a bin has, and the last index of all.
     """
-    lines = {
-        store: [point for point in line if isfinite(point[1])] for store, line in lines.items()
+    placed = {
+        store: [
+            ((first + min(first + bins[store][0] - 1, bins[store][1])) / 2, value)
+            for first, value in line
+            if isfinite(value)
+        ]
+        for store, line in lines.items()
     }
-    points = [point for line in lines.values() for point in line]
-    last = max(index for index, _ in points) or 1
+    points = [point for line in placed.values() for point in line]
+    last = max(bins[store][1] for store in lines) or 1
     levels = _levels(min(value for _, value in points), max(value for _, value in points))
     low, high = levels[0], levels[-1]
 
-    def place(index: int, value: float) -> tuple[float, float]:
+    def place(index: float, value: float) -> tuple[float, float]:
         x = _CHART_WIDTH * index / last
         y = _CHART_HEIGHT * (1 - (value - low) / (high - low))
         return round(x, 1), round(y, 1)
@@ -194,7 +211,7 @@ def chart(name: str, lines: Mapping[str, list[tuple[int, float]]]) -> dict[str, 
         "last": last,
         "lines": [
             (store, color, [place(*point) for point in line])
-            for (store, line), color in zip(lines.items(), _COLORS, strict=False)
+            for (store, line), color in zip(placed.items(), _COLORS, strict=False)
         ],
     }
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from svsdata.errors import SourceError
+from svsdata.estimation.ground_alignment import GROUND_ALIGNED, with_ground_aligned
 from svsdata.flow import resize_flow
 from svsdata.geometry.camera import assumed_camera
 from svsdata.geometry.ego_motion import estimate_ego_motion
 from svsdata.images import resize_image, resize_map
 from svsdata.labeling.flow_labelers import FlowLabeler
-from svsdata.labeling.ground_alignment import with_ground_aligned
 from svsdata.labeling.ground_votes import ground_votes
 from svsdata.labeling.labelers import Labeler
 from svsdata.labeling.sources.recording import BadFrame, Recording
@@ -77,7 +77,7 @@ class Chain:
     @property
     def flow_description(self) -> str:
         """Who told the flow, and what became of it; goes into every row's ``models``."""
-        return f"{self.flow.description}{', ground aligned' if self.aligns_ground else ''}"
+        return self.flow.description + (f", {GROUND_ALIGNED}" if self.aligns_ground else "")
 
     def labelled_frames(
         self, recording: Recording, labeler: Labeler, bad: BadFrames, start: Start

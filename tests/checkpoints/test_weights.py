@@ -166,6 +166,14 @@ def test_weights_that_would_run_code_are_refused(tmp_path):
         read_state_dict(tmp_path / "missing.pt")
 
 
+def test_torchscript_is_refused_as_what_it_is(tmp_path, recwarn):
+    torch.jit.trace(torch.nn.Linear(2, 1), torch.zeros(1, 2)).save(tmp_path / "i3d.pt")
+    recwarn.clear()  # of torch.jit itself
+    with pytest.raises(WeightsError, match=r"i3d\.pt' are a TorchScript program"):
+        read_state_dict(tmp_path / "i3d.pt")
+    assert not recwarn
+
+
 def refusal(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     try:

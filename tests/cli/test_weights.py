@@ -18,3 +18,7 @@ def test_list_tells_every_network_with_whole_names_and_which_are_here(tmp_path):
         (line,) = (line for line in told.splitlines() if f" {row['name']} " in line)
         assert row["origin"] in line
         assert line.split()[-2] == ("yes" if row["file"] else "no")
+        assert (" known " in line, " of first file " in line) == (
+            row["sha256"] is not None,
+            row["name"] in {"drn-d-105", "flownet2"},
+        )

@@ -7,6 +7,7 @@ from svsdata.estimation.flow_estimators import FlowEstimate
 from svsdata.evaluation.clip_figures import Clip, Judges, StoreFigures
 from svsdata.labels import CITYSCAPES
 from svsdata.records import Frame
+from tests.estimation.test_ground_alignment import CAMERA, SIZE_HW, asphalt, labelled, plane_flow
 
 SIZE = (9, 14)
 
@@ -50,6 +51,40 @@ def test_flow_that_came_from_elsewhere_does_not_count_where_edits_are():
     own = [frame(index, flow=True) for index in range(2)]
     edited = replace(own[1], flow=None, provenance=np.ones(SIZE, np.uint8))
     assert flow_error([own[0], edited], own) == {}
+
+
+class Still(OffByFive):
+    """Says that nothing moves, as estimators say of asphalt."""
+
+    def estimate(self, previous: np.ndarray, current: np.ndarray) -> FlowEstimate:
+        assert previous.shape == current.shape
+        return FlowEstimate(np.zeros((*current.shape[:2], 2), np.float32))
+
+
+@pytest.mark.parametrize("is_synthetic", [False, True])
+def test_flow_of_ground_is_estimated_as_the_labels_flow_was(is_synthetic):
+    pictures = asphalt(CAMERA), asphalt(CAMERA, 1.3)
+    flow = plane_flow(CAMERA, 1.3, 0)
+    road = np.isfinite(flow[..., 0]) & (np.arange(SIZE_HW[0]) > 80)[:, None]
+    before, after = (
+        replace(labelled(picture), camera=CAMERA, frame_index=index, occlusion=None)
+        for index, picture in enumerate(pictures)
+    )
+    before = replace(before, flow=None)
+    after = replace(after, flow=np.nan_to_num(flow), flow_validity=road.astype(np.uint8))
+
+    def errors(models):
+        told = replace(after, models={"flow": models})
+        frames = [before, replace(told, flow=None, models={})] if is_synthetic else [before, told]
+        originals = [before, told] if is_synthetic else []
+        figures = StoreFigures(CITYSCAPES, Judges(flow=Still()), bin_frames=10)
+        return figures.add(Clip("a", frames, None, originals)).figures
+
+    apart = np.hypot(*np.moveaxis(flow, -1, 0))[road].mean()
+    assert errors("dis-medium")["flow_epe"] > 0.8 * apart > 5
+    aligned = errors("dis-medium, ground aligned")
+    assert aligned["flow_epe"] < 0.1 * apart
+    assert aligned["flow_outliers"] < 0.1
 
 
 def test_objects_of_a_sequence_that_ended_are_not_held():

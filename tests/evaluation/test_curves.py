@@ -12,6 +12,7 @@ def test_a_curve_holds_the_mean_of_each_bin():
     assert curve.count == 3
     assert curve.mean == pytest.approx(11 / 3)
     assert np.isnan(Curve(10).mean)
+    assert curve.bins == (10, 25)
 
 
 def test_a_tinted_frame_is_as_far_as_its_tint():
@@ -38,7 +39,7 @@ def test_classes_count_by_their_pixels():
 def test_sums_of_large_bright_frames_lose_no_digit():
     pixels = 2.0**25
     row = [1, pixels, 255 * pixels, 255 * pixels, 255 * pixels, 0]  # beyond 32 bits
-    arrays = {"width": np.array([1]), "places": np.array([3]), "totals": np.array([[row]])}
+    arrays = {"bins": np.array([1, 3]), "places": np.array([3]), "totals": np.array([[row]])}
     colors = ClassColors.from_arrays(1, 1, arrays)
     for _ in range(10):
         colors.merge(ClassColors.from_arrays(1, 1, colors.to_arrays()))
@@ -105,6 +106,17 @@ def test_a_tint_that_turns_round_does_not_cancel_out():
         colors.add(index, (grey + np.array([tint, 0, 0])).astype(np.uint8), semantic)
     assert colors.usual().tolist() == [[100, 100, 100]]
     assert colors.distances(colors.usual()).points() == [(0, pytest.approx(7.0))]
+    assert colors.distances(colors.usual()).bins == (10, 3)
+
+
+def test_distances_have_the_bins_of_the_colours_whatever_is_known():
+    grey, colors = np.full((1, 1, 3), 100, np.uint8), ClassColors(2, 1)
+    for index in (0, 2, 2 * MAX_BINS - 1):
+        colors.add(index, grey, np.full((1, 1), index > 2, np.uint8))
+    of_one = colors.distances(np.array([[100.0] * 3, [np.nan] * 3]))
+    assert (of_one.points(), of_one.bins) == ([(0, 0.0), (2, 0.0)], (2, 2 * MAX_BINS - 1))
+    again = ClassColors.from_arrays(2, 1, colors.to_arrays())
+    assert again.distances(again.usual()).bins == (2, 2 * MAX_BINS - 1)
 
 
 def test_bins_become_twice_as_wide_and_lose_nothing():
@@ -135,6 +147,7 @@ def test_halves_with_bins_of_different_widths_merge_into_the_whole(cut):
     for joined in (early_first, late):
         assert dict(joined.points()) == pytest.approx(dict(whole.points()), rel=1e-12)
         assert joined.count == length
+        assert joined.bins == whole.bins == (16, length - 1)
 
 
 def test_what_differs_in_kind_does_not_merge():

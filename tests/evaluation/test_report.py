@@ -27,7 +27,15 @@ def clip(number: int) -> Shown:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(3.158e-05, "0.00003158"), (175.51, "175.5"), (123456.0, "123500"), (INF, "inf"), (NAN, "-")],
+    [
+        (3.158e-05, "0.00003158"),
+        (175.51, "175.5"),
+        (123456.0, "123500"),
+        (INF, "inf"),
+        (NAN, "-"),
+        (8.5e-14, "<0.000001"),
+        (0.0, "0"),
+    ],
 )
 def test_figures_have_one_notation(value, told):
     assert told_figure(value, "warping_error") == told
@@ -49,7 +57,8 @@ def test_figures_of_clips_carry_their_units():
 
 def test_a_chart_without_a_finite_value_is_left_out():
     curves = {"psnr": {"synthetic": [(0, INF)]}, "ssim": {"synthetic": [(0, 0.5), (10, NAN)]}}
-    charts = page(replace(REPORT, curves=curves))
+    bins = {name: {"synthetic": (10, 14)} for name in curves}
+    charts = page(replace(REPORT, curves=curves, curve_bins=bins))
     assert 'aria-label="SSIM"' in charts
     assert 'aria-label="PSNR' not in charts
     assert "Over time" not in page(replace(REPORT, curves={"psnr": curves["psnr"]}))
@@ -67,13 +76,26 @@ def test_a_chart_without_a_finite_value_is_left_out():
     ],
 )
 def test_levels_of_a_chart_are_round_and_enclose_its_values(values, levels):
-    laid_out = chart("ssim", {"synthetic": [(0, values[0]), (10, values[1])]})
+    laid_out = chart(
+        "ssim", {"synthetic": [(0, values[0]), (10, values[1])]}, {"synthetic": (1, 10)}
+    )
     heights, told = zip(*laid_out["levels"], strict=True)
     assert told == pytest.approx(levels)
     assert heights == pytest.approx(np.linspace(180, 0, len(levels)), abs=0.06)
     ((_, _, points),) = laid_out["lines"]
     assert points[0] == (0, pytest.approx(heights[0] * (told[-1] - values[0])
                                           / (told[-1] - told[0]), abs=0.06))  # fmt: skip
+
+
+def test_points_lie_in_the_middle_of_their_bins_and_the_axis_ends_with_the_last_frame():
+    line, shorter = [(0, 1.0), (20, NAN), (40, 2.0), (80, 3.0)], [(0, 1.0), (10, 2.0)]
+    laid_out = chart(
+        "ssim", {"synthetic": line, "real": shorter}, {"synthetic": (20, 95), "real": (10, 10)}
+    )
+    assert laid_out["last"] == 95
+    (_, _, made), (_, _, recorded) = laid_out["lines"]
+    assert [x * 95 / 640 for x, _ in made] == pytest.approx([9.5, 49.5, 87.5], abs=0.01)
+    assert [x * 95 / 640 for x, _ in recorded] == pytest.approx([4.5, 10], abs=0.01)
 
 
 def test_a_class_without_labels_is_called_so():
@@ -96,6 +118,8 @@ def test_all_clips_there_are_are_not_the_worst_ones():
     assert "<h2>Best clips</h2>" in many
     assert "<h2>Clips</h2>" not in many
     assert "Of 9 clips, ranked by SSIM." in many
+    by_psnr = Showcase(1, (clip(0),), (), num_clips=9, ranked_by="psnr")
+    assert "ranked by PSNR." in render_page(REPORT, showcase=by_psnr, legend={})
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ Homography = NDArray[np.float64]
 
 Layer = TypeVar("Layer", Flow, Mask)
 
+GROUND_ALIGNED = "ground aligned"
+"""What ``Frame.models`` says of a flow that this became of."""
+
 _WIDTH_PX, _TRIED_WIDTH_PX = 512, 256
 """Frames are aligned, and beginnings tried, at these widths, or their own where that is less."""
 _TRIED_STEPS_M = np.arange(-0.5, 4.01, 0.25)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from svsdata.estimation.ground_alignment import homography_flow, with_ground_aligned
 from svsdata.flow import warp
 from svsdata.geometry.camera import assumed_camera, ego_step, ground_points, project
-from svsdata.labeling.ground_alignment import homography_flow, with_ground_aligned
 from svsdata.labels import CITYSCAPES
 from svsdata.records import Frame
 
