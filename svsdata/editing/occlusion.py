@@ -59,6 +59,11 @@ class Rect:
         """Return a rectangle of a part of the frame in pixels of the frame."""
         return Rect(outer.x0 + self.x0, outer.y0 + self.y0, outer.x0 + self.x1, outer.y0 + self.y1)
 
+    def bands(self, width: int) -> list["Rect"]:
+        """Cut it into rectangles of so many columns, the last of what is left."""
+        starts = range(self.x0, self.x1, width)
+        return [Rect(x, self.y0, min(x + width, self.x1), self.y1) for x in starts]
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Index of the rectangle into a (H, W) map."""

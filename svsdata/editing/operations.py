@@ -235,9 +235,7 @@ def _relabel(
         if box is None:
             continue
         label_id = label_set.label(row.class_name).id
-        np.copyto(semantic, label_id, where=changed)
-        np.copyto(maps.instance[rect.slices], label_id, where=changed)
-        np.copyto(maps.provenance[rect.slices], row.index, where=changed)
+        maps.write(rect, changed, label_id=label_id, instance_id=label_id, origin=row.index)
         num_px = int(np.count_nonzero(changed))
         events.append(
             EditFrame.of_area(frame.frame_index, row.index, row.edit_id, box.within(rect), num_px)

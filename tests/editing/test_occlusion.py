@@ -21,6 +21,14 @@ def depths(maps, camera, rect=None, known=None, slack_px=0.0):
     return np.repeat(runs.metres, runs.num_rows).reshape(-1, runs.height).T
 
 
+@pytest.mark.parametrize(("width", "count"), [(1, 1), (7, 1), (8, 2), (21, 3)])
+def test_bands_cover_a_rectangle_once(width, count):
+    bands = Rect(3, 5, 3 + width, 9).bands(7)
+    assert len(bands) == count
+    assert [band.x0 for band in bands] + [3 + width] == [3] + [band.x1 for band in bands]
+    assert all(0 < band.x1 - band.x0 <= 7 and (band.y0, band.y1) == (5, 9) for band in bands)
+
+
 def test_ground_depth_is_that_of_the_camera():
     camera = assumed_camera((96, 176))
     pixels = np.array([[10.0, 60.0], [100.0, 90.0], [170.0, 55.0]])
