@@ -196,6 +196,8 @@ class Standing:
     def _settle_rims(self, depth: NDArray[np.float32], runs: Runs) -> None:
         """Let pixels of things that have no id stand where the thing stands that they surround."""
         loose = np.flatnonzero(self._is_thing_class.take(runs.key, mode="clip"))
+        if not len(loose):
+            return
         owner = rim_owners(self._instance, runs.at(loose))
         is_rim = owner > 0
         depth[loose[is_rim]] = self._stands[np.searchsorted(self.instance_ids, owner[is_rim])]

@@ -19,10 +19,9 @@ from scipy.spatial import ConvexHull
 from svsdata.editing.affine import affine_parts, extreme, pixel_places
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.placement import pose_matrix
-from svsdata.editing.shapes import placed
 from svsdata.editing.sight import Floats
 from svsdata.editing.solids import Part, Points, corners_of
-from svsdata.geometry.camera import project, ray_matrix
+from svsdata.geometry.camera import ray_matrix
 from svsdata.records import Camera
 
 # Planes of one side of a hull that differ by less are one.
@@ -194,7 +193,10 @@ def seen_before(
 
 def seen_from_camera(stance: Stance, points: Points) -> Floats:
     """Return (N, 3) u, v and z-depth of points of the object's frame."""
-    return project(stance.camera, placed(points, stance.pose))
+    seen = points @ stance.projection[:, :3].T + stance.projection[:, 3]
+    depth = seen[:, 2:]
+    seen[:, :2] /= np.where(depth == 0, np.inf, depth)
+    return np.asarray(seen)
 
 
 def _look_back(
