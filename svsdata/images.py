@@ -211,6 +211,12 @@ def write_text(image: Image, text: str, at_xy: tuple[int, int], size: float = 0.
         )
 
 
+def text_size(text: str, size: float = 0.5) -> tuple[int, int]:
+    """Return the width and the height, rim included, that ``write_text`` needs above its base."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 3)
+    return width, height
+
+
 def _png_rows(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Return the filtered bytes of each row behind the filter's number.
 

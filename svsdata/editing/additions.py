@@ -21,11 +21,10 @@ from svsdata.editing.misses import Misses
 from svsdata.editing.moments import next_start, starts
 from svsdata.editing.placement import view_of
 from svsdata.editing.plan import PlannedEdit
-from svsdata.editing.selection import selected_ids
+from svsdata.editing.selection import require_shape, selected_ids
 from svsdata.editing.setting import FAR_SHARE, Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.trajectories import Moment, Trajectory, drawn, drawn_size, trajectory
-from svsdata.errors import EditPlanError, did_you_mean
 from svsdata.randomness import derived_seed, generator
 
 # How long before and after its first moment an object's way is looked at.
@@ -68,13 +67,9 @@ def plan_additions(
         EditPlanError: If there is no shape of the class.
     """
     setting, crowd = where
-    if edit.label_class not in OBJECT_KINDS:
-        hint = did_you_mean(str(edit.label_class), OBJECT_KINDS)
-        raise EditPlanError(
-            f"edit '{edit.id}' cannot add a '{edit.label_class}'{hint}; "
-            f"it can add: {', '.join(OBJECT_KINDS)}"
-        )
-    blank = PlannedEdit(index, edit.id, 0, "add", edit.label_class, "rejected", checks=edit.checks)
+    blank = PlannedEdit(
+        index, edit.id, 0, "add", require_shape(edit), "rejected", checks=edit.checks
+    )
     like = _followed(edit, setting)
     if isinstance(like, Fault):
         return [replace(blank, reason=like.code, note=like.note)]

@@ -193,4 +193,5 @@ def _explain(error: ValidationError, place: str) -> str:
         expected = str(fault["ctx"]["expected"])
         known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
         hint = instead_of(str(fault["input"])) or did_you_mean(str(fault["input"]), known)
-    return f"{where}: {expectation(fault, _RECORDS)}{word}, got {short(fault['input'])}{hint}"
+    got = "" if fault["type"] == "missing" else f", got {short(fault['input'])}"
+    return f"{where}: {expectation(fault, _RECORDS)}{word}{got}{hint}"

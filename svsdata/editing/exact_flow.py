@@ -34,6 +34,8 @@ from svsdata.records import Frame, Mask
 _NEAR_M = 0.3
 # Flow on the ground is not told beyond: the horizon is near, and a pitch error turns it around.
 _GROUND_WITHIN_M = 200.0
+# Holes on both sides of a road are wide and mostly not hole: they are cut into bands.
+_BAND_PX = 256
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,14 @@ class EditedFlow:
             return frame
         if before is not None and before.index != now.index - 1:
             before = None
-        covered = None if before is None else self._covered(before)
+        covered, hiders = self._covered(before)
         inferred = (maps.provenance == PROVENANCE_INFERRED).view(np.uint8)
         hole = Rect.around(inferred)
-        if covered is None and hole is None and not boxes:
+        if hole is None and not boxes and not hiders:
             return frame
         layers = FlowLayers.of(frame)
-        if covered is not None:
-            layers.hide(*covered)
+        if hiders:
+            layers.hide(covered, hiders)
         if hole is not None:
             layers.forget(inferred[hole.slices], hole)
             self._uncovered(layers, hole, now, before)
@@ -95,47 +97,49 @@ class EditedFlow:
                 self._object(layers, row, now, before)
         return layers.put_into(frame)
 
-    def _covered(self, before: _Edited) -> tuple[Mask, Rect] | None:
-        """Return what inserted objects covered and the box around it, None if nothing."""
-        if not before.boxes:
-            return None
-        boxes, provenance = before.boxes.values(), before.maps.provenance
-        around = Rect(
-            min(it.x0 for it in boxes), min(it.y0 for it in boxes),
-            max(it.x1 for it in boxes), max(it.y1 for it in boxes),
-        )  # fmt: skip
+    def _covered(self, before: _Edited | None) -> tuple[Mask, list[Rect]]:
+        """Return what inserted objects covered and the boxes around it."""
+        boxes: list[Rect] = []
+        if before is None or not before.boxes:
+            return np.zeros((0, 0), np.uint8), boxes
+        provenance = before.maps.provenance
         covered = np.zeros_like(provenance)
-        inside = covered[around.slices]
-        cv2.LUT(provenance[around.slices], self._draws, dst=inside)
-        box = Rect.around(inside)
-        return None if box is None else (covered, box.within(around))
+        for box in before.boxes.values():
+            inside = covered[box.slices]
+            cv2.LUT(provenance[box.slices], self._draws, dst=inside)
+            tight = Rect.around(inside)
+            if tight is not None:
+                boxes.append(tight.within(box))
+        return covered, boxes
 
     def _uncovered(
         self, layers: FlowLayers, hole: Rect, now: _Edited, before: _Edited | None
     ) -> None:
         """Let the ground that a removal uncovers move as the vehicle moves over it."""
-        index, maps = now.index, now.maps
-        flat = np.asarray(cv2.LUT(maps.semantic[hole.slices], self._is_flat), np.uint8)
-        flat &= maps.provenance[hole.slices] == PROVENANCE_INFERRED
-        tight = Rect.around(flat)
-        if tight is None:
-            return
-        rect, is_flat = tight.within(hole), flat[tight.slices].view(bool)
-        plan = self._plan
+        plan, index, maps = self._plan, now.index, now.maps
         camera, camera_before = plan.camera_at(index), plan.camera_at(index - 1)
         moved = pose_step(plan.ego[index], plan.ego[index - 1])
         to_ground = np.asarray(np.linalg.inv(ground_homography(camera)), np.float64)
-        pixels = pixel_places(rect)
-        there = affine_at(ground_homography(camera_before) @ moved @ to_ground, *pixels)
-        # The third number of places on the ground is one over the depth.
-        (inverse_depth,) = affine_at(to_ground[2:], *pixels)
-        is_known = is_flat & (inverse_depth > 1 / _GROUND_WITHIN_M)
-        is_known &= there[2] > _NEAR_M * inverse_depth
-        places = Places.of(rect, there, is_known)
-        is_seen = np.zeros(is_known.shape, bool)
-        if before is not None:
-            is_seen = places.look_up(before.maps.semantic, NO_LABEL) == maps.semantic[rect.slices]
-        layers.write(is_flat, places, is_seen)
+        back = ground_homography(camera_before) @ moved @ to_ground
+        for band in hole.bands(_BAND_PX):
+            flat = np.asarray(cv2.LUT(maps.semantic[band.slices], self._is_flat), np.uint8)
+            flat &= maps.provenance[band.slices] == PROVENANCE_INFERRED
+            tight = Rect.around(flat)
+            if tight is None:
+                continue
+            rect, is_flat = tight.within(band), flat[tight.slices].view(bool)
+            pixels = pixel_places(rect)
+            there = affine_at(back, *pixels)
+            # The third number of places on the ground is one over the depth.
+            (inverse_depth,) = affine_at(to_ground[2:], *pixels)
+            is_known = is_flat & (inverse_depth > 1 / _GROUND_WITHIN_M)
+            is_known &= there[2] > _NEAR_M * inverse_depth
+            places = Places.of(rect, there, is_known)
+            is_seen = np.zeros(is_known.shape, bool)
+            if before is not None:
+                seen = places.look_up(before.maps.semantic, NO_LABEL)
+                is_seen = seen == maps.semantic[rect.slices]
+            layers.write(is_flat, places, is_seen)
 
     def _object(
         self, layers: FlowLayers, row: PlannedEdit, now: _Edited, before: _Edited | None
@@ -164,7 +168,7 @@ class EditedFlow:
         if before is not None:
             is_seen = _is_any(places.look_up(before.maps.instance, 0), row.instance_ids)
             is_seen &= ~shown.was_turned
-        if not is_known[own].all():
+        if (own > is_known).any():
             layers.forget(own.view(np.uint8), rect)
         layers.write(own, places, is_seen)
 

@@ -7,11 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svsdata.editing.smooth_ways import is_cut
-from svsdata.editing.things import Things
+from svsdata.editing.things import RIM_SHARE, Things
 from svsdata.records import INSTANCE_BASE, Frame
-
-# Where ids come from another source than labels, they end a few pixels inside the object.
-_RIM_SHARE = 1 / 128
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def feet_in(frame: Frame, things: Things, is_flat: NDArray[np.bool_]) -> Feet:
     columns, lowest = np.rint(things.foot).astype(np.intp).T
     class_id = things.instance_id // INSTANCE_BASE
     below = np.minimum(lowest + 1, height - 1)
-    for _ in range(round(width * _RIM_SHARE)):
+    for _ in range(round(width * RIM_SHARE)):
         # The same class without an id is the rest of the thing.
         is_rim = instance[below, columns] == class_id
         if not is_rim.any():

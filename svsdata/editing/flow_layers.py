@@ -1,5 +1,6 @@
 """The flow layers of one frame while it is edited, written rectangle by rectangle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -36,6 +37,9 @@ class Places:
         """Return (h, w) of a (H, W) map of the frame before, at the nearest pixels."""
         (u, v), (height, width) = self.uv, values.shape
         found = nearest_at(values, self.uv, outside)
+        low, high = self.uv.min(axis=(1, 2)), self.uv.max(axis=(1, 2))
+        if (low >= 0).all() and high[0] <= width - 1 and high[1] <= height - 1:
+            return found
         is_inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
         return np.where(is_inside, found, values.dtype.type(outside))
 
@@ -60,19 +64,15 @@ class FlowLayers:
             np.zeros(size_hw, np.uint8) if occlusion is None else occlusion.copy(),
         )
 
-    def hide(self, covered: Mask, box: Rect) -> None:
-        """Occlude what comes out from behind what covered the frame before, inside a box."""
-        # Only what is no farther from it than the flow is long can come from there.
-        height, width = covered.shape
-        near = slice(0, height), slice(0, width)
-        for _ in range(2):
-            reach = min(int(cv2.norm(self.flow[near], cv2.NORM_INF)) + 2, height + width)
-            near = (
-                slice(max(0, box.y0 - reach), box.y1 + reach),
-                slice(max(0, box.x0 - reach), box.x1 + reach),
-            )
-        hidden = warp(covered, self.flow, nearest=True, window=near)
-        np.maximum(self.occlusion[near], hidden, out=self.occlusion[near])
+    def hide(self, covered: Mask, boxes: Sequence[Rect]) -> None:
+        """Occlude what comes out from behind what covered the frame before, inside boxes."""
+        longest = cv2.norm(self.flow, cv2.NORM_INF)
+        for box in boxes:
+            # Only what is no farther from it than the flow is long can come from there.
+            near = _near(box, longest, covered.shape)
+            near = _near(box, cv2.norm(self.flow[near], cv2.NORM_INF), covered.shape)
+            hidden = warp(covered, self.flow, nearest=True, window=near)
+            np.maximum(self.occlusion[near], hidden, out=self.occlusion[near])
 
     def forget(self, mask: Mask, rect: Rect) -> None:
         """Make the flow of a mask inside a rectangle unknown."""
@@ -108,3 +108,12 @@ class FlowLayers:
         self.validity[self.occlusion == 1] = 0
         self.flow[self.validity == 0] = 0.0
         return replace(frame, flow=self.flow, flow_validity=self.validity)
+
+
+def _near(box: Rect, flow_px: float, size_hw: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return what lies no farther from a box than a flow so long leads."""
+    reach = min(int(flow_px) + 2, sum(size_hw))
+    return (
+        slice(max(0, box.y0 - reach), box.y1 + reach),
+        slice(max(0, box.x0 - reach), box.x1 + reach),
+    )

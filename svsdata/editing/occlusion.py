@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from svsdata.editing.runs import Runs
-from svsdata.editing.things import feet_of
+from svsdata.editing.thin_things import ThinThings
+from svsdata.editing.things import feet_of, rim_owners
 from svsdata.geometry.camera import camera_centre, pixel_rays
 from svsdata.labels import LabelSet
 from svsdata.records import INSTANCE_BASE, Camera, InstanceMap, SemanticMap
@@ -29,13 +30,6 @@ _THIN_NAMES = (
 )
 # Pixels of one column with the same key are one piece; other classes' keys are their ids.
 _FLAT_KEY, _OPEN_KEY, _BORDER_KEY, _THIN_KEY = range(INSTANCE_BASE - 4, INSTANCE_BASE)
-# Heights and a width that tell the distance of a thin object whose foot is hidden.
-_HEIGHTS_M = {"traffic light": 0.9, "traffic sign": 0.7}
-_POLE_WIDTH_M = 0.15
-# Of two things as far away as each other the thin one is in front.
-_THIN_FIRST_M = 0.5
-# From the foot of a thing to what stands behind it: the narrowest car is as wide.
-_BEHIND_M = 1.7
 # Columns beside the rectangle that are looked at, for feet and contacts just outside it.
 _MARGIN_PX = 24
 
@@ -58,6 +52,11 @@ class Rect:
     def within(self, outer: "Rect") -> "Rect":
         """Return a rectangle of a part of the frame in pixels of the frame."""
         return Rect(outer.x0 + self.x0, outer.y0 + self.y0, outer.x0 + self.x1, outer.y0 + self.y1)
+
+    def bands(self, width: int) -> list["Rect"]:
+        """Cut it into rectangles of so many columns, the last of what is left."""
+        starts = range(self.x0, self.x1, width)
+        return [Rect(x, self.y0, min(x + width, self.x1), self.y1) for x in starts]
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -150,6 +149,8 @@ class Standing:
         self._semantic, self._instance = semantic, instance
         self._ground, self._labels = ground, label_set.labels
         self._layers, keys = _tables(label_set)
+        is_thin = (self._layers == Layer.THIN).view(np.uint8)
+        self._thin = ThinThings(semantic, is_thin, label_set, ground.focal_px)
         self._runs = Runs.of(semantic, instance, keys)
         self._depth = self._depth_of_contacts(slack_px)
         things = np.flatnonzero(self._runs.key >= INSTANCE_BASE)
@@ -161,6 +162,9 @@ class Standing:
             stands[number] = depths.get(instance_id, stands[number])
         self._mount_riders(feet, stands)
         self._depth[things] = stands[which]
+        self._stands = stands
+        self._is_thing_class = np.zeros(INSTANCE_BASE, bool)
+        self._is_thing_class[list(label_set.thing_ids)] = True
         known = np.array([stands[n] if i in depths else np.nan for n, i in enumerate(ids)])
         self._hides_m = np.full(len(self._depth), np.nan, np.float32)
         self._hides_m[things] = known[which]
@@ -177,16 +181,26 @@ class Standing:
         inside = self._runs.inside((x0, x1), (rect.y0, rect.y1))
         runs, depth = self._runs.at(inside).cut((rect.y0, rect.y1)), self._depth[inside]
         layer = self._layer_of(runs)
+        self._settle_rims(depth, runs)
+        _settle_upright(depth, runs, layer == _UPRIGHT)
+        depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
             hider = self._hider_depth(inside[thin])
-            depth[thin] = self._settled_thin(depth[thin], runs.at(thin), hider, (rect.x0, rect.x1))
-        _settle_upright(depth, runs, layer == _UPRIGHT)
-        depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
+            depth[thin] = self._thin.depths(depth, runs, thin, hider, (rect.x0, rect.x1))
         depth[layer == _BORDER] = 0.0
         asked = slice(*np.searchsorted(runs.column, (rect.x0, rect.x1)))
         column, num_rows = runs.column[asked] - rect.x0, runs.num_rows[asked]
         return DepthRuns(rect.y1 - rect.y0, column, num_rows, depth[asked])
+
+    def _settle_rims(self, depth: NDArray[np.float32], runs: Runs) -> None:
+        """Let pixels of things that have no id stand where the thing stands that they surround."""
+        loose = np.flatnonzero(self._is_thing_class.take(runs.key, mode="clip"))
+        if not len(loose):
+            return
+        owner = rim_owners(self._instance, runs.at(loose))
+        is_rim = owner > 0
+        depth[loose[is_rim]] = self._stands[np.searchsorted(self.instance_ids, owner[is_rim])]
 
     def _depth_of_contacts(self, slack_px: float) -> NDArray[np.float32]:
         """(R,) depth at which runs meet the ground; NaN where that is hidden."""
@@ -224,41 +238,6 @@ class Standing:
         below = np.where(key[further] // INSTANCE_BASE == key[below], further, below)
         is_below = self._runs.column[below] == self._runs.column[which]
         return np.where(is_below, self._hides_m[below], np.float32(np.nan))
-
-    def _settled_thin(
-        self,
-        depth: NDArray[np.float32],
-        runs: Runs,
-        hider: NDArray[np.float32],
-        columns: tuple[int, int],
-    ) -> NDArray[np.float32]:
-        """Give poles with their signs and lights the depth of their foot, else of their size.
-
-        What a thing hides the foot of stands behind that thing, whatever its size tells. Those that
-        do not reach into the columns, the last excluded, may be left without.
-        """
-        x, y = int(runs.column[0]), int(runs.top.min())
-        window = self._semantic[y : runs.foot.max() + 1, x : runs.column[-1] + 1]
-        mask = cv2.LUT(window, (self._layers == Layer.THIN).astype(np.uint8))
-        count, pieces = cv2.connectedComponents(mask)
-        piece = np.asarray(pieces[runs.top - y, runs.column - x], np.intp)
-        nearest = np.full(count, np.inf, np.float32)
-        np.fmin.at(nearest, piece, depth)
-        is_asked = np.zeros(count, bool)
-        is_asked[piece[slice(*np.searchsorted(runs.column, columns))]] = True
-        for index in np.flatnonzero(np.isinf(nearest) & is_asked):
-            is_piece = piece == index
-            own = runs.at(is_piece)
-            across = slice(own.column[0] - x, own.column[-1] + 1 - x)
-            down = slice(own.top.min() - y, own.foot.max() + 1 - y)
-            is_own = pieces[down, across] == index
-            label_id = np.bincount(window[down, across][is_own]).argmax()
-            size_m, size_px = _HEIGHTS_M.get(self._labels[label_id].name), len(is_own)
-            if size_m is None:
-                size_m, size_px = _POLE_WIDTH_M, np.median(is_own.sum(axis=1))
-            behind = np.fmax.reduce(hider[is_piece][own.foot == own.foot.max()]) + _BEHIND_M
-            nearest[index] = np.fmax(self._ground.focal_px * size_m / size_px, behind)
-        return np.maximum(nearest[piece] - _THIN_FIRST_M, 0.0)
 
 
 @dataclass(frozen=True)

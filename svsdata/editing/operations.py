@@ -18,12 +18,11 @@ from svsdata.editing.painting import EditFrame, Maps, Painter
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.regions import region_mask
 from svsdata.editing.roadside import RoadsideMemory
+from svsdata.editing.things import RIM_SHARE
 from svsdata.errors import EditPlanError
 from svsdata.labels import LabelSet, label_set_by_name
 from svsdata.records import INSTANCE_BASE, Frame
 
-_RIM_SHARE = 1 / 128
-"""Of a frame's width: rims of objects that have labels and no id."""
 _NUM_IDS = np.iinfo(np.uint16).max + 1
 LOOK_BACK = LOOK_AROUND + 1
 """Frames before the first one wanted that a stream must begin with: flow compares with the edited
@@ -201,7 +200,7 @@ def _take_rims(
         others: (h, w) pixels of objects that stay, which keep what is nearer to them.
         maps: Whose width says how broad rims are.
     """
-    within = max(2.0, maps.semantic.shape[1] * _RIM_SHARE)
+    within = max(2.0, maps.semantic.shape[1] * RIM_SHARE)
     if others.any():
         within = np.minimum(within, _distance_to(others))
     taken = own.copy()
@@ -235,9 +234,7 @@ def _relabel(
         if box is None:
             continue
         label_id = label_set.label(row.class_name).id
-        np.copyto(semantic, label_id, where=changed)
-        np.copyto(maps.instance[rect.slices], label_id, where=changed)
-        np.copyto(maps.provenance[rect.slices], row.index, where=changed)
+        maps.write(rect, changed, label_id=label_id, instance_id=label_id, origin=row.index)
         num_px = int(np.count_nonzero(changed))
         events.append(
             EditFrame.of_area(frame.frame_index, row.index, row.edit_id, box.within(rect), num_px)

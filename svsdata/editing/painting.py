@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +62,16 @@ class Maps:
     semantic: SemanticMap
     instance: InstanceMap
     provenance: NDArray[np.uint8]
+
+    def write(
+        self, rect: Rect, mask: NDArray[np.bool_], *, label_id: int, instance_id: int, origin: int
+    ) -> None:
+        """Write to the pixels of a (h, w) mask of a rectangle."""
+        for values, value in (
+            (self.semantic, label_id), (self.instance, instance_id), (self.provenance, origin)
+        ):  # fmt: skip
+            whole = np.full(mask.shape, value, values.dtype)
+            cv2.copyTo(whole, mask.view(np.uint8), values[rect.slices])
 
 
 @dataclass(frozen=True)
@@ -229,9 +240,8 @@ class Painter:
         names = row.class_names
         for number, (name, instance_id) in enumerate(zip(names, row.instance_ids, strict=True), 1):
             is_part = is_visible & (layer.part_index == number) if len(names) > 1 else is_visible
-            np.copyto(maps.semantic[rect.slices], self._label_set.label(name).id, where=is_part)
-            np.copyto(maps.instance[rect.slices], instance_id, where=is_part)
-        np.copyto(maps.provenance[rect.slices], row.index, where=is_visible)
+            label_id = self._label_set.label(name).id
+            maps.write(rect, is_part, label_id=label_id, instance_id=instance_id, origin=row.index)
         whole, visible = (int(np.count_nonzero(area)) for area in (layer.part_index, is_visible))
         return EditFrame(
             frame_index=frame_index,

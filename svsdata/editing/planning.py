@@ -21,7 +21,7 @@ from svsdata.editing.regions import (
     require_ground,
 )
 from svsdata.editing.scene import Scene
-from svsdata.editing.selection import require_object, selected_ids
+from svsdata.editing.selection import require_object, require_shape, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.track_depths import TrackDepths, track_depths
@@ -141,6 +141,8 @@ def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
     for edit in edits:
         if edit.target is not None:
             require_object(edit, setting.scene.label_set)
+        if edit.op == "replace":
+            require_shape(edit)
     targets = {
         edit.id: selected_ids(
             edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import PROVENANCE_INFERRED
-from svsdata.images import id_borders, resize_image, resize_map, write_text
+from svsdata.images import id_borders, resize_image, resize_map, text_size, write_text
 from svsdata.labels import LabelSet
 from svsdata.records import Frame, Image
 
@@ -16,6 +16,7 @@ _OPACITY = 0.65
 _FILLED_OPACITY = 0.4
 _NAMED_SHARE = 0.0005
 """Of a frame: what is smaller goes without its name."""
+_NAME_SIZE = 0.38
 _DIM = np.rint(np.arange(256) * 0.45).astype(np.uint8)
 """Of every brightness, that of unchanged labels beside changed ones."""
 
@@ -59,13 +60,38 @@ def preview_row(
     left = row.shape[1] - cell_hw[1]
     scale = cell_hw[1] / after.semantic.shape[1]
     drawn = {event.edit_index for event in events if event.instance_id}
+    names = []
     for event in events:
         # What takes another thing's place is named there, and not at the hole once more.
         is_named = event.instance_id or event.edit_index not in drawn
         if is_named and event.visible_px >= _NAMED_SHARE * after.semantic.size:
-            x, y = left + round(event.box.x0 * scale), round(event.box.y0 * scale)
-            write_text(row, event.edit_id, (x, max(y - 4, 12)), 0.38)
+            x, y = round(event.box.x0 * scale), round(event.box.y0 * scale)
+            names.append((event.edit_id, x, y - 4))
+    for name, x, y in names_apart(names, cell_hw[1]):
+        write_text(row, name, (left + x, y), _NAME_SIZE)
     return row
+
+
+def names_apart(names: Sequence[tuple[str, int, int]], width: int) -> list[tuple[str, int, int]]:
+    """Move names inside the width of a cell, and up or else down where others are written.
+
+    Args:
+        names: With the column and the row at which they should begin.
+        width: Of the cell, pixels.
+    """
+    placed: list[tuple[str, int, int]] = []
+    taken: list[tuple[int, int, int]] = []
+    for name, x, wanted in names:
+        length, height = text_size(name, _NAME_SIZE)
+        x = max(0, min(x, width - length))
+        lines = range(2 * len(names))  # each name is in the way of two at most
+        rows = [wanted - k * height for k in lines if wanted - k * height >= height]
+        rows += [max(wanted, height) + k * height for k in lines]
+        near = [row for start, stop, row in taken if x < stop and start < x + length]
+        y = next(row for row in rows if all(abs(row - other) >= height for other in near))
+        placed.append((name, x, y))
+        taken.append((x, x + length, y))
+    return placed
 
 
 def _in_cell(picture: Image, cell_hw: tuple[int, int]) -> Image:

@@ -11,6 +11,7 @@ from svsdata.editing.language import Edit
 from svsdata.editing.occlusion import FLAT_NAMES, Rect
 from svsdata.editing.placement import seen_from, turned
 from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.selection import label_of
 from svsdata.editing.setting import Setting
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import project
@@ -58,10 +59,10 @@ def require_ground(edit: Edit, names: Sequence[str], label_set: LabelSet) -> tup
     """Return the names of ground classes as the label set has them.
 
     Raises:
-        EditPlanError: If one is not of the ground; names those that are.
-        LabelSetError: If there is no such class.
+        EditPlanError: If one is not of the ground, naming those that are, or if there is no such
+            class.
     """
-    known = tuple(label_set.label(name).name for name in names)
+    known = tuple(label_of(edit, name, label_set).name for name in names)
     for name in known:
         if name not in FLAT_NAMES:
             does = "relabels the ground" if edit.op == "relabel" else "stands on the ground"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from svsdata.editing.language import Edit, Selector
 from svsdata.editing.placement import Poses, turned
 from svsdata.editing.scene import Scene, Sightings
-from svsdata.errors import EditPlanError
+from svsdata.editing.shapes import OBJECT_KINDS
+from svsdata.errors import EditPlanError, LabelSetError, did_you_mean
 from svsdata.labels import Label, LabelSet
 from svsdata.records import INSTANCE_BASE
 
@@ -18,15 +19,43 @@ _SPEED_SECONDS = 1.0
 _MIN_OVERLAP = 0.5
 
 
+def require_shape(edit: Edit) -> str:
+    """Return the class of what an edit draws; refuse one that nothing can be drawn of.
+
+    Raises:
+        EditPlanError: Naming the classes that can be drawn.
+    """
+    name = str(edit.label_class)
+    if name not in OBJECT_KINDS:
+        does = "add" if edit.op == "add" else "replace with"
+        raise EditPlanError(
+            f"edit '{edit.id}' cannot {does} a '{name}'{did_you_mean(name, OBJECT_KINDS)}; "
+            f"it can {does}: {', '.join(OBJECT_KINDS)}"
+        )
+    return name
+
+
+def label_of(edit: Edit, name: str, label_set: LabelSet) -> Label:
+    """Return the label of a class that an edit names.
+
+    Raises:
+        EditPlanError: If there is no such class; names the edit and the classes.
+    """
+    try:
+        return label_set.label(name)
+    except LabelSetError as error:
+        raise EditPlanError(f"edit '{edit.id}': {error}") from error
+
+
 def require_object(edit: Edit, label_set: LabelSet) -> None:
     """Refuse an edit whose target is scenery: only objects can be taken out of it.
 
     Raises:
-        EditPlanError: Naming the classes that can be removed, moved or replaced.
-        LabelSetError: If there is no such class.
+        EditPlanError: Naming the classes that can be removed, moved or replaced; also if there is
+            no such class.
     """
     assert edit.target is not None
-    label = label_set.label(edit.target.label_class)
+    label = label_of(edit, edit.target.label_class, label_set)
     if not _is_object(label):
         known = ", ".join(one.name for one in label_set.labels if _is_object(one))
         raise EditPlanError(

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from svsdata.editing.affine import Affines, extreme, pixel_places
+from svsdata.editing.affine import affine_parts, extreme, pixel_places
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.placement import pose_matrix
-from svsdata.editing.shapes import placed
 from svsdata.editing.sight import Floats
 from svsdata.editing.solids import Part, Points, corners_of
-from svsdata.geometry.camera import project, ray_matrix
+from svsdata.geometry.camera import ray_matrix
 from svsdata.records import Camera
 
 # Planes of one side of a hull that differ by less are one.
@@ -119,26 +118,29 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     is_outside = height > 0
     height = np.where(is_outside, height, np.minimum(height, -_IN_PLANE_M))
     inverse = planes[:, :3] @ stance.rays / -height[:, None]
-    kept, turned = is_outside & (height_before > 0), is_outside & (height_before <= 0)
-    any_turned = bool(turned.any())
-    bounds = np.cumsum([0, *counts])
-    entering, leaving = (
-        Affines.of(inverse, chosen, bounds, (u, v)) for chosen in (kept, ~is_outside)
-    )
-    if any_turned:
-        entering_turned = Affines.of(inverse, turned, bounds, (u, v))
-    can_be_hit = np.logical_or.reduceat(is_outside, bounds[:-1]).tolist()
-    for index, (box, is_met) in enumerate(zip(_boxes(stance, rect), can_be_hit, strict=True)):
-        if box is None or not is_met:
+    # Each part's planes that rays come in through, of these those that were turned, the others.
+    group = np.repeat(3 * np.arange(len(counts)), counts)
+    group += np.where(is_outside, height_before <= 0, 2)
+    any_turned = bool((group % 3 == 1).any())
+    begins = np.cumsum(np.bincount(group + 1, minlength=3 * len(counts) + 1)).tolist()
+    across, down = affine_parts(inverse[np.argsort(group, kind="stable")], u, v)
+    for index, box in enumerate(_boxes(stance, rect)):
+        kept, turned, leaving, stop = begins[3 * index : 3 * index + 4]
+        if box is None or kept == leaving:
             continue
-        nearest = extreme(np.minimum, np.inf, *entering.at(index, box))
-        if any_turned:
-            before = extreme(np.minimum, np.inf, *entering_turned.at(index, box))
+        rows, columns = box
+        along, below = across[kept:stop, columns], down[kept:stop, rows]
+        turned, leaving = turned - kept, leaving - kept
+        nearest = extreme(np.minimum, np.inf, along[:turned], below[:turned])
+        was_turned = np.zeros((), bool)
+        if turned < leaving:
+            before = extreme(np.minimum, np.inf, along[turned:leaving], below[turned:leaving])
             was_turned = before < nearest
-            nearest = np.minimum(before, nearest)
-        is_nearer = nearest > shown.inverse_depth[box]
-        is_nearer &= nearest >= extreme(np.maximum, 0.0, *leaving.at(index, box))
-        np.copyto(shown.inverse_depth[box], nearest, where=is_nearer)
+            np.minimum(before, nearest, out=nearest)
+        inside = shown.inverse_depth[box]
+        is_nearer = nearest > inside
+        is_nearer &= nearest >= extreme(np.maximum, 0.0, along[leaving:], below[leaving:])
+        np.copyto(inside, nearest, where=is_nearer)
         np.copyto(shown.part[box], index, where=is_nearer)
         if any_turned:
             np.copyto(shown.was_turned[box], was_turned, where=is_nearer)
@@ -191,7 +193,10 @@ def seen_before(
 
 def seen_from_camera(stance: Stance, points: Points) -> Floats:
     """Return (N, 3) u, v and z-depth of points of the object's frame."""
-    return project(stance.camera, placed(points, stance.pose))
+    seen = points @ stance.projection[:, :3].T + stance.projection[:, 3]
+    depth = seen[:, 2:]
+    seen[:, :2] /= np.where(depth == 0, np.inf, depth)
+    return np.asarray(seen)
 
 
 def _look_back(
@@ -211,14 +216,12 @@ def _boxes(stance: Stance, rect: Rect) -> list[tuple[slice, slice] | None]:
     corners, bounds = corners_of(stance.parts)
     seen = seen_from_camera(stance, corners)
     low, high = (f.reduceat(seen, bounds[:-1]) for f in (np.minimum, np.maximum))
-    corner = (rect.x0, rect.y0)
-    size = (rect.x1 - rect.x0, rect.y1 - rect.y0)
-    first = np.clip(np.ceil(low[:, :2]) - corner, 0, size).astype(int).tolist()
-    stop = np.clip(np.floor(high[:, :2]) + 1 - corner, 0, size).astype(int).tolist()
+    corner, size = (rect.x0, rect.y0), (rect.x1 - rect.x0, rect.y1 - rect.y0)
+    ends = np.stack([np.ceil(low[:, :2]), np.floor(high[:, :2]) + 1]) - corner
+    first, stop = np.minimum(np.maximum(ends, 0), size).astype(int).tolist()
+    depths = zip(low[:, 2].tolist(), high[:, 2].tolist(), strict=True)
     boxes: list[tuple[slice, slice] | None] = []
-    for nearest, furthest, (x0, y0), (x1, y1) in zip(
-        low[:, 2], high[:, 2], first, stop, strict=True
-    ):
+    for (nearest, furthest), (x0, y0), (x1, y1) in zip(depths, first, stop, strict=True):
         if nearest < _NEAR_M:
             boxes.append((slice(None), slice(None)) if furthest > 0 else None)
         else:

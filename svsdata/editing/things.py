@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.runs import Runs
 from svsdata.records import INSTANCE_BASE, InstanceMap
+
+RIM_SHARE = 1 / 128
+"""Of a frame's width: where ids come from another source than labels, they end so far inside an
+object, and its rim has its class and no id."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,27 @@ def feet_of(
     which, columns = which[is_lowest], columns[is_lowest]
     middle = np.bincount(which, columns, minlength=count) / np.bincount(which, minlength=count)
     return np.stack([middle, lowest], axis=1)
+
+
+def rim_owners(instance: InstanceMap, loose: Runs) -> NDArray[np.int64]:
+    """Tell whose rim pixels of a class of things are that have no id.
+
+    Args:
+        instance: (H, W) whole frame.
+        loose: Runs of such pixels; their keys are their classes.
+
+    Returns:
+        (R,) id of the nearest thing of the same class above, below or beside a run's middle, no
+        farther than rims are broad; 0 where none is.
+    """
+    height, width = instance.shape
+    reach = np.arange(1, round(width * RIM_SHARE) + 1)
+    across = np.stack([reach, -reach], axis=1).ravel()
+    columns = np.minimum(np.maximum(loose.column[:, None] + across, 0), width - 1)
+    beside = instance[(loose.top + loose.foot)[:, None] // 2, columns]
+    above = instance[np.maximum(loose.top - 1, 0), loose.column]
+    below = instance[np.minimum(loose.foot + 1, height - 1), loose.column]
+    found = np.column_stack([above, below, beside])
+    is_same = found // INSTANCE_BASE == loose.key[:, None]
+    nearest = found[np.arange(len(found)), is_same.argmax(axis=1)]
+    return np.where(is_same.any(axis=1), nearest, 0).astype(np.int64)

@@ -10,6 +10,7 @@ from svsdata.editing.borrowing import borrow_shapes
 from svsdata.editing.checks import NOTHING_LEFT, Fault
 from svsdata.editing.fill import LOOK_AROUND
 from svsdata.editing.footing import Footing
+from svsdata.editing.hiding import Hiding
 from svsdata.editing.language import Edit
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.own_outlines import OwnOutlines
@@ -21,6 +22,7 @@ from svsdata.editing.scene import Scene
 from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre
+from svsdata.labels import label_set_by_name
 
 _EVERY = 4
 """Frames between two that are tried, beside those in which an object comes out of hiding."""
@@ -179,6 +181,7 @@ def faults_on_frames(
     seen = {number: _Seen() for number in number_of.values()}
     changed: dict[int, tuple[float, int]] = {}
     touched: set[int] = set()
+    hiding, drawn = Hiding(label_set_by_name(plan.label_set_name)), list[tuple[int, EditFrame]]()
     area = plan.size_hw[0] * plan.size_hw[1]
 
     def record(event: EditFrame) -> None:
@@ -193,6 +196,7 @@ def faults_on_frames(
             return
         if event.instance_id:
             seen[number].add(event, row.checks.min_visible, is_entry=is_entry)
+            drawn.append((number, event))
         share = (event.visible_px / area, event.frame_index)
         changed[number] = max(changed.get(number, (0.0, 0)), share)
 
@@ -200,14 +204,16 @@ def faults_on_frames(
     applied = _quickly_filled(plan)
     wanted = tried_frames(applied, tried)
     frames = footing.watch(frames_at(wanted))
-    for _ in apply_plan(applied, frames, record=record):
-        pass
+    for edited in apply_plan(applied, frames, record=record):
+        hiding.look(drawn, edited)
+        drawn.clear()
     low_camera = float(camera_centre(plan.camera)[2])
     faults = {}
     for number, row in enumerate(plan.rows):
         fault = footing.fault(number)
         if fault is None and number in seen and seen[number].whole_px:
             fault = _drawn_fault(row, seen[number], low_camera, plan.size_hw)
+            fault = fault or hiding.fault(number, row)
         share, frame = changed.get(number, (0.0, 0))
         if fault is None and share > row.checks.max_visible_change:
             fault = Fault("CHANGE", f"changes {share:.0%} of frame {frame}")

@@ -5,9 +5,11 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from svsdata.editing.edit_text import load_preset, parse_edits
-from svsdata.editing.occlusion import Rect
+from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.operations import LOOK_BACK, apply_plan
+from svsdata.editing.placement import pose_step
 from svsdata.editing.planning import plan_edits
+from svsdata.editing.scene import scan_scene
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.surfaces import (
     Stance,
@@ -25,6 +27,7 @@ from svsdata.geometry.camera import (
     project,
 )
 from svsdata.labels import CITYSCAPES
+from svsdata.street_world.scene import StreetWorld
 
 ROAD, CAR, TRUCK = (CITYSCAPES.label(name).id for name in ("road", "car", "truck"))
 STEP_M = 1.0
@@ -137,6 +140,25 @@ def test_uncovered_ground_flows_under_the_vehicle_and_walls_are_unknown(
     assert wall.any()
     assert not frame.flow_validity[wall].any()
     assert (frame.occlusion[wall] == 1).all()
+
+
+def test_ground_on_both_sides_of_a_wide_frame_flows_under_the_vehicle():
+    world = StreetWorld(7, size_hw=(256, 512), fps=10.0)
+    frames = [world.frame(k, image=False) for k in range(3)]
+    scene = scan_scene(frames, sequence_id="street", label_set=CITYSCAPES, fps=10.0)
+    plan = plan_edits(load_preset("remove_cars").edits, scene, 1)
+    frame = list(apply_plan(plan, frames))[2]
+    camera, is_flat = plan.camera_at(2), layers_of(CITYSCAPES) == Layer.FLAT
+    pixels = pixels_of((frame.provenance == 251) & is_flat[frame.semantic])
+    there = ground_points(camera, pixels)
+    pixels, there = pixels[there[:, 2] < 190], there[there[:, 2] < 190]
+    # Wider than one of the bands that holes are cut into.
+    assert np.ptp(pixels[:, 0]) > 256
+    on_ground = np.column_stack([there[:, :2], np.ones(len(there))])
+    moved = pose_step(plan.ego[2], plan.ego[1]) @ on_ground.T
+    before = project(plan.camera_at(1), np.column_stack([moved[:2].T, np.zeros(len(there))]))
+    found = frame.flow[tuple(pixels.astype(int).T[::-1])]
+    np.testing.assert_allclose(found, before[:, :2] - pixels, atol=2e-3)
 
 
 def test_without_an_occlusion_layer_what_was_hidden_is_unknown(truck_plan, flowing):

@@ -241,6 +241,12 @@ def test_a_wrong_value_is_told_in_the_words_of_the_language(words, told):
     assert told in str(error.value)
 
 
+def test_what_is_missing_is_told_without_what_is_there():
+    with pytest.raises(EditPlanError) as error:
+        parse_edits("edits: [{id: a, op: add, class: truck, at: {lane: own}}]", "f.yaml")
+    assert str(error.value) == "f.yaml: version: is missing"
+
+
 @pytest.mark.parametrize("version", ["true", "'1'", "1.0"])
 def test_a_version_that_only_counts_as_one_is_refused(version):
     with pytest.raises(EditPlanError, match=r"version: expected a whole number, got "):

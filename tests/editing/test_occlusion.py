@@ -21,6 +21,14 @@ def depths(maps, camera, rect=None, known=None, slack_px=0.0):
     return np.repeat(runs.metres, runs.num_rows).reshape(-1, runs.height).T
 
 
+@pytest.mark.parametrize(("width", "count"), [(1, 1), (7, 1), (8, 2), (21, 3)])
+def test_bands_cover_a_rectangle_once(width, count):
+    bands = Rect(3, 5, 3 + width, 9).bands(7)
+    assert len(bands) == count
+    assert [band.x0 for band in bands] + [3 + width] == [3] + [band.x1 for band in bands]
+    assert all(0 < band.x1 - band.x0 <= 7 and (band.y0, band.y1) == (5, 9) for band in bands)
+
+
 def test_ground_depth_is_that_of_the_camera():
     camera = assumed_camera((96, 176))
     pixels = np.array([[10.0, 60.0], [100.0, 90.0], [170.0, 55.0]])
@@ -99,6 +107,52 @@ def test_a_sign_that_hangs_before_a_building_is_as_far_as_its_size_tells(camera,
     found = depths(maps, camera, known={26_001: 14.0})
     # 0.7 m in 7 rows at a focal length of 110.
     assert found[maps[0] == ids["traffic sign"]] == pytest.approx(11.0 - 0.5)
+
+
+@pytest.mark.parametrize("is_open_to_the_sky", [False, True])
+def test_a_pole_whose_foot_is_hidden_is_nearer_than_what_is_on_both_sides_of_it(
+    camera, road_frame, paint, is_open_to_the_sky
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=8.0, left_m=0.0, width_m=30.0, height_m=3.0)
+    paint(maps, ids["car"], 26_001, ahead_m=6.0, left_m=0.0, width_m=1.8, height_m=1.5)
+    top = np.flatnonzero((maps[1] == 26_001).any(axis=1))[0]
+    maps[0][top - 12 : top, 88] = ids["pole"]
+    if is_open_to_the_sky:
+        maps[0][: top + 1, 89:] = ids["sky"]
+    found = depths(maps, camera)[maps[0] == ids["pole"]]
+    # A pixel of 15 cm at a focal length of 110, which may be nearly two: 8.25 m.
+    by_size = 110 * 0.15 / 2
+    house = depths(maps, camera)[maps[0] == ids["building"]].min()
+    assert house < by_size
+    assert found == pytest.approx((by_size if is_open_to_the_sky else house) - 0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("side", ["left", "right", "above", "below"])
+def test_the_rim_of_a_thing_that_has_no_id_stands_where_the_thing_does(
+    camera, road_frame, paint, side
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    rows, columns = np.nonzero(maps[1] == 26_001)
+    edge = {
+        "left": columns == columns.min(), "right": columns == columns.max(),
+        "above": rows == rows.min(), "below": rows == rows.max(),
+    }[side]  # fmt: skip
+    maps[1][rows[edge], columns[edge]] = ids["car"]
+    found = depths(maps, camera, known={26_001: 14.0}, slack_px=1.5)
+    assert found[maps[0] == ids["car"]] == pytest.approx(14.0)
+
+
+def test_a_car_without_an_id_far_from_others_stands_at_its_own_foot(camera, road_frame, paint):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["car"], 26_001, ahead_m=11.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    paint(maps, ids["car"], ids["car"], ahead_m=8.5, left_m=-4.0, width_m=1.8, height_m=1.5)
+    found = depths(maps, camera, known={26_001: 14.0})
+    assert found[maps[1] == ids["car"]] == pytest.approx(7.0, abs=0.5)
 
 
 def test_a_rider_is_as_near_as_the_bicycle(camera, road_frame, paint):

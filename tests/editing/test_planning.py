@@ -10,7 +10,7 @@ from svsdata.editing.placement import ego_poses, view_of
 from svsdata.editing.planning import RESERVED_INDEX, REUSED_AFTER, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
 from svsdata.editing.selection import require_object
-from svsdata.errors import EditPlanError, SvsDataError
+from svsdata.errors import EditPlanError
 from svsdata.labels import CITYSCAPES, KITTI360
 from svsdata.records import EgoMotion
 
@@ -296,15 +296,23 @@ def test_an_unknown_class_is_told(road_scene):
     [
         ("op: add, class: trukc, at: {left_m: 1}", "cannot add a 'trukc' .did you mean 'truck'"),
         ("op: add, class: Car, at: {left_m: 1}", "cannot add a 'Car' .did you mean 'car'"),
-        ("op: remove, target: {class: cars}", "no class 'cars' .did you mean 'car'"),
+        ("op: remove, target: {class: cars}", "edit 'a': .*no class 'cars' .did you mean 'car'"),
+        (
+            "op: replace, target: {class: car}, class: buss",
+            "cannot replace with a 'buss' .did you mean 'bus'..; it can replace with: car, truck",
+        ),
+        (
+            "op: replace, target: {class: car}, class: building",
+            "cannot replace with a 'building'; it can replace with: car, truck",
+        ),
         (
             "op: relabel, region: {along_m: [1, 9], left_m: [1, 2]}, from: rood, to: terrain",
-            "no class 'rood' .did you mean 'road'",
+            "edit 'a': .*no class 'rood' .did you mean 'road'",
         ),
     ],
 )
 def test_the_class_that_was_probably_meant_is_told(road_scene, edit, told):
-    with pytest.raises(SvsDataError, match=told):
+    with pytest.raises(EditPlanError, match=told):
         plan_edits(one(f"{{id: a, {edit}}}"), road_scene(3), 1)
 
 

@@ -1,12 +1,16 @@
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import PROVENANCE_INFERRED
-from svsdata.editing.preview import preview_row
+from svsdata.editing.preview import names_apart, preview_row
+from svsdata.images import text_size
 from svsdata.labels import CITYSCAPES
 from svsdata.records import Frame
 
@@ -87,3 +91,28 @@ def test_what_takes_another_things_place_is_named_once(before, after):
 def test_frames_without_maps_are_refused(before, after, lacking):
     with pytest.raises(ValueError, match="frame 3 lacks maps"):
         preview_row(before, replace(after, **{lacking: None}), (), CITYSCAPES, SIZE_HW)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "person_right"]), st.integers(0, 320), st.integers(-9, 90)),
+        max_size=8,
+    )
+)
+def test_names_are_written_inside_the_cell_and_not_on_one_another(names):
+    placed = names_apart(names, 320)
+    assert [name for name, _, _ in placed] == [name for name, _, _ in names]
+    boxes = []
+    for name, x, y in placed:
+        width, height = text_size(name, 0.38)
+        assert 0 <= x <= 320 - width
+        assert y >= height
+        boxes.append(Rect(x, y - height, x + width, y))
+    for one, other in combinations(boxes, 2):
+        beside = one.x1 <= other.x0 or other.x1 <= one.x0
+        assert beside or one.y1 <= other.y0 or other.y1 <= one.y0
+
+
+def test_names_that_lie_apart_stay_where_they_are():
+    names = [("a", 10, 40), ("b", 100, 40), ("c", 10, 80)]
+    assert names_apart(names, 320) == names

@@ -90,6 +90,37 @@ def test_what_is_hidden_most_of_its_way_is_a_fault(truck_plan, base, screen):
     assert faults_on_frames(allowed, base(screen)) == {}
 
 
+@pytest.mark.parametrize(
+    ("what", "hidden", "is_fault"),
+    [
+        (BUILDING, slice(None, 40), False),
+        (BUILDING, slice(40, 48), True),
+        (BUILDING, slice(60, None), False),
+        (CAR, slice(40, 48), False),
+    ],
+)
+def test_what_vanishes_behind_a_house_and_comes_back_is_a_fault(
+    truck_plan, road_frame, screen, what, hidden, is_fault
+):
+    def draw(maps):
+        screen(maps)
+        for values in maps:
+            values[values == BUILDING] = what
+
+    hides = range(NUM_FRAMES)[hidden]
+
+    def frames_at(wanted):
+        return (road_frame(index, draw if index in hides else None) for index in wanted)
+
+    lenient = checked(truck_plan, min_visible=0.0)
+    faults = faults_on_frames(lenient, frames_at)
+    assert bool(faults) == is_fault
+    if is_fault:
+        assert faults[0].code == "POPS_UP"
+        assert "frame 40 and be back at frame 48" in faults[0].note
+        assert faults_on_frames(checked(lenient, pops_up="ignore"), frames_at) == {}
+
+
 def test_what_shows_few_pixels_is_a_fault(truck_plan, base, events):
     most, area = max(it.visible_px for it in events), 96 * 176 / (512 * 1024)
     assert faults_on_frames(checked(truck_plan, min_px=int(most / area) - 40), base()) == {}
