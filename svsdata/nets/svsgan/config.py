@@ -39,11 +39,6 @@ class MotionConfig:
     occlude_outside: bool = True
     """The occlusion mask is 1 where the flow leaves the frame, whatever the head says."""
 
-    @property
-    def head_stride(self) -> int:
-        """Stride of the grid on which flow and occlusion leave the heads."""
-        return self.stem_stride * 2 ** (len(self.widths) - 1 - len(self.up_widths))
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:

@@ -82,11 +82,6 @@ class ImageDiscriminator(nn.Module):
         return ImageScores(logits, (*downs, *ups[:-1]), tuple(ups[1:]), tuple(patches))
 
 
-def predict_labels(logits: Tensor) -> Tensor:
-    """Return the likeliest real class, (B, H, W) int64 ids; undoes the shift of "fake" = 0."""
-    return logits[:, 1:].argmax(dim=1)
-
-
 def _patch_head(fin: int, width: int) -> nn.Sequential:
     """Return DP-GAN's five convolutions, with group norms, which one patch of one image has too."""
     layers: list[nn.Module] = [nn.Conv2d(fin, width, 3, 2, 1), nn.LeakyReLU(0.2)]

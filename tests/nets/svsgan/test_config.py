@@ -31,11 +31,6 @@ def test_size_multiples_follow_from_strides(model, extra_blocks, multiple):
     assert generator_config(model, 35, extra_blocks=extra_blocks).size_multiple == multiple
 
 
-def test_the_occlusion_grid_of_the_demo_is_half_the_size():
-    assert generator_config("demo", 35).motion.head_stride == 2
-    assert generator_config("C", 35).motion.head_stride == 1
-
-
 def test_discriminators_come_at_strides_one_and_three():
     assert [config.stride for config in video_discriminator_configs("C")] == [1, 3]
     assert image_discriminator_config("C", 35).size_multiple == 64

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from svsdata.nets.svsgan.config import ImageDiscriminatorConfig
-from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator, predict_labels
+from svsdata.nets.svsgan.image_discriminator import ImageDiscriminator
 from svsdata.nets.svsgan.presets import image_discriminator_config
 
 TINY = ImageDiscriminatorConfig(num_classes=5, widths=(4, 4, 6, 6, 8, 8))
@@ -54,13 +54,6 @@ def test_every_parameter_learns():
     discriminator = ImageDiscriminator(TINY)
     discriminator(torch.rand(1, 3, 64, 64)).logits.square().sum().backward()
     assert all(p.grad is not None for p in discriminator.parameters())
-
-
-def test_predicted_labels_are_ids_even_where_fake_scores_highest():
-    logits = torch.zeros(1, 4, 1, 3)
-    logits[0, 0] = 9.0
-    logits[0, 1, 0, 0] = logits[0, 3, 0, 1] = logits[0, 2, 0, 2] = 1.0
-    assert predict_labels(logits).tolist() == [[[0, 2, 1]]]
 
 
 def test_a_patch_of_pixels_gets_one_score_that_depends_on_all_of_them():
