@@ -169,6 +169,7 @@ def _facts(
         "entering_share": video_maker.entering_share,
         "colour_pull": config.colour_pull,
         "redraw_outside": config.redraw_outside,
+        **({} if config.forgetting is None else {"forgetting": config.forgetting}),
         **({"seed_of_colours": config.seed} if generator.config.object_colours else {}),
         **(
             {"keyframe_interval": config.keyframe_interval, "unseen_share": config.unseen_share}

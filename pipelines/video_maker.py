@@ -5,7 +5,7 @@ import numpy as np
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file, load_generator
 from svsdata.errors import CheckpointError, ConfigError, StoreError
 from svsdata.geometry.standing_world import standing_ids
-from svsdata.nets.models import trusting_its_mask
+from svsdata.nets.models import forgetting_less, trusting_its_mask
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.pipelines.configs.synthesize import SynthesizeConfig
 from svsdata.store.reader import StoreReader
@@ -60,6 +60,8 @@ def chosen_video_maker(
         )
     if not config.redraw_outside:
         generator = trusting_its_mask(generator)
+    if config.forgetting is not None:
+        generator = forgetting_less(generator, config.forgetting)
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
     if config.cuda_graphs:
         fast = RecordedGenerator(fast, cuda_recording)

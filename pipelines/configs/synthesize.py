@@ -72,6 +72,9 @@ class SynthesizeConfig(EditChoices):
     """Draw anew what the warp would take from outside the previous frame; false leaves it to the
     learned mask, which then repeats the frame's border where it is wrong. Models A and B never do.
     """
+    forgetting: float | None = Field(None, ge=0, lt=1)
+    """Least share of what is in view that is drawn anew in every frame where motion is given. Less
+    keeps longer what labels do not tell, and mistakes too. Unset: as trained, 0.08 of ``carry``."""
     precision: Literal["auto", "bf16", "fp16", "float32"] = "auto"
     """``auto``: bf16 where the processor computes in bf16, else float32. ``fp16`` is for GPUs that
     have no bf16."""

@@ -17,7 +17,7 @@ from svsdata.editing.plan_table import read_plan
 from svsdata.errors import CheckpointError, ConfigError, EditPlanError, StoreError
 from svsdata.images import resize_map
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
-from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
+from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig, WarpUse
 from svsdata.nets.svsgan.generator import Generator
 from svsdata.nets.svsgan.rollout import LabelMaps, begin, inference_copy
 from svsdata.pipelines.configs.edit import EditConfig
@@ -120,10 +120,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "generator.safetensors")
 
 
-def write_carrier(path: Path, **changes: object) -> Path:
+def write_carrier(
+    path: Path, *, warp_use: WarpUse = "correct", forgetting: float = 0.0, **changes: object
+) -> Path:
     """A generator that draws nothing: what it does not carry over stays grey."""
     torch.manual_seed(3)
-    generator = Generator(replace(TINY, edges=False, label_embedding=0, warp_use="correct"))
+    shape = replace(TINY, edges=False, label_embedding=0, warp_use=warp_use, forgetting=forgetting)
+    generator = Generator(shape)
     generator.motion.head.bias.data[2] = -30.0
     for head in generator.heads:
         torch.nn.init.zeros_(head.weight)
@@ -749,6 +752,25 @@ def test_what_lies_outside_is_redrawn_unless_the_config_says_otherwise(
     config = configured(base, checkpoint, tmp_path / "out", redraw_outside=redraw)
     generator = prepare(config).video_maker.generator
     assert generator.config.motion.occlude_outside == redraw
+
+
+@pytest.mark.parametrize(("told", "share"), [(None, 0.08), (0.02, 0.02), (0.0, 0.0)])
+def test_as_little_is_forgotten_as_the_config_says(
+    base: Path, checkpoint: Path, sliding: Path, tmp_path: Path, told: float | None, share: float
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier.safetensors", warp_use="keep", forgetting=0.08)
+    _, made = synthesize(sliding, carrier, tmp_path / "out", forgetting=told)
+    recorded = StoreReader(sliding).read("s0", layers=("image",))
+    for t, (mine, theirs) in enumerate(zip(rows(made, "s0"), recorded, strict=True)):
+        assert mine.image is not None
+        assert theirs.image is not None
+        shown = STORE_HW[1] - SHIFT_PX * t
+        fading = 127.5 + (theirs.image[:, :shown] - 127.5) * (1 - share) ** t  # to grey
+        np.testing.assert_allclose(mine.image[:, :shown], fading, atol=1.01)
+    with pytest.raises(
+        ConfigError, match=r"forgetting=0\.02, but this generator draws whole frames"
+    ):
+        prepare(configured(base, checkpoint, tmp_path / "none", forgetting=0.02))
 
 
 def test_the_flow_of_the_store_carries_the_picture_to_where_its_pixels_went(
