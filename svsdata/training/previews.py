@@ -22,6 +22,8 @@ PREVIEW_FRAMES = 25
 """Frames of a recording that a preview shows, the reference included."""
 
 _ROWS = 4
+_TOGETHER = 2
+"""Frames whose labels are encoded at once, in float32 beside a training's own memory."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,13 @@ def roll_out(
         gives_motion: Whether it follows the store's flow.
     """
     num_frames = clip.image.shape[1]
-    chunks = [
-        chunk_of(clip, t, t + 1, with_edges=with_edges, gives_motion=gives_motion)
+    maps = (
+        _labels(chunk_of(clip, t, t + 1, with_edges=with_edges, gives_motion=gives_motion))
         for t in range(num_frames)
-    ]
-    maps = [_labels(chunk) for chunk in chunks]
+    )
     first = _picture(clip.image[0, 0])
-    begin = RolloutState(reference(clip)[:, 0], maps[0])
-    outputs = rollout(inference_copy(generator), begin, maps[1:])
+    begin = RolloutState(reference(clip)[:, 0], next(maps))
+    outputs = rollout(inference_copy(generator), begin, maps, chunk=_TOGETHER)
     # early frames show sharpness, late ones drift
     shown = {max(1, round((num_frames - 1) * (i / _ROWS) ** 2)) for i in range(1, _ROWS + 1)}
     rows, frames = [], []
