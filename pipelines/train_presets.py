@@ -4,7 +4,13 @@ from math import gcd
 from pathlib import Path
 
 from svsdata.errors import ConfigError
-from svsdata.pipelines.configs.train import LENGTHS, LossWeights, TrainConfig, paper_phases
+from svsdata.pipelines.configs.train import (
+    LENGTHS,
+    LossWeights,
+    NetworkChanges,
+    TrainConfig,
+    paper_phases,
+)
 from svsdata.training.schedules import Phase
 
 
@@ -123,6 +129,7 @@ def _finetune() -> dict[str, object]:
         "steps": 900,
         "loss_weights": _CARRY_LOSSES.model_copy(update={"perceptual": 10.0, "pixel": 10.0}),
         "perceptual_weights": "vgg16",
+        "network": NetworkChanges(forgetting=0.02),
         "given_motion": 1.0,
         "rehearsal": 0.25,
         "ema_decay": 0.98,

@@ -69,6 +69,9 @@ class NetworkChanges(StageConfig):
     """What is drawn anew of an object is shown to the generator in the object's colour, so that it
     need not guess, and a video's objects can be given colours; needs instance maps to learn from.
     ``carry`` sees them anyway; not for D."""
+    forgetting: float | None = Field(None, ge=0, lt=1)
+    """Least share of every pixel that is drawn anew where motion is given. Less lets what labels do
+    not tell, such as lane marks, last longer, and mistakes too. None: the model's."""
 
 
 LENGTHS = (6, 12, 24, 30)

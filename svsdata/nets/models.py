@@ -1,7 +1,7 @@
 """The networks by the names that people give: generators, and the discriminators beside them."""
 
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from svsdata.errors import ConfigError
 from svsdata.nets.svsgan import presets as svsgan
@@ -60,40 +60,42 @@ def model_config(
     )
 
 
-def changed_config(
-    config: AnyConfig,
-    *,
-    fusion: Fusion | None,
-    image_sees_occlusion: bool,
-    motion_sees_image: bool,
-    guidance: bool = False,
-    object_colours: bool = False,
-) -> AnyConfig:
-    """Return the config of a variant of a model.
+class Changes(TypedDict, total=False):
+    """What a variant has otherwise; False and None leave it as the model has it."""
 
-    Args:
-        config: Of the model.
-        fusion: Another fusion of generated and carried-over features; None: the model's own.
-        image_sees_occlusion: The image encoder sees the occlusion mask too.
-        motion_sees_image: The motion network sees the previous image too.
-        guidance: The finest blocks see what was seen of the standing world before.
-        object_colours: It sees what colour each object has; those of the model see it anyway.
+    fusion: Fusion | None
+    """Another fusion of generated and carried-over features."""
+    image_sees_occlusion: bool
+    """The image encoder sees the occlusion mask too."""
+    motion_sees_image: bool
+    """The motion network sees the previous image too."""
+    guidance: bool
+    """The finest blocks see what was seen of the standing world before."""
+    object_colours: bool
+    """It sees what colour each object has."""
+    forgetting: float | None
+    """Least share of every pixel that is drawn anew where motion is given."""
+
+
+def changed_config(config: AnyConfig, **changes: Unpack[Changes]) -> AnyConfig:
+    """Return the config of a variant of a model.
 
     Raises:
         ConfigError: If the model has no such variant.
     """
-    switches = (image_sees_occlusion, motion_sees_image, guidance, object_colours)
-    if fusion is None and not any(switches):
+    if all(change is None or change is False for change in changes.values()):
         return config
     if not isinstance(config, GeneratorConfig):
         raise ConfigError("models A and B have no variants: leave the fields of 'network' out")
+    forgetting = changes.get("forgetting")
     return replace(
         config,
-        fusion=fusion or config.fusion,
-        image_sees_occlusion=image_sees_occlusion,
-        guidance_width=_GUIDANCE_WIDTH if guidance else 0,
-        object_colours=object_colours or config.object_colours,
-        motion=replace(config.motion, sees_image=motion_sees_image),
+        fusion=changes.get("fusion") or config.fusion,
+        image_sees_occlusion=changes.get("image_sees_occlusion", False),
+        guidance_width=_GUIDANCE_WIDTH if changes.get("guidance") else 0,
+        object_colours=changes.get("object_colours") or config.object_colours,
+        forgetting=config.forgetting if forgetting is None else forgetting,
+        motion=replace(config.motion, sees_image=changes.get("motion_sees_image", False)),
     )
 
 

@@ -98,6 +98,7 @@ def test_finetune_begins_with_the_bundled_generator(store, tmp_path):
     listener = Notes()
     run_train(told.model_copy(update={"perceptual_weights": None}), listener)
     (note,) = [note for note in listener.notes if note.startswith("generator starts from")]
+    assert load_generator(tmp_path / "run")[0].config.forgetting == 0.02  # the bundled one's: 0.08
     bundled, kept = load_generator(Path("demo"))[0].state_dict(), networks_of(tmp_path / "run")
     assert "not taken" not in note
     for name, weights in kept["generator"].items():

@@ -162,6 +162,16 @@ def test_a_rollout_with_motion_off_the_image_equals_its_steps(make_labels):
             torch.testing.assert_close(output.image, image, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("told", "share"), [(None, 0.08), (0.0, 0.0), (0.02, 0.02)])
+def test_so_much_is_drawn_anew_where_motion_is_given(make_labels, told, share):
+    config = changed_config(model_config("carry", 6, width=0.1), forgetting=told)
+    generator = Generator(config).eval()
+    labels = make_labels(2, (64, 64))
+    still = Motion(torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64))
+    _, mask = generator.motion_of(generator.label_features(labels[:1], labels[1:], motion=still))
+    torch.testing.assert_close(mask, torch.full_like(mask, share))
+
+
 def test_variants_that_cannot_be_are_refused_in_one_line():
     none = {"fusion": None, "image_sees_occlusion": False, "motion_sees_image": False}
     plain, paper = model_config("C-plain", 6), model_config("A", 6)
