@@ -114,9 +114,8 @@ def trusting_its_mask(generator: VideoGenerator[Any]) -> VideoGenerator[Any]:
     if not isinstance(generator, Generator):
         return generator
     config = generator.config
-    changed = Generator(replace(config, motion=replace(config.motion, occlude_outside=False)))
-    changed.load_state_dict(generator.state_dict())
-    return changed.train(generator.training)
+    motion = replace(config.motion, occlude_outside=False)
+    return _with_config(generator, replace(config, motion=motion))
 
 
 def forgetting_less(generator: VideoGenerator[Any], share: float) -> VideoGenerator[Any]:
@@ -129,7 +128,12 @@ def forgetting_less(generator: VideoGenerator[Any], share: float) -> VideoGenera
         raise ConfigError(
             f"forgetting={share:g}, but this generator draws whole frames anew; leave it out"
         )
-    changed = Generator(replace(generator.config, forgetting=share))
+    return _with_config(generator, replace(generator.config, forgetting=share))
+
+
+def _with_config(generator: Generator, config: GeneratorConfig) -> Generator:
+    """Return the same weights under a config that asks for no others."""
+    changed = Generator(config)
     changed.load_state_dict(generator.state_dict())
     return changed.train(generator.training)
 

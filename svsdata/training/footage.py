@@ -6,37 +6,17 @@ began with.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TypeAlias
 
 from svsdata.labels import CITYSCAPES
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
+from svsdata.store.reader import StoreReader
 from svsdata.street_world.scene import StreetWorld
 
 NUM_STREETS, STREET_FRAMES = 64, 1000
 """How many streets are shown, each from another seed, and how much of them."""
 _STREET_FPS = 10.0
-
-
-class Footage(Protocol):
-    """What clips are read from: a store's reader, or what reads like one."""
-
-    @property
-    def info(self) -> StoreInfo:
-        """Labels, rate and layers."""
-        ...
-
-    def read(
-        self,
-        sequence_id: str,
-        start: int,
-        stop: int,
-        *,
-        layers: tuple[str, ...],
-        size_hw: tuple[int, int],
-    ) -> Iterator[Frame]:
-        """Read frames ``start`` to ``stop - 1`` with some layers, at a size."""
-        ...
 
 
 class StreetFootage:
@@ -62,3 +42,7 @@ class StreetFootage:
         """Render frames ``start`` to ``stop - 1`` of the street with that seed."""
         world = StreetWorld(int(sequence_id), size_hw=size_hw, fps=_STREET_FPS)
         return (world.frame(index, image="image" in layers) for index in range(start, stop))
+
+
+Footage: TypeAlias = StoreReader | StreetFootage
+"""What clips are read from."""
