@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -250,6 +251,27 @@ def test_a_run_stopped_by_ctrl_c_and_by_a_kill_goes_on_bit_for_bit(store, tmp_pa
     for file in checkpoint_folders(whole)[-1].iterdir():
         assert (checkpoint_folders(stopped)[-1] / file.name).read_bytes() == file.read_bytes()
     assert stats_of(stopped) == stats_of(whole)
+
+
+def test_a_damaged_frame_stops_all_processes_and_one_of_them_tells(tmp_path, sliding_store):
+    store = sliding_store(tmp_path / "store", lengths=(9, 9, 9))
+    part = store / "frames" / "s1" / "part-00000.parquet"
+    group = pq.ParquetFile(part).metadata.row_group(0)
+    columns = map(group.column, range(group.num_columns))
+    image = next(column for column in columns if column.path_in_schema == "image.bytes")
+    damaged = bytearray(part.read_bytes())
+    damaged[image.data_page_offset + image.total_compressed_size // 2] ^= 255
+    part.write_bytes(damaged)
+    process = started_by_torchrun(store, tmp_path / "run")
+    result, errors = process.communicate(timeout=300)
+    assert (process.returncode, result) == (1, "")
+    ours = [line for line in errors.splitlines() if line.startswith("svsdata: ")]
+    left_alone = "svsdata: another process of this run has ended, and tells why unless it was "
+    own = [line for line in ours if not line.startswith(left_alone)]
+    assert len(own) == 1
+    assert re.match(f"svsdata: (rank [12]: )?{part}: .*; run 'svsdata store verify'$", own[0])
+    assert len(ours) <= 2
+    assert "[rank" not in errors  # torch's own traceback
 
 
 @pytest.mark.parametrize("model", [*MODELS, "A", "B"])
