@@ -84,28 +84,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     reader = StoreReader(config.store)
     if "image" not in reader.info.modalities or "semantic" not in reader.info.modalities:
         raise StoreError(f"store '{config.store}' has no images with labels to learn from")
-    every = [
-        Recording(sequence_id, reader.sequence(sequence_id).num_frames, config.frame_stride)
-        for sequence_id in reader.sequence_ids
-    ]
-    if not every:
-        raise StoreError(f"store '{config.store}' has no sequences; fill it with 'svsdata label'")
-    scheduled = max(phase.clip_frames for phase in config.phases)
-    longest = min(scheduled, max(recording.longest_clip for recording in every))
-    stride = config.frame_stride
-    apart = f" at frame_stride={stride}" if stride > 1 else ""
-    if longest < 2:
-        raise StoreError(f"store '{config.store}' has no sequence of two frames or more{apart}")
-    if longest < scheduled:
-        progress.note(
-            f"clips are cut to {longest} frames, the longest sequence of the store{apart}"
-        )
-    recordings = tuple(recording for recording in every if recording.longest_clip >= longest)
-    if len(recordings) < len(every):
-        progress.note(
-            f"{len(every) - len(recordings)} of {len(every)} sequences have under {longest} "
-            f"frames{apart}: left out"
-        )
+    recordings, longest = _recordings(reader, config, progress)
     uses_flow = "flow" in reader.info.modalities
     has_instances = "instance" in reader.info.modalities
     check_choices(config, reader.info.size_hw)
@@ -142,6 +121,35 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
         uses_flow=uses_flow,
         gives_motion=config.given_motion > 0,
     )
+
+
+def _recordings(
+    reader: StoreReader, config: TrainConfig, progress: Progress
+) -> tuple[tuple[Recording, ...], int]:
+    """Return the sequences that are long enough, and the frames of the longest clip."""
+    every = [
+        Recording(sequence_id, reader.sequence(sequence_id).num_frames, config.frame_stride)
+        for sequence_id in reader.sequence_ids
+    ]
+    if not every:
+        raise StoreError(f"store '{config.store}' has no sequences; fill it with 'svsdata label'")
+    scheduled = max(phase.clip_frames for phase in config.phases)
+    longest = min(scheduled, max(recording.longest_clip for recording in every))
+    stride = config.frame_stride
+    apart = f" at frame_stride={stride}" if stride > 1 else ""
+    if longest < 2:
+        raise StoreError(f"store '{config.store}' has no sequence of two frames or more{apart}")
+    if longest < scheduled:
+        progress.note(
+            f"clips are cut to {longest} frames, the longest sequence of the store{apart}"
+        )
+    recordings = tuple(recording for recording in every if recording.longest_clip >= longest)
+    if len(recordings) < len(every):
+        progress.note(
+            f"{len(every) - len(recordings)} of {len(every)} sequences have under {longest} "
+            f"frames{apart}: left out"
+        )
+    return recordings, longest
 
 
 def _street(config: TrainConfig, info: StoreInfo) -> Source:
