@@ -12,7 +12,7 @@ from typer.main import get_group
 
 import svsdata
 from svsdata.cli.memory import keep_freed_memory, share_heaps
-from svsdata.cli.processes import speaks
+from svsdata.cli.processes import speaks, tells
 from svsdata.cli.threads import wait_asleep
 from svsdata.errors import SvsDataError
 
@@ -55,7 +55,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except SvsDataError as error:
-            print(f"svsdata: {error}", file=sys.stderr)
+            if tells(error):
+                print(f"svsdata: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             if speaks():

@@ -146,7 +146,7 @@ def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bo
                 log.figures(done, figures)
             if share.is_first and _is_due(done, config.preview_steps, total):
                 shown = preview(learner, plan, phase, PREVIEW_FRAMES)
-                log.preview(done, shown, fps=plan.reader.info.fps)
+                log.preview(done, shown, fps=plan.fps)
             if stopping or _is_due(done, config.checkpoint_steps, total):
                 save(done, past if done < round_.end_step else None)
             if stopping:

@@ -11,7 +11,7 @@ from svsdata.pipelines.train_presets import presets_by_shape
 from svsdata.progress import Progress
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
-from svsdata.training.clips import Recording
+from svsdata.training.sampler import Recording
 from svsdata.training.schedules import Phase
 
 
@@ -159,7 +159,13 @@ def check_terms(config: TrainConfig, *, uses_flow: bool) -> None:
 def check_guidance(
     config: TrainConfig, reader: StoreReader, recordings: tuple[Recording, ...]
 ) -> None:
-    """Refuse a store whose frames cannot tell where points of the world are."""
+    """Refuse frames that cannot tell where points of the world are."""
+    if config.frame_stride > 1:
+        raise ConfigError(
+            f"network.guidance follows points from frame to frame, and frame_stride is "
+            f"{config.frame_stride}; set one of them aside, or label the recording with fewer "
+            "frames a second"
+        )
     first = next(reader.read(recordings[0].sequence_id, 0, 1, layers=()))
     known = {
         "flow": "flow" in reader.info.modalities,

@@ -17,8 +17,9 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
 from svsdata.training.chunks import to_device
-from svsdata.training.clips import Clip, ClipBatch, load_clips
+from svsdata.training.clips import ClipBatch, load_clips
 from svsdata.training.previews import PREVIEW_FRAMES
+from svsdata.training.sampler import Clip
 from svsdata.training.schedules import Learns, Phase, Span, span_at
 
 _LONG_STEP_S = 20.0
@@ -210,7 +211,7 @@ def _seconds_of_preview(
     plan: TrainingPlan, phase: Phase, preview: Callable[[Phase, int], object]
 ) -> float:
     """Time the first frames of a preview, and take all others to need as long each."""
-    there = min(plan.recordings[0].num_frames, PREVIEW_FRAMES)
+    there = min(plan.recordings[0].longest_clip, PREVIEW_FRAMES)
     measured = min(there, _PREVIEWED)
     began = time.monotonic()
     preview(phase, measured)

@@ -19,9 +19,10 @@ from svsdata.progress import Progress
 from svsdata.randomness import derived_seed
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
-from svsdata.training.clips import ClipSampler, Recording, Source
+from svsdata.training.clips import Source
 from svsdata.training.colours_by_class import ColoursByClass
 from svsdata.training.footage import NUM_STREETS, STREET_FRAMES, StreetFootage
+from svsdata.training.sampler import ClipSampler, Recording
 from svsdata.training.schedules import Round, Span, rounds, timetable
 
 
@@ -57,6 +58,11 @@ class TrainingPlan:
         return records.hexdigest()
 
     @property
+    def fps(self) -> float:
+        """Frames a second of what the generator draws."""
+        return self.reader.info.fps / self.recordings[0].frame_stride
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.spans[-1].end_step
@@ -78,22 +84,7 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     reader = StoreReader(config.store)
     if "image" not in reader.info.modalities or "semantic" not in reader.info.modalities:
         raise StoreError(f"store '{config.store}' has no images with labels to learn from")
-    every = [
-        Recording(sequence_id, reader.sequence(sequence_id).num_frames)
-        for sequence_id in reader.sequence_ids
-    ]
-    if not every:
-        raise StoreError(f"store '{config.store}' has no sequences; fill it with 'svsdata label'")
-    scheduled = max(phase.clip_frames for phase in config.phases)
-    longest = min(scheduled, max(recording.num_frames for recording in every))
-    if longest < 2:
-        raise StoreError(f"store '{config.store}' has no sequence of two frames or more")
-    if longest < scheduled:
-        progress.note(f"clips are cut to {longest} frames, the longest sequence of the store")
-    recordings = tuple(recording for recording in every if recording.num_frames >= longest)
-    if len(recordings) < len(every):
-        left_out = len(every) - len(recordings)
-        progress.note(f"{left_out} of {len(every)} sequences have under {longest} frames: left out")
+    recordings, longest = _recordings(reader, config, progress)
     uses_flow = "flow" in reader.info.modalities
     has_instances = "instance" in reader.info.modalities
     check_choices(config, reader.info.size_hw)
@@ -132,10 +123,41 @@ def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
     )
 
 
+def _recordings(
+    reader: StoreReader, config: TrainConfig, progress: Progress
+) -> tuple[tuple[Recording, ...], int]:
+    """Return the sequences that are long enough, and the frames of the longest clip."""
+    every = [
+        Recording(sequence_id, reader.sequence(sequence_id).num_frames, config.frame_stride)
+        for sequence_id in reader.sequence_ids
+    ]
+    if not every:
+        raise StoreError(f"store '{config.store}' has no sequences; fill it with 'svsdata label'")
+    scheduled = max(phase.clip_frames for phase in config.phases)
+    longest = min(scheduled, max(recording.longest_clip for recording in every))
+    stride = config.frame_stride
+    apart = f" at frame_stride={stride}" if stride > 1 else ""
+    if longest < 2:
+        raise StoreError(f"store '{config.store}' has no sequence of two frames or more{apart}")
+    if longest < scheduled:
+        progress.note(
+            f"clips are cut to {longest} frames, the longest sequence of the store{apart}"
+        )
+    recordings = tuple(recording for recording in every if recording.longest_clip >= longest)
+    if len(recordings) < len(every):
+        progress.note(
+            f"{len(every) - len(recordings)} of {len(every)} sequences have under {longest} "
+            f"frames{apart}: left out"
+        )
+    return recordings, longest
+
+
 def _street(config: TrainConfig, info: StoreInfo) -> Source:
     """Return the built-in street as what clips are drawn from."""
     check_rehearsal(info)
-    streets = [Recording(str(seed), STREET_FRAMES) for seed in range(NUM_STREETS)]
+    streets = [
+        Recording(str(seed), STREET_FRAMES, config.frame_stride) for seed in range(NUM_STREETS)
+    ]
     seed = derived_seed(config.seed, "street")
     return Source(StreetFootage(info), ClipSampler(streets, longest=STREET_FRAMES, seed=seed))
 
@@ -155,7 +177,7 @@ def checkpoint_info(
         model=config.model,
         label_set=plan.reader.info.label_set,
         size_hw=sizes[-1],
-        fps=plan.reader.info.fps,
+        fps=plan.fps,
         pixel_counts=pixel_counts,
         object_colours=object_colours,
         step=step,

@@ -3,15 +3,22 @@
 from svsdata.pipelines.training_learner import Learner
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.training.chunks import to_device
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.previews import Preview, roll_out
+from svsdata.training.sampler import Clip
 from svsdata.training.schedules import Phase
 
 
 def preview(learner: Learner, plan: TrainingPlan, phase: Phase, num_frames: int) -> Preview:
     """Roll the average out over the beginning of the first recording, up to so many frames."""
     recording, average = plan.recordings[0], learner.average
-    clip = Clip(recording.sequence_id, 0, min(recording.num_frames, num_frames), flip=False)
+    clip = Clip(
+        recording.sequence_id,
+        0,
+        min(recording.longest_clip, num_frames),
+        flip=False,
+        frame_stride=recording.frame_stride,
+    )
     loaded = load_clips(
         plan.reader,
         [clip],

@@ -10,17 +10,22 @@ from svsdata.training.schedules import Round
 
 
 def load_round(round_: Round, config: TrainConfig, plan: TrainingPlan, share: Share) -> ClipBatch:
-    """Read this process's clips of a round."""
+    """Read this process's clips of a round.
+
+    Raises:
+        StoreError: If a frame is damaged; with other processes ``ProcessError``.
+    """
     source = plan.street if plan.street and _rehearses(round_, config) else plan.recorded
     clips, phase = source.sampler.clips(round_, flips=config.flips), round_.phase
-    return load_clips(
-        source.footage,
-        clips[share.rows(len(clips))],
-        size_hw=phase.size_hw,
-        crop_hw=phase.crop_hw,
-        guided=_shows_guidance(round_, config),
-        coloured=plan.uses_colours and phase.learns != "motion",
-    )
+    with share.on_its_own():
+        return load_clips(
+            source.footage,
+            clips[share.rows(len(clips))],
+            size_hw=phase.size_hw,
+            crop_hw=phase.crop_hw,
+            guided=_shows_guidance(round_, config),
+            coloured=plan.uses_colours and phase.learns != "motion",
+        )
 
 
 def chunk_of_step(

@@ -13,7 +13,8 @@ SvsDataError
 ├── CheckpointError
 ├── NonFiniteLossError
 ├── EditPlanError
-└── ExportError
+├── ExportError
+└── ProcessError
 
 A message is one line: what is wrong, where, expected, got, what to do. Wrong calls raise
 ``ValueError`` or ``TypeError`` instead. The command line turns an ``SvsDataError`` into that line
@@ -85,3 +86,7 @@ class EditPlanError(SvsDataError):
 
 class ExportError(SvsDataError):
     """A store cannot be written in the asked format."""
+
+
+class ProcessError(SvsDataError):
+    """One of several processes failed in what it alone does; no other can tell why."""

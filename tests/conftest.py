@@ -1,7 +1,9 @@
 """Fixtures of more than one folder."""
 
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHIFT_PX = 3
 """How far the picture of a sliding store moves to the left in a frame."""
+
+
+@contextmanager
+def _room_for(file_bytes: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="session")
+def room_for() -> Callable[..., AbstractContextManager[None]]:
+    """Let no file grow beyond so many bytes, as on a disk that is full."""
+    return _room_for
 
 
 @pytest.fixture(scope="session")

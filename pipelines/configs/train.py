@@ -131,6 +131,9 @@ class TrainConfig(StageConfig):
     """Feed the borders of instances where the store has instance maps."""
     flips: bool = True
     """Show every clip in the mirror half of the time."""
+    frame_stride: int = Field(1, ge=1)
+    """Clips take every so manieth frame of a recording: 3 learns from 30 frames a second what 10 a
+    second show. The flow of the frames between is chained."""
     perturbed_feedback: float = Field(0.1, ge=0, le=1)
     """Probability that a step's previous frame is disturbed, so that drift is pulled back."""
     reference_free: float = Field(0.1, ge=0, le=1)

@@ -1,6 +1,7 @@
 """Safetensors files: written atomically, read strictly."""
 
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -76,12 +77,22 @@ def misfits(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file under a temporary name, flush it, and rename it."""
+    """Write a safetensors file under a temporary name, flush it, and rename it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
         partial.touch()
         usual_mode = partial.stat().st_mode
-        save_file(contiguous, partial, metadata)
+        try:
+            save_file(contiguous, partial, metadata)
+        except SafetensorError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
         partial.chmod(usual_mode)  # safetensors makes a file that its owner alone may read
         with partial.open("rb") as file:
             os.fsync(file.fileno())

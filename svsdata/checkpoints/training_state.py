@@ -28,6 +28,7 @@ from svsdata.checkpoints.tensor_files import (
     write_tensors,
 )
 from svsdata.errors import CheckpointError
+from svsdata.store.files import writing
 
 GENERATOR_FILE = "generator.safetensors"
 _TENSORS_FILE = "training.safetensors"
@@ -63,7 +64,7 @@ def save_checkpoint(
     write_generator: Callable[[Path], None],
     keep: int,
 ) -> Path:
-    """Write a checkpoint and remove all but the newest.
+    """Write a checkpoint, whole or not at all, and remove all but the newest.
 
     Args:
         run: The run directory.
@@ -75,28 +76,32 @@ def save_checkpoint(
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        StoreError: If it cannot be written.
     """
     folder = run / "checkpoints" / f"checkpoint-{step:09d}"
     partial = folder.with_name(f".{folder.name}.partial")
-    _clear(folder.parent)
-    partial.mkdir(parents=True)
-    write_generator(partial / GENERATOR_FILE)
-    tensors = {f"carried/{name}": tensor for name, tensor in carried.items()}
-    settings: dict[str, Any] = {}
-    for name, network in state.networks.items():
-        tensors |= {f"network/{name}/{key}": v for key, v in network.state_dict().items()}
-    for name, optimizer in state.optimizers.items():
-        record = optimizer.state_dict()
-        settings[name] = record["param_groups"]
-        for index, moments in record["state"].items():
-            tensors |= {f"optimizer/{name}/{index}/{key}": v for key, v in moments.items()}
-    write_tensors(partial / _TENSORS_FILE, tensors, {})
-    (partial / _RECORD_FILE).write_text(
-        json.dumps({"format_version": _FORMAT_VERSION, "step": step, "optimizers": settings})
-    )
-    _flush(partial)
-    partial.rename(folder)
-    _flush(folder.parent)
+    with writing(folder):
+        _clear(folder.parent)
+        partial.mkdir(parents=True)
+        write_generator(partial / GENERATOR_FILE)
+        tensors = {f"carried/{name}": tensor for name, tensor in carried.items()}
+        settings: dict[str, Any] = {}
+        for name, network in state.networks.items():
+            tensors |= {f"network/{name}/{key}": v for key, v in network.state_dict().items()}
+        for name, optimizer in state.optimizers.items():
+            record = optimizer.state_dict()
+            settings[name] = record["param_groups"]
+            for index, moments in record["state"].items():
+                tensors |= {f"optimizer/{name}/{index}/{key}": v for key, v in moments.items()}
+        write_tensors(partial / _TENSORS_FILE, tensors, {})
+        (partial / _RECORD_FILE).write_text(
+            json.dumps({"format_version": _FORMAT_VERSION, "step": step, "optimizers": settings})
+        )
+        _flush(partial)
+        partial.rename(folder)
+        _flush(folder.parent)
     for old in checkpoint_folders(run)[:-keep]:
         hidden = old.with_name(f".{old.name}.removed")
         old.rename(hidden)

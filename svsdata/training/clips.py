@@ -1,8 +1,4 @@
-"""Clips for training: which, in what order, and as tensors.
-
-The clip of a number is a pure function of (seed, number), and the order of one pass over the store
-of (seed, epoch): nothing depends on threads or on where a run was stopped.
-"""
+"""Clips for training, as tensors; ``sampler`` says which, and in what order."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +12,14 @@ from torch import Tensor
 
 from svsdata.object_colours import mean_colours
 from svsdata.progress import Progress
-from svsdata.randomness import derived_seed, generator
+from svsdata.randomness import generator
 from svsdata.records import Frame
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import leaves_frame
 from svsdata.training.footage import Footage
 from svsdata.training.guidance import recorded_guidance
-from svsdata.training.schedules import Round
+from svsdata.training.sampler import Clip, ClipSampler, Recording
+from svsdata.training.strides import every
 
 # B clips, T frames, H, W
 
@@ -33,29 +30,6 @@ _UNTOLD_OBJECTS = 0.15
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A sequence as the sampler sees it."""
-
-    sequence_id: str
-    num_frames: int
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Consecutive frames of a sequence, perhaps seen in a mirror."""
-
-    sequence_id: str
-    start: int
-    num_frames: int
-    flip: bool
-    """Mirror every frame of the clip left to right."""
-    corner: tuple[int, int] = (0, 0)
-    """Row and column where what is cut from its frames begins, before they are mirrored."""
-    untold: int | None = None
-    """Seed of the choice which objects' colours are not told; None: all are."""
 
 
 @dataclass(frozen=True)
@@ -80,60 +54,6 @@ class ClipBatch:
     colours: Tensor | None = None
     """(B, NUM_IDS, 4) float32, where they were asked for: the colours of the clip's objects that
     are told."""
-
-
-class ClipSampler:
-    """Draws clips by number.
-
-    Args:
-        recordings: Sequences to draw from.
-        longest: Frames of the longest clip that will be asked for. A pass over the store takes one
-            clip for every ``longest`` frames of a sequence, so it is one clip a sequence where
-            sequences are short (Cityscapes: 30 frames).
-        seed: Of order, starts and mirrors.
-    """
-
-    def __init__(self, recordings: Sequence[Recording], *, longest: int, seed: int) -> None:
-        self._slots = [
-            (recording, slot, num_slots)
-            for recording in recordings
-            for num_slots in (max(1, recording.num_frames // longest),)
-            for slot in range(num_slots)
-        ]
-        self._seed = seed
-
-    @property
-    def clips_per_epoch(self) -> int:
-        """Clips in one pass over the recordings."""
-        return len(self._slots)
-
-    def clip(
-        self, number: int, num_frames: int, *, flips: bool, margin_hw: tuple[int, int] = (0, 0)
-    ) -> Clip:
-        """Return the clip of a number (from 0).
-
-        Its start is drawn from its slot's share of the sequence's possible starts, its corner from
-        those that a margin leaves: rows and columns by which frames are larger than what is cut.
-        """
-        epoch, position = divmod(number, len(self._slots))
-        order = generator(self._seed, "clips", epoch).permutation(len(self._slots))
-        recording, slot, num_slots = self._slots[order[position]]
-        draws = generator(self._seed, "clip", number)
-        starts = recording.num_frames - num_frames + 1
-        start = int((slot + draws.random()) / num_slots * starts)
-        flip = flips and bool(draws.integers(2))
-        top, left = (int(draws.integers(margin + 1)) for margin in margin_hw)
-        untold = derived_seed(self._seed, "untold", number)
-        return Clip(recording.sequence_id, start, num_frames, flip, (top, left), untold)
-
-    def clips(self, round_: Round, *, flips: bool) -> list[Clip]:
-        """Return the clips of a round."""
-        phase = round_.phase
-        numbers = range(round_.first_clip, round_.first_clip + phase.batch_size)
-        return [
-            self.clip(number, phase.clip_frames, flips=flips, margin_hw=phase.margin_hw)
-            for number in numbers
-        ]
 
 
 @dataclass(frozen=True)
@@ -161,7 +81,7 @@ def load_clips(
         size_hw: Of whole frames.
         crop_hw: What is cut from each frame at its clip's corner; None: all of it. What comes from
             outside the cut is occluded, where the footage tells of occlusion.
-        guided: Tell what frames should repeat; needs flow.
+        guided: Tell what frames should repeat; needs flow, and neighbouring frames.
         coloured: Tell most of the objects' colours, where the footage has instances.
 
     Raises:
@@ -171,8 +91,10 @@ def load_clips(
     layers = tuple(layer for layer in wanted if layer in footage.info.modalities)
     columns: list[dict[str, NDArray[Any]]] = []
     for clip in clips:
-        stop = clip.start + clip.num_frames
-        frames = footage.read(clip.sequence_id, clip.start, stop, layers=layers, size_hw=size_hw)
+        frames = every(
+            footage.read(clip.sequence_id, clip.start, clip.stop, layers=layers, size_hw=size_hw),
+            clip.frame_stride,
+        )
         arrays: Iterable[dict[str, NDArray[Any]]]
         if guided:
             pairs = recorded_guidance(frames, footage.info.label_set, footage.info.fps)

@@ -9,7 +9,7 @@ import numpy as np
 from svsdata.object_colours import LEAST_PIXELS, mean_colours
 from svsdata.records import INSTANCE_BASE
 from svsdata.store.reader import StoreReader
-from svsdata.training.clips import Recording
+from svsdata.training.sampler import Recording
 
 _FRAMES = 200
 """Most frames that are looked at, evenly over the store."""

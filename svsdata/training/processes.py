@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from svsdata.errors import ConfigError, SvsDataError
+from svsdata.errors import ConfigError, ProcessError, SvsDataError
 
 Result = TypeVar("Result")
 
@@ -109,6 +109,20 @@ class Share:
         if failed:
             raise SvsDataError("the first process of this run stopped, and tells why")
 
+    @contextmanager
+    def on_its_own(self) -> Iterator[None]:
+        """Do what no other process does: an error tells whose it is.
+
+        Raises:
+            ProcessError: In place of any ``SvsDataError``, where there are other processes.
+        """
+        try:
+            yield
+        except SvsDataError as error:
+            if self.count == 1:
+                raise
+            raise ProcessError(f"rank {self.index}: {error}") from error
+
 
 WHOLE = Share(0, 1)
 """Of a run on one process."""
@@ -136,6 +150,9 @@ def joined(environment: Mapping[str, str], device_type: str) -> Iterator[Share]:
     Args:
         environment: What torchrun sets: ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``; or nothing.
         device_type: ``cuda`` talks through NCCL, ``cpu`` through Gloo.
+
+    Raises:
+        SvsDataError: If another process has ended before its work was done.
     """
     if int(environment.get("WORLD_SIZE", "1")) < 2:
         yield WHOLE
@@ -145,6 +162,14 @@ def joined(environment: Mapping[str, str], device_type: str) -> Iterator[Share]:
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield Share(dist.get_rank(), dist.get_world_size())
+    except RuntimeError as error:
+        # Gloo has no errors of its own: what it raises names its place in the source
+        if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
+            raise SvsDataError(
+                "another process of this run has ended, and tells why unless it was killed; the "
+                "same command goes on from the last checkpoint"
+            ) from error
+        raise
     finally:
         dist.destroy_process_group()
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from svsdata.images import encode_png
+from svsdata.store.files import writing
 from svsdata.training.previews import Preview
 from svsdata.video_codec import VideoWriter
 
@@ -22,19 +23,24 @@ class RunLog:
         first_step: Steps already done: figures of later ones, left by a run that was killed
             after its last checkpoint, are dropped.
         writes: False in the processes of a run that only help.
+
+    Raises:
+        StoreError: Here and in all methods, if something cannot be written.
     """
 
     def __init__(self, run: Path, *, first_step: int, writes: bool = True) -> None:
         self._writes = writes
         if not writes:
             return
+        self._run = run
         self._previews = run / "previews"
-        self._previews.mkdir(parents=True, exist_ok=True)
         stats = run / "stats.jsonl"
-        kept = stats.read_text().splitlines(keepends=True) if stats.exists() else []
-        stats.write_text("".join(line for line in kept if _step(line) <= first_step))
-        self._stats = stats.open("a")
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
+        with writing(run):
+            self._previews.mkdir(parents=True, exist_ok=True)
+            kept = stats.read_text().splitlines(keepends=True) if stats.exists() else []
+            stats.write_text("".join(line for line in kept if _step(line) <= first_step))
+            self._stats = stats.open("a")
+            self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -45,7 +51,9 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writes:
+        if not self._writes:
+            return
+        with writing(self._run):
             self._stats.close()
             self._board.close()
 
@@ -53,20 +61,22 @@ class RunLog:
         """Write the figures of a step; keys such as ``loss/flow``, ``time/step_s``."""
         if not self._writes:
             return
-        self._stats.write(json.dumps({"step": step, **figures}) + "\n")
-        self._stats.flush()
-        for name, value in figures.items():
-            self._board.add_scalar(name, value, step)
+        with writing(self._run):
+            self._stats.write(json.dumps({"step": step, **figures}) + "\n")
+            self._stats.flush()
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, step)
 
     def preview(self, step: int, preview: Preview, *, fps: float) -> None:
         """Write what a generator has learned at a step, as a picture and as a video."""
         path = self._previews / f"step-{step:09d}.png"
-        path.write_bytes(encode_png(preview.strip, 3))
-        self._board.add_image("preview", preview.strip, step, dataformats="HWC")
-        size_hw = preview.frames[0].shape[:2]
-        with VideoWriter(path.with_suffix(".mp4"), size_hw, fps) as video:
-            for frame in preview.frames:
-                video.append(frame)
+        with writing(self._run):
+            path.write_bytes(encode_png(preview.strip, 3))
+            self._board.add_image("preview", preview.strip, step, dataformats="HWC")
+            size_hw = preview.frames[0].shape[:2]
+            with VideoWriter(path.with_suffix(".mp4"), size_hw, fps) as video:
+                for frame in preview.frames:
+                    video.append(frame)
 
 
 class FigureMeans:

@@ -22,7 +22,8 @@ from svsdata.randomness import generator
 from svsdata.records import Image, SemanticMap
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import computes_bf16
-from svsdata.training.clips import Recording, count_pixels
+from svsdata.training.clips import count_pixels
+from svsdata.training.sampler import Recording
 
 # ImageNet's, which SegFormer's image processors apply to RGB in [0, 1].
 _MEAN = (0.485, 0.456, 0.406)

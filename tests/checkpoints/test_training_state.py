@@ -10,7 +10,7 @@ from svsdata.checkpoints.training_state import (
     load_checkpoint,
     save_checkpoint,
 )
-from svsdata.errors import CheckpointError
+from svsdata.errors import CheckpointError, StoreError
 
 
 def make_state(*, seed=0, width=4):
@@ -52,6 +52,19 @@ def test_training_goes_on_bit_for_bit_from_a_checkpoint(tmp_path):
     assert torch.equal(carried["past"], torch.ones(1, 2))
     train(resumed, 3)
     assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_a_checkpoint_without_room_leaves_those_before_it(tmp_path, room_for):
+    state = make_state()
+    train(state, 1)
+    save(tmp_path, 1, state)
+    told = "checkpoint-000000002: cannot write: .*; what was closed before is safe: free space"
+    with room_for(500), pytest.raises(StoreError, match=told):
+        save(tmp_path, 2, state)
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["checkpoint-000000001"]
+    load_checkpoint(checkpoint_folders(tmp_path)[-1], make_state(seed=1))
+    save(tmp_path, 2, state)
+    assert len(checkpoint_folders(tmp_path)) == 2
 
 
 def test_only_the_newest_checkpoints_stay(tmp_path):

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from svsdata import __version__
 from svsdata.cli.main import COMMANDS, app, load_command
-from svsdata.errors import StoreError
+from svsdata.errors import ProcessError, StoreError
 from svsdata.pipelines.interrupts import nothing_kept
 from svsdata.pipelines.workspace import STAGES, make_workspace
 
@@ -118,6 +118,26 @@ def test_of_several_processes_the_first_tells_of_an_interrupt(gate, monkeypatch)
         monkeypatch.setenv("RANK", rank)
         done = invoke("gate")
         assert (done.exit_code, done.stderr) == (130, told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "local_rank", "told"),
+    [
+        (StoreError, "0", "svsdata: no store 'a'\n"),
+        (StoreError, "1", ""),
+        (ProcessError, "1", "svsdata: no store 'a'\n"),
+    ],
+)
+def test_what_all_processes_of_a_machine_find_wrong_is_told_once(
+    gate, monkeypatch, kind, local_rank, told
+):
+    def command() -> None:
+        raise kind("no store 'a'")
+
+    gate(command)
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    done = invoke("gate")
+    assert (done.exit_code, done.stderr) == (1, told)
 
 
 def test_an_interrupt_that_keeps_nothing_says_so(gate):

@@ -18,7 +18,8 @@ from svsdata.store.reader import StoreReader
 from svsdata.store.writer import StoreWriter
 from svsdata.street_world.scene import StreetWorld
 from svsdata.training.chunks import chunk_of
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
+from svsdata.training.sampler import Clip
 from svsdata.training.schedules import Phase
 from tests.pipelines.interfering import StopAfter, StoppedError
 
@@ -117,6 +118,8 @@ def test_what_cannot_be_guided_is_refused(store, trained, tmp_path, sliding_stor
         ConfigError, match=r"needs flow, camera and ego motion, .* no camera and no"
     ):
         run_train(config(bare, tmp_path / "run"), Silent())
+    with pytest.raises(ConfigError, match="from frame to frame, and frame_stride is 2"):
+        run_train(config(store, tmp_path / "run", frame_stride=2), Silent())
     fields = {"store": store, "checkpoint": trained[0], "out": tmp_path / "out"}
     with pytest.raises(ConfigError, match="whose place flow tells"):
         run_synthesize(SynthesizeConfig(flow=False, **fields), Silent())

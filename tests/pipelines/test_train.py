@@ -28,6 +28,7 @@ from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
 from svsdata.training.run_log import FigureMeans
 from svsdata.training.schedules import Phase
+from svsdata.video_codec import video_info
 
 HALF = (64, 128)
 ALONE = LossWeights(**(dict.fromkeys(LossWeights.model_fields, 0.0) | {"video_adversarial": 1.0}))
@@ -126,6 +127,34 @@ def test_an_interrupted_run_goes_on_bit_for_bit(whole, store, tmp_path):
     for line in first:
         means.add({name: value for name, value in line.items() if name != "step"})
     assert stats_of(run) == [{"step": 3, **means.take()}, last]
+
+
+def test_strided_clips_are_trained_on_and_gone_on_with_bit_for_bit(store, tmp_path):
+    whole, stopped = (
+        config(store, tmp_path / name, frame_stride=2, keep_checkpoints=1, steps=6)
+        for name in ("whole", "stopped")
+    )
+    listener = Listener()
+    run_train(whole, listener)
+    assert not any("cut to" in note for note in listener.notes)
+    with pytest.raises(KeyboardInterrupt):
+        run_train(stopped, Listener(interrupt_after=2))
+    run_train(stopped, Silent())
+    assert files_of(stopped.run) == files_of(whole.run)
+    assert stats_of(stopped.run) == stats_of(whole.run)
+    assert load_generator(whole.run)[1].fps == 10.0 / 2
+    video = video_info(next((whole.run / "previews").glob("*.mp4")))
+    assert (video.fps, video.num_frames) == (5.0, 4)
+
+
+def test_clips_of_a_stride_that_sequences_are_too_short_for(store, tmp_path):
+    listener = Listener()
+    plan = plan_training(config(store, tmp_path / "run", frame_stride=4), listener)
+    assert {span.phase.clip_frames for span in plan.spans} == {3}
+    told = "clips are cut to 3 frames, the longest sequence of the store at frame_stride=4"
+    assert told in listener.notes
+    with pytest.raises(StoreError, match="no sequence of two frames or more at frame_stride=9"):
+        plan_training(config(store, tmp_path / "run", frame_stride=9), Silent())
 
 
 def test_a_finished_run_says_that_nothing_is_left(whole, store):

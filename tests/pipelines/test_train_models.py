@@ -24,9 +24,10 @@ from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of
-from svsdata.training.clips import Recording, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.colours_by_class import colours_by_class
 from svsdata.training.run_log import FigureMeans
+from svsdata.training.sampler import Recording
 from svsdata.training.schedules import Phase
 from svsdata.video_codec import video_info
 

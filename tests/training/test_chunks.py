@@ -7,8 +7,9 @@ from svsdata.object_colours import NUM_IDS
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import edges, leaves_frame, warp
 from svsdata.training.chunks import by_clip, chunk_of, images_before, perturb, reference
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.processes import WHOLE, Share
+from svsdata.training.sampler import Clip
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -7,53 +5,9 @@ import torch
 from svsdata.progress import Silent
 from svsdata.store.reader import StoreReader
 from svsdata.tensors import leaves_frame, warp
-from svsdata.training.clips import (
-    Clip,
-    ClipSampler,
-    Recording,
-    count_pixels,
-    load_clips,
-    prefetched,
-    told_colours,
-)
-
-RECORDINGS = (Recording("a", 30), Recording("b", 95), Recording("c", 31))
-
-
-def sampler(seed=0):
-    return ClipSampler(RECORDINGS, longest=30, seed=seed)
-
-
-def test_an_epoch_takes_a_clip_for_every_longest_clip_of_a_recording():
-    assert sampler().clips_per_epoch == 1 + 3 + 1
-    drawn = [sampler().clip(number, 30, flips=False).sequence_id for number in range(5)]
-    assert sorted(drawn) == ["a", "b", "b", "b", "c"]
-
-
-def test_clips_are_a_pure_function_of_seed_and_number():
-    one, other = sampler(), sampler()
-    forwards = [one.clip(number, 12, flips=True) for number in range(20)]
-    backwards = [other.clip(number, 12, flips=True) for number in reversed(range(20))]
-    assert forwards == backwards[::-1]
-    assert forwards != [sampler(1).clip(number, 12, flips=True) for number in range(20)]
-
-
-def test_each_epoch_has_an_order_of_its_own():
-    orders = {
-        tuple(sampler().clip(epoch * 5 + i, 30, flips=False).sequence_id for i in range(5))
-        for epoch in range(8)
-    }
-    assert len(orders) > 1
-
-
-@pytest.mark.parametrize("num_frames", [2, 17, 30])
-def test_clips_stay_inside_their_recordings_and_reach_both_ends(num_frames):
-    lengths = {recording.sequence_id: recording.num_frames for recording in RECORDINGS}
-    clips = [sampler().clip(number, num_frames, flips=True) for number in range(600)]
-    assert all(0 <= c.start <= lengths[c.sequence_id] - num_frames for c in clips)
-    starts = [c.start for c in clips if c.sequence_id == "b"]
-    assert (min(starts), max(starts)) == (0, 95 - num_frames) or num_frames == 2
-    assert 200 < sum(c.flip for c in clips) < 400
+from svsdata.training.clips import count_pixels, load_clips, prefetched, told_colours
+from svsdata.training.sampler import Clip, ClipSampler, Recording
+from tests.conftest import SHIFT_PX
 
 
 def test_a_mirrored_clip_mirrors_every_layer_and_turns_dx(tmp_path, sliding_store):
@@ -99,20 +53,30 @@ def test_what_is_cut_is_cut_at_one_place_from_all_frames_and_layers(tmp_path, sl
     assert 0.5 < visible.float().mean() < 1
 
 
-def test_corners_reach_all_that_a_margin_leaves_and_change_nothing_else():
-    plain = [sampler().clip(number, 12, flips=True) for number in range(300)]
-    cut = [sampler().clip(number, 12, flips=True, margin_hw=(4, 9)) for number in range(300)]
-    assert [replace(clip, corner=(0, 0)) for clip in cut] == plain
-    assert {clip.corner for clip in cut} >= {(0, 0), (4, 0), (0, 9), (4, 9)}
-    assert all(top <= 4 and left <= 9 for top, left in (clip.corner for clip in cut))
-
-
 def test_clips_are_resized_and_missing_layers_are_none(tmp_path, sliding_store):
     store = sliding_store(tmp_path / "store", lengths=(4,), modalities=("image", "semantic"))
     batch = load_clips(StoreReader(store), [Clip("s0", 0, 4, flip=False)], size_hw=(32, 64))
     assert batch.image.shape == (1, 4, 3, 32, 64)
     assert batch.semantic.shape == (1, 4, 32, 64)
     assert batch.flow is batch.instance is batch.occlusion is None
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_flow_of_a_strided_clip_explains_its_images(tmp_path, sliding_store, stride, flip):
+    reader = StoreReader(sliding_store(tmp_path / "store", lengths=(9,)))
+    clip = Clip("s0", 1, 3, flip, frame_stride=stride)
+    batch = load_clips(reader, [clip], size_hw=(64, 128))
+    every = load_clips(reader, [Clip("s0", 1, 8, flip)], size_hw=(64, 128))
+    assert torch.equal(batch.image, every.image[:, : clip.stop - 1 : stride])
+    assert torch.equal(batch.semantic, every.semantic[:, : clip.stop - 1 : stride])
+    assert (batch.flow[:, 1:, 0].abs() == stride * SHIFT_PX).all()
+    for t in (1, 2):
+        warped = warp(batch.image[:, t - 1].float(), batch.flow[:, t])
+        visible = batch.occlusion[:, t] == 0
+        assert ((warped - batch.image[:, t].float()).abs() * visible).max() < 1e-2
+        assert visible.float().mean() == 1 - stride * SHIFT_PX / 128
+        assert (batch.flow_validity[:, t] | batch.occlusion[:, t]).all()
 
 
 def test_pixels_are_counted_over_whole_recordings(tmp_path, sliding_store):
@@ -150,11 +114,12 @@ def test_some_objects_colours_are_not_told_and_of_some_clips_none_is():
     ids = np.arange(26_000, 26_100).reshape(10, 10).repeat(4, axis=0).repeat(4, axis=1)
     column = {"instance": ids[None], "image": np.full((1, 3, 40, 40), 255, np.uint8)}
     numbers = range(200)
-    clips = [sampler().clip(number, 1, flips=False) for number in numbers]
+    sampler = ClipSampler([Recording("a", 30)], longest=30, seed=0)
+    clips = [sampler.clip(number, 1, flips=False) for number in numbers]
     told = told_colours(clips, [column] * len(clips))[:, 26_000:26_100, 3].mean(dim=1)
     assert 0.04 < (told == 0).float().mean() < 0.18
     assert 0.83 < told[told > 0].mean() < 0.87
-    again = sampler().clip(3, 1, flips=False)
+    again = sampler.clip(3, 1, flips=False)
     assert torch.equal(told_colours([again], [column])[:, 26_000:26_100, 3].mean(dim=1), told[3:4])
 
 

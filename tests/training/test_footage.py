@@ -5,8 +5,9 @@ from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.store.format import StoreInfo
 from svsdata.street_world.scene import StreetWorld
 from svsdata.tensors import warp
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.footage import StreetFootage
+from svsdata.training.sampler import Clip
 
 SIZE = (64, 128)
 ALL = ("image", "semantic", "instance", "flow", "occlusion", "confidence")

@@ -11,9 +11,10 @@ from svsdata.nets.vid2vid.config import PatchImageConfig
 from svsdata.nets.vid2vid.image_discriminator import PatchImageDiscriminator
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.image_judges import OasisJudge, PatchJudge
 from svsdata.training.recompute import KEEP, Recompute
+from svsdata.training.sampler import Clip
 
 CLASSES = 35
 

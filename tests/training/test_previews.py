@@ -6,8 +6,9 @@ import torch
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.models import build_generator, model_config
 from svsdata.store.reader import StoreReader
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.previews import roll_out
+from svsdata.training.sampler import Clip
 
 
 def test_a_preview_follows_the_stores_flow_where_the_generator_learns_to(tmp_path, sliding_store):

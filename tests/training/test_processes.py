@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from svsdata.errors import ProcessError, StoreError
 from svsdata.training.processes import WHOLE, Share
 
 
@@ -106,6 +107,44 @@ def test_a_process_alone_works_and_fails_as_ever():
     assert done == [1]
     with pytest.raises(ZeroDivisionError):
         WHOLE.first_alone(lambda: 1 // 0, torch.device("cpu"))
+
+
+_SUMMED = "share.summed(torch.ones(()))"
+_BACK = """
+network = nn.Linear(2, 1)
+learning = share.learning(lambda x: network(x).sum(), network)
+learning(torch.ones(1, 2)).backward()
+"""
+
+
+@pytest.mark.parametrize("work", [_SUMMED, _BACK])
+def test_a_process_that_is_left_alone_says_so(work):
+    killed = "if not share.is_first:\n    os._exit(9)"
+    codes, (told, _) = in_two(f"{work}\n{killed}\n{work}")
+    assert codes == [1, 9]
+    last = told[1].strip().splitlines()[-1]
+    assert last.endswith(
+        "svsdata.errors.SvsDataError: another process of this run has ended, and tells why unless "
+        "it was killed; the same command goes on from the last checkpoint"
+    )
+
+
+def test_an_error_of_its_own_stays_what_it_is():
+    codes, told = in_two("raise RuntimeError('no such layer')")
+    assert codes == [1, 1]
+    for _, errors in told:
+        assert errors.strip().splitlines()[-1].endswith("]: RuntimeError: no such layer")
+
+
+def test_what_a_process_does_on_its_own_fails_in_its_name():
+    def with_name(share):
+        with share.on_its_own():
+            raise StoreError("part-00000: damaged")
+
+    with pytest.raises(ProcessError, match=r"^rank 2: part-00000: damaged$"):
+        with_name(Share(2, 4))
+    with pytest.raises(StoreError, match=r"^part-00000: damaged$"):
+        with_name(WHOLE)
 
 
 def test_shares_are_equal_parts_in_order():

@@ -1,7 +1,9 @@
 import json
 
 import numpy as np
+import pytest
 
+from svsdata.errors import StoreError
 from svsdata.images import decode_image
 from svsdata.training.previews import Preview, preview_strip
 from svsdata.training.run_log import FigureMeans, RunLog
@@ -17,6 +19,14 @@ def test_figures_are_lines_of_json_and_events(tmp_path):
         log.figures(20, {"loss/flow": 1.5})
     assert json.loads((tmp_path / "stats.jsonl").read_text()) == {"step": 20, "loss/flow": 1.5}
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_figures_without_room_are_an_error_of_one_line(tmp_path, room_for):
+    with RunLog(tmp_path, first_step=0) as log:
+        log.figures(2, {})
+        with room_for(100), pytest.raises(StoreError, match=r"cannot write: .*: free space"):
+            log.figures(4, {"loss/" + 100 * "x": 1.5})
+    assert steps_of(tmp_path)[0] == 2
 
 
 def test_a_resumed_run_drops_figures_behind_its_checkpoint_and_a_line_cut_short(tmp_path):

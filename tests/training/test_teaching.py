@@ -7,8 +7,9 @@ from svsdata.nets.models import build_generator, model_config
 from svsdata.nets.svsgan.rollout import inference_copy
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of, reference
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.generating import generate, seen_before
+from svsdata.training.sampler import Clip
 from svsdata.training.teaching import Teacher, distillation
 
 SIZE = (64, 128)

@@ -17,12 +17,13 @@ from svsdata.nets.svsgan.losses import class_counts
 from svsdata.nets.svsgan.video_discriminator import VideoDiscriminator, frame_triples
 from svsdata.store.reader import StoreReader
 from svsdata.training.chunks import chunk_of, reference
-from svsdata.training.clips import Clip, load_clips
+from svsdata.training.clips import load_clips
 from svsdata.training.generating import generate
 from svsdata.training.guards import check_finite, gradient_norm
 from svsdata.training.image_judges import OasisJudge
 from svsdata.training.objective import Networks, Objective
 from svsdata.training.recompute import KEEP
+from svsdata.training.sampler import Clip
 from svsdata.training.updates import discriminator_terms, generator_terms, motion_terms
 
 CLASSES = 35
