@@ -95,6 +95,16 @@ def folder_recordings(root: Path, *, fps: float) -> tuple[Recording, ...]:
     )
 
 
+def is_hidden(path: Path, root: Path) -> bool:
+    """Tell whether a file below a folder is none of the recording's, such as macOS' ``._x.jpg``.
+
+    Args:
+        path: The file or folder.
+        root: A folder above it; what lies in hidden folders below that one is hidden.
+    """
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def picture_numbers(paths: list[Path]) -> tuple[int, ...]:
     """Return the number that ends each name, or the positions where those do not increase."""
     found = [re.search(r"(\d{1,9})\D*$", path.stem) for path in paths]
@@ -120,11 +130,16 @@ def _recording(root: Path, folder: Path, pictures: list[Path], *, fps: float) ->
 
 
 def _folders(root: Path) -> list[Path]:
-    return [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
+    below = (path for path in root.rglob("*") if path.is_dir() and not is_hidden(path, root))
+    return [root, *sorted(below)]
 
 
 def _pictures(folder: Path) -> list[Path]:
-    pictures = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+    pictures = (
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURE_SUFFIXES and not is_hidden(path, folder)
+    )
     return sorted(pictures, key=_natural_order)
 
 

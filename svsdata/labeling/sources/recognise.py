@@ -4,7 +4,7 @@ from pathlib import Path
 
 from svsdata.errors import SourceError
 from svsdata.labeling.sources.cityscapes import cityscapes_recordings, is_cityscapes
-from svsdata.labeling.sources.folder import folder_recordings
+from svsdata.labeling.sources.folder import folder_recordings, is_hidden
 from svsdata.labeling.sources.kitti360 import is_kitti360, kitti360_recordings
 from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.sources.street import PREFIX, street_recording
@@ -66,7 +66,11 @@ def _folder_source(path: Path, fps: float | None) -> Source:
         )
     if is_kitti360(path):
         return Source(KITTI360_LAYOUT, kitti360_recordings(path, fps=fps), _KITTI360_LICENCE)
-    videos = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    videos = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in VIDEO_SUFFIXES and not is_hidden(file, path)
+    )
     if videos:
         recordings = tuple(
             video_recording(video, folders=(video.stem,), fps=fps) for video in videos

@@ -24,6 +24,8 @@ def test_each_kind_of_source_is_recognised_and_named(tmp_path):
     assert open_source(str(tmp_path / "clips" / "a.mp4")).kind == "video file"
     videos = open_source(str(tmp_path / "clips"))
     assert (videos.kind, len(videos.recordings)) == ("folder of videos", 2)
+    (tmp_path / "clips" / "._a.mp4").write_bytes(b"what macOS leaves behind")
+    assert len(open_source(str(tmp_path / "clips")).recordings) == 2
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "1.png").write_bytes(encode_png(PICTURE))
     assert open_source(str(tmp_path / "frames")).kind == "folder of frames"
