@@ -1,7 +1,8 @@
 """A folder of frames, or of sub-folders with frames; one PNG or JPEG file a frame."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +83,7 @@ def folder_recordings(root: Path, *, fps: float) -> tuple[Recording, ...]:
     if not folders:
         raise SourceError(
             f"{root}: no frames; expected PNG or JPEG files, in the folder or in one folder a "
-            "sequence"
+            f"sequence, or videos in the folder itself; found {_kinds_of_files(root)}"
         )
     if root in folders and len(folders) > 1:
         below = next(folder for folder in folders if folder != root)
@@ -103,6 +104,15 @@ def is_hidden(path: Path, root: Path) -> bool:
         root: A folder above it; what lies in hidden folders below that one is hidden.
     """
     return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def files_of_kind(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return what lies in a folder itself and ends so, in any case; hidden files do not count."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not is_hidden(path, folder)
+    )
 
 
 def picture_numbers(paths: list[Path]) -> tuple[int, ...]:
@@ -134,13 +144,17 @@ def _folders(root: Path) -> list[Path]:
     return [root, *sorted(below)]
 
 
+def _kinds_of_files(root: Path) -> str:
+    """Tell the most frequent endings below a folder and where one of each lies."""
+    below = sorted(path for path in root.rglob("*") if not is_hidden(path, root))
+    files = [path for path in below if path.is_file()]
+    examples = {path.suffix.lower(): path.relative_to(root) for path in reversed(files)}
+    counts = Counter(path.suffix.lower() for path in files).most_common(3)
+    return ", ".join(f"{count} such as {examples[it]}" for it, count in counts) or "no files"
+
+
 def _pictures(folder: Path) -> list[Path]:
-    pictures = (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES and not is_hidden(path, folder)
-    )
-    return sorted(pictures, key=_natural_order)
+    return sorted(files_of_kind(folder, PICTURE_SUFFIXES), key=_natural_order)
 
 
 def _natural_order(path: Path) -> list[tuple[str, int]]:
