@@ -9,6 +9,7 @@ from pathlib import Path
 
 from svsdata.errors import SourceError
 from svsdata.images import decode_image
+from svsdata.labeling.sources.orientation import UPRIGHT, exif_orientation, turned_upright
 from svsdata.labeling.sources.recording import BadFrame, Recording, sequence_id_of
 from svsdata.overlap import ahead
 from svsdata.records import Camera, EgoMotion, EncodedImage, Frame
@@ -53,14 +54,16 @@ class PictureRecording:
         path = self.paths[position]
         try:
             data = path.read_bytes()
-            image = decode_image(data, str(path))
+            orientation = exif_orientation(data)
+            image = turned_upright(decode_image(data, str(path)), orientation)
         except OSError as error:
             return BadFrame(
                 self.source_frames[position], f"{path}: cannot be read: {error.strerror}"
             )
         except SourceError as error:
             return BadFrame(self.source_frames[position], str(error))
-        is_jpeg = path.suffix.lower() != ".png"
+        # Readers of exports turn a picture by its EXIF data or do not: none may be left to turn.
+        keeps_bytes = path.suffix.lower() != ".png" and orientation == UPRIGHT
         return Frame(
             frame_index=position,
             timestamp_us=self.timestamps_us[position],
@@ -69,7 +72,7 @@ class PictureRecording:
             ego=self.ego.get(position),
             source=path.relative_to(self.root).as_posix(),
             source_frame=self.source_frames[position],
-            encoded_image=EncodedImage(data, path.name) if is_jpeg else None,
+            encoded_image=EncodedImage(data, path.name) if keeps_bytes else None,
         )
 
 
