@@ -384,6 +384,22 @@ def test_bad_frames_stop_a_strict_run_and_are_recorded_by_a_lenient_one(tmp_path
     assert contents(tmp_path / "store") == contents(tmp_path / "at_once")
 
 
+def test_a_lenient_run_without_any_map_that_can_be_read_tells_why_and_blocks_no_other(tmp_path):
+    for folder, picture in (
+        ("frames", np.zeros((32, 64, 3), np.uint8)),
+        ("colours", np.zeros((32, 64, 3), np.uint8)),
+        ("ids", np.full((32, 64), CAR, np.uint8)),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(encode_png(picture))
+    frames_of, store = tmp_path / "frames", tmp_path / "store"
+    wrong = config(frames_of, store, semantic=str(tmp_path / "colours"), skip_bad=True)
+    with pytest.raises(SourceError, match=r"no readable frame in frames; .*1\.png: a map must be"):
+        run_label(wrong, Silent())
+    right = config(frames_of, store, semantic=str(tmp_path / "ids"), skip_bad=True)
+    assert run_label(right, Silent()).frames == 1
+
+
 def test_ids_outside_the_label_set_stop_with_the_name_of_the_map(tmp_path, recorded):
     maps = tmp_path / "maps"
     for path in (recorded / "semantic").rglob("*.png"):
