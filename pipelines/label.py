@@ -174,7 +174,10 @@ def label_sequence(
                 writer.close_part(state | (tracker.state() if tracker is not None else {}))
             progress.advance()
         if not writer.next_frame_index:
-            raise SourceError(f"{recording.source}: no readable frame in {recording.sequence_id}")
+            reason = next(iter(bad.reasons.values()), "it has no frames")
+            raise SourceError(
+                f"{recording.source}: no readable frame in {recording.sequence_id}; {reason}"
+            )
         scope: Literal["sequence", "frame"] = "sequence" if lasting_ids else "frame"
         writer.commit(
             tracks.tracks(recording.sequence_id),

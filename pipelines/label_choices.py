@@ -13,18 +13,19 @@ from svsdata.labeling.camera_glimpses import fit_shared_horizon
 from svsdata.labeling.flow_labelers import EstimatedFlow, ExactFlow, FlowLabeler, NoFlow
 from svsdata.labeling.labelers import ExactLabels, Labeler, NetworkLabels
 from svsdata.labeling.labelled_frames import BadFrames, Chain
+from svsdata.labeling.map_folder import MapFolder
 from svsdata.labeling.precomputed import (
     CONFIDENCE_WORDS,
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
-    MapFolder,
     Maps,
     PrecomputedLabels,
+    refuse_train_ids,
 )
 from svsdata.labeling.sources.recognise import KITTI360_LAYOUT, STREET_WORLD, open_source
 from svsdata.labeling.sources.recording import Recording, Source, first_size_hw
 from svsdata.labeling.sources.street import PREFIX
-from svsdata.labels import CITYSCAPES, KITTI360, LabelSet, label_set_by_name
+from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, KITTI360, LabelSet, label_set_by_name
 from svsdata.pipelines.configs.label import CHECKPOINTS, LabelConfig
 from svsdata.pipelines.run_dir import require_apart
 from svsdata.pipelines.train_presets import presets_by_shape
@@ -204,7 +205,7 @@ def _segmenter(config: LabelConfig, source: Source) -> str:
 
 def _label_set(config: LabelConfig, source: Source, segmenter: str) -> LabelSet:
     of_kitti360 = source.kind == KITTI360_LAYOUT and segmenter == "precomputed"
-    usual = KITTI360 if of_kitti360 and config.encoding == "label_ids" else CITYSCAPES
+    usual = KITTI360 if of_kitti360 and config.encoding != "train_ids" else CITYSCAPES
     label_set = label_set_by_name(config.label_set) if config.label_set else usual
     if segmenter == "exact" and label_set != CITYSCAPES:
         raise ConfigError(
@@ -222,10 +223,12 @@ def _labelers(
         labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
     maps = _maps(config, source)
+    if config.encoding is None and config.semantic and label_set != CITYSCAPES_TRAIN:
+        refuse_train_ids(maps.semantic)
     return lambda recording: PrecomputedLabels(
         maps,
         label_set=label_set,
-        encoding=config.encoding,
+        encoding=config.encoding or "label_ids",
         folders=recording.folders,
         cropped=config.crop_rows is not None,
     )
@@ -241,11 +244,16 @@ def _maps(config: LabelConfig, source: Source) -> Maps:
     confidence = config.confidence or (own if own_confidence else None)
     if semantic is None:
         raise ConfigError("segmenter precomputed: name the folder of its maps, --semantic FOLDER")
+    first, words = config.first_map, SEMANTIC_WORDS[config.encoding or "label_ids"]
     return Maps(
-        MapFolder(Path(semantic), SEMANTIC_WORDS[config.encoding]),
-        MapFolder(Path(instance), INSTANCE_WORDS) if instance else None,
-        MapFolder(Path(confidence), CONFIDENCE_WORDS) if confidence else None,
+        _map_folder(semantic, words, first),
+        _map_folder(instance, INSTANCE_WORDS, first) if instance else None,
+        _map_folder(confidence, CONFIDENCE_WORDS, first) if confidence else None,
     )
+
+
+def _map_folder(folder: Path | str, words: tuple[str, ...], first: int | None) -> MapFolder:
+    return MapFolder(Path(folder).expanduser(), words, first=first)
 
 
 def _network_labels(config: LabelConfig, checkpoint: str, label_set: LabelSet) -> NetworkLabels:

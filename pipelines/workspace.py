@@ -83,7 +83,8 @@ class Workspace:
             return value
         local_folder(value, key)
         base = Path() if given is not None or self.path is None else self.path.parent
-        return os.path.abspath(base / value)  # noqa: PTH100 resolve() would follow links
+        path = base / Path(value).expanduser()
+        return os.path.abspath(path)  # noqa: PTH100 resolve() would follow links
 
     def get_or_beside(self, key: str, given: str | Path | None, default: str) -> str:
         """Return as ``get`` does; what nobody says lies beside the workspace file, if there is one.

@@ -248,14 +248,14 @@ def _png_header(data: bytes, where: str) -> PictureHeader:
 
 
 def _jpeg_header(data: bytes, where: str) -> PictureHeader:
-    for marker, position in _jpeg_segments(data):
+    for marker, position in jpeg_segments(data):
         if marker in _JPEG_SIZES:
             bits, height, width, channels = struct.unpack_from(">BHHB", data, position + 4)
             return PictureHeader("JPEG", (height, width), channels, bits, has_palette=False)
     raise SourceError(f"{where}: the JPEG is cut short or damaged before its size is told")
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield marker and position of each segment up to the first scan."""
     position, marker = 2, 0
     while marker != _JPEG_SCAN and position + 10 <= len(data) and data[position] == 0xFF:
@@ -268,7 +268,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _check_jpeg_end(data: bytes, where: str) -> None:
-    scans = [position for marker, position in _jpeg_segments(data) if marker == _JPEG_SCAN]
+    scans = [position for marker, position in jpeg_segments(data) if marker == _JPEG_SCAN]
     if not scans or data.rfind(_JPEG_END) < scans[0]:
         raise SourceError(f"{where}: the JPEG is cut short at {len(data)} bytes: no end marker")
 

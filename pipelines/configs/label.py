@@ -66,8 +66,12 @@ class LabelConfig(StageConfig):
     """``precomputed``: whether ids of 16-bit instance maps are one object throughout the sequence,
     which makes them stay as they are, or hold for one frame each, which lets the tracker join
     them. Left out: sequence for KITTI-360's own, else frame."""
-    encoding: Literal["label_ids", "train_ids"] = "label_ids"
-    """``precomputed``: whether semantic maps hold ids of the label set or Cityscapes train ids."""
+    encoding: Literal["label_ids", "train_ids"] | None = None
+    """``precomputed``: whether semantic maps hold ids of the label set or Cityscapes train ids.
+    Left out: label_ids, and maps that show a street in train ids alone stop the run."""
+    first_map: int | None = Field(default=None, ge=0)
+    """``precomputed``: number of the map of a video's first frame; FFmpeg counts from 1. Left out:
+    0, and maps that begin with 1 stop the run."""
 
     download: bool = False
     """Networks: fetch the checkpoint from the hub where the local cache lacks it."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from svsdata.errors import SourceError
 from svsdata.images import decode_map, read_header
+from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, is_hidden
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, KITTI360, NO_LABEL, LabelSet
 from svsdata.records import INSTANCE_BASE
 
@@ -85,7 +86,7 @@ def lint_labels(folder: Path) -> tuple[MapGroup, ...]:
         raise SourceError(f"{folder}: no such folder; expected one with label maps")
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
+        if path.suffix.lower() in PICTURE_SUFFIXES and not is_hidden(path, folder):
             groups[_kind_of(path)].append(path)
     if not groups:
         raise SourceError(f"{folder}: no label maps; expected PNG files, one a frame")

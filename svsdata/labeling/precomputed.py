@@ -1,11 +1,8 @@
-"""Label and confidence maps that somebody has already, found beside the frames by their names."""
+"""Label and confidence maps that somebody has already."""
 
-import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -14,7 +11,8 @@ from numpy.typing import NDArray
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.estimation.segmenters import fitting_instances, majority_labels
 from svsdata.images import Map, decode_map, resize_map
-from svsdata.labeling.sources.folder import PICTURE_SUFFIXES
+from svsdata.labeling.label_linter import id_system
+from svsdata.labeling.map_folder import MapFolder
 from svsdata.labels import (
     CITYSCAPES_TRAIN,
     KITTI360,
@@ -34,74 +32,11 @@ INSTANCE_WORDS = ("instanceIds", "instance")
 CONFIDENCE_WORDS = ("confidence",)
 """Folder names and name endings that decide between several maps of one frame."""
 
+MAPS_LOOKED_AT = 16
+"""Before labelling, evenly spread, to tell train ids from label ids."""
 
-class MapFolder:
-    """The PNG maps below a folder, found by the name of their frame.
-
-    ``aachen_000000_000019_leftImg8bit.png`` has the map ``aachen_000000_000019_gtFine_labelIds
-    .png``: endings of words do not count. Frames of a video are found by their number.
-
-    Args:
-        root: The folder; sub-folders count.
-        words: Which maps are meant where a frame has several.
-
-    Raises:
-        SourceError: If there are no PNG files.
-    """
-
-    def __init__(self, root: Path, words: tuple[str, ...]) -> None:
-        self.root, self._words = root, words
-        if not root.is_dir():
-            raise SourceError(f"{root}: no such folder; expected one with label maps")
-        if not self._by_core:
-            raise SourceError(f"{root}: no label maps; expected PNG files, one a frame")
-
-    @cached_property
-    def _by_core(self) -> Mapping[str, list[Path]]:
-        found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self.root.rglob("*.png")):
-            found[_core(path.stem)].append(path)
-        return dict(found)
-
-    @cached_property
-    def _by_number(self) -> Mapping[int, list[Path]]:
-        found: dict[int, list[Path]] = defaultdict(list)
-        for core, paths in self._by_core.items():
-            if match := re.search(r"(\d+)$", core):
-                found[int(match.group(1))].extend(paths)
-        return found
-
-    def find(self, frame: Frame, folders: tuple[str, ...]) -> Path:
-        """Return the map of a frame.
-
-        Args:
-            frame: Named by its ``source``.
-            folders: Folders that must stand in the map's path.
-
-        Raises:
-            SourceError: If there is none, or more than one.
-        """
-        name = PurePosixPath(frame.source)
-        if name.suffix.lower() in PICTURE_SUFFIXES:
-            candidates = self._by_core.get(_core(name.stem), [])
-        else:
-            candidates = self._by_number.get(frame.source_frame or 0, [])
-        candidates = [path for path in candidates if self._is_below(path, folders)]
-        meant = [path for path in candidates if self._is_meant(path)]
-        candidates = meant or candidates
-        if len(candidates) != 1:
-            found = " and ".join(path.name for path in candidates[:2]) or "none"
-            raise SourceError(
-                f"{frame.source}: expected one map of it in {self.root}, found {found}"
-            )
-        return candidates[0]
-
-    def _is_below(self, path: Path, folders: tuple[str, ...]) -> bool:
-        return set(folders) <= {*path.parent.parts, *self.root.resolve().parts}
-
-    def _is_meant(self, path: Path) -> bool:
-        parts = {*path.relative_to(self.root).parent.parts, path.stem.rpartition("_")[2]}
-        return not parts.isdisjoint(self._words)
+_ROAD, _VEGETATION_AND_SKY = 0, [8, 10]
+"""Train ids that hardly any street lacks; maps without them tell too little."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +52,9 @@ class Maps:
 
     @property
     def in_words(self) -> str:
-        """The folders, whole paths."""
+        """The folders, whole paths, and how their maps are counted."""
         kinds = (self.semantic, self.instance, self.confidence)
-        return ", ".join(str(kind.root.absolute()) for kind in kinds if kind is not None)
+        return ", ".join(kind.in_words for kind in kinds if kind is not None)
 
 
 class PrecomputedLabels:
@@ -172,7 +107,9 @@ class PrecomputedLabels:
         instance = confidence = None
         if self._maps.instance is not None:
             path = self._maps.instance.find(frame, self._folders)
-            instance = instance_ids(self._read(path, size_hw), semantic, self._label_set)
+            stored = self._read(path, size_hw)
+            _check_numbering(stored, semantic, str(path))
+            instance = instance_ids(stored, semantic, self._label_set)
         if self._maps.confidence is not None:
             path = self._maps.confidence.find(frame, self._folders)
             confidence = confidence_map(self._read(path, size_hw))
@@ -194,6 +131,45 @@ class PrecomputedLabels:
                 "expected the same aspect ratio"
             )
         return resize_map(stored, size_hw)
+
+
+def refuse_train_ids(maps: MapFolder) -> None:
+    """Stop before train ids are read as label ids: both are valid numbers.
+
+    Args:
+        maps: Semantic maps to be read as label ids. Those named ``labelIds`` are believed.
+
+    Raises:
+        LabelSetError: If the maps looked at show a street in train ids, and no id beyond them.
+    """
+    counts = np.zeros(2**16, np.int64)
+    for path in maps.spread(MAPS_LOOKED_AT):
+        try:
+            stored = decode_map(path.read_bytes(), str(path))
+        except (OSError, SourceError):
+            continue  # labelling tells of it, or leaves its frame out, when it comes there
+        if not path.stem.endswith("labelIds"):
+            counts += np.bincount(stored.ravel(), minlength=len(counts))
+    is_street = counts[_ROAD] and counts[_VEGETATION_AND_SKY].any()
+    if is_street and id_system(counts, bits=8) == "train ids":
+        raise LabelSetError(
+            f"{maps.root}: its maps hold ids up to {np.flatnonzero(counts[:NO_LABEL])[-1]} alone, "
+            "as train ids do; read as label ids, road would be 'unlabeled'; add --set "
+            "encoding=train_ids, or --set encoding=label_ids if they are label ids after all"
+        )
+
+
+def _check_numbering(stored: Map, semantic: SemanticMap, where: str) -> None:
+    """Refuse 16-bit instance maps that number objects 1, 2, 3: read as classes, all would go."""
+    told = stored > 0
+    if stored.dtype == np.uint8 or not told.any() or stored.max() >= INSTANCE_BASE:
+        return
+    if np.mean(stored[told] == semantic[told]) < 0.5:
+        raise LabelSetError(
+            f"{where}: 16-bit instance map with numbers up to {stored.max()} that are not the "
+            f"classes under them; expected ID * {INSTANCE_BASE} + index, such as 26003 for a car; "
+            "write bare indices with 8 bits, 255 as none"
+        )
 
 
 def _check_name(path: Path, encoding: SemanticEncoding) -> None:
@@ -252,8 +228,3 @@ def confidence_map(stored: Map) -> NDArray[np.uint8]:
     if stored.dtype == np.uint8:
         return np.asarray(stored, np.uint8)
     return ((stored + 128.0) // 257).astype(np.uint8)  # 65535 is 255 * 257
-
-
-def _core(stem: str) -> str:
-    """Drop the words at the end of a name: ``x_000019_gtFine_labelIds`` → ``x_000019``."""
-    return re.sub(r"(?<=\d)(_[A-Za-z][A-Za-z0-9]*)+$", "", stem)

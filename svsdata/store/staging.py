@@ -80,11 +80,13 @@ class StagedSequence:
     def begin(self, begun: Begun) -> None:
         """Begin the sequence, or make sure that it was begun as the same.
 
+        What was stopped before its first part was closed holds nothing, and is begun anew.
+
         Raises:
             StoreError: If an unfinished sequence of this id was begun as something else.
         """
         earlier = self.begun()
-        if earlier is None:
+        if earlier is None or not self.receipts():
             write_durably(self.folder / "begun.json", to_json(_BEGUN, begun))
             return
         for name in ("source", "fps", "recipe", "stateful"):

@@ -21,7 +21,10 @@ def chosen_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device '{name}' cannot be used: {reason}") from error
+        raise ConfigError(
+            f"device '{name}' cannot be used: {reason}; 'svsdata doctor' tells what is here, and "
+            "--device cpu always works"
+        ) from error
     return device
 
 

@@ -118,6 +118,12 @@ def test_many_maps_are_sampled_from_first_to_last(tmp_path):
     assert MAPS_READ / 2 < group.files_read <= MAPS_READ
 
 
+def test_hidden_files_are_no_maps(tmp_path):
+    put(tmp_path / "0001.png", np.array([[7, 21]], np.uint8))
+    (tmp_path / "._0001.png").write_bytes(b"no picture")
+    assert [group.files for group in lint_labels(tmp_path)] == [1]
+
+
 def test_an_empty_folder_and_a_broken_map_are_one_line(tmp_path):
     with pytest.raises(SourceError, match="no label maps"):
         lint_labels(tmp_path)

@@ -3,15 +3,16 @@ import pytest
 
 from svsdata.errors import LabelSetError, SourceError
 from svsdata.images import encode_png
+from svsdata.labeling.map_folder import MapFolder
 from svsdata.labeling.precomputed import (
     CONFIDENCE_WORDS,
     INSTANCE_WORDS,
     SEMANTIC_WORDS,
-    MapFolder,
     Maps,
     PrecomputedLabels,
     instance_ids,
     label_ids,
+    refuse_train_ids,
 )
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, KITTI360
 from svsdata.records import Frame
@@ -194,6 +195,68 @@ def test_frames_of_a_video_are_found_by_their_number(tmp_path):
         put(tmp_path / f"map_{number:05d}.png", np.full((2, 4), number, np.uint8))
     (labelled,) = labels(tmp_path).label([frame("drive.mp4", 1)])
     assert (labelled.semantic == 1).all()
+
+
+def test_maps_of_a_video_that_seem_to_count_from_one_are_refused_until_it_is_said(tmp_path):
+    for number in (1, 2):
+        put(tmp_path / "drive" / f"{number:05d}.png", np.full((2, 4), number, np.uint8))
+    first = frame("drive.mp4", 0)
+    with pytest.raises(LabelSetError, match=r"00001\.png is there, .* add --set first_map=1 if"):
+        MapFolder(tmp_path, ()).find(first, ("drive",))
+    with pytest.raises(SourceError, match=r"drive\.mp4, frame 0: expected one map .* number 0,"):
+        MapFolder(tmp_path, (), first=0).find(first, ("drive",))
+    for position in (0, 1):
+        found = MapFolder(tmp_path, (), first=1).find(frame("drive.mp4", position), ("drive",))
+        assert found.name == f"{position + 1:05d}.png"
+    assert MapFolder(tmp_path, (), first=1).in_words == f"{tmp_path} from 1 on"
+
+
+def test_a_frame_without_a_map_tells_which_name_was_expected_and_what_is_there(tmp_path):
+    put(tmp_path / "front" / "mask_0001.png", np.zeros((2, 4), np.uint8))
+    told = r"folders called day1, front, named '0001\.png' .* such as front/mask_0001\.png"
+    with pytest.raises(SourceError, match=told):
+        MapFolder(tmp_path, ()).find(frame("day1/front/0001.jpg"), ("day1", "front"))
+
+
+def test_hidden_files_and_folders_hold_no_maps(tmp_path):
+    for name in ("._0001.png", ".thumbnails/0001.png"):
+        put(tmp_path / name, np.zeros((2, 4), np.uint8))
+    with pytest.raises(SourceError, match="no label maps"):
+        MapFolder(tmp_path, ())
+    put(tmp_path / "0001.png", np.zeros((2, 4), np.uint8))
+    assert MapFolder(tmp_path, ()).find(frame("0001.jpg"), ()) == tmp_path / "0001.png"
+
+
+def test_maps_of_a_street_in_train_ids_are_not_read_as_label_ids(tmp_path):
+    def refuse(folder: str) -> None:
+        refuse_train_ids(MapFolder(tmp_path / folder, SEMANTIC_WORDS["label_ids"]))
+
+    road, sidewalk, vegetation, none, car = 0, 1, 8, 255, 26
+    put(tmp_path / "all" / "1.png", np.array([[road, sidewalk, vegetation, none]], np.uint8))
+    with pytest.raises(LabelSetError, match=r"ids up to 8 alone.* add --set encoding=train_ids, "):
+        refuse("all")
+    put(tmp_path / "all" / "2.png", np.array([[car]], np.uint8))  # label ids after all
+    put(tmp_path / "little" / "1.png", np.array([[road, sidewalk]], np.uint8))
+    put(tmp_path / "named" / "1_labelIds.png", np.array([[road, vegetation]], np.uint8))
+    for folder in ("all", "little", "named"):
+        refuse(folder)
+
+
+@pytest.mark.parametrize("numbers", [[1, 1, 2, 0], [0, 0, 3, 0]])
+def test_16_bit_instances_counted_without_their_class_are_refused(tmp_path, numbers):
+    put(tmp_path / "semantic" / "1.png", np.array([[CAR, CAR, PERSON, ROAD]] * 2, np.uint8))
+    put(tmp_path / "instance" / "1.png", np.array([numbers] * 2, np.uint16))
+    labeler = labels(tmp_path / "semantic", tmp_path / "instance")
+    with pytest.raises(LabelSetError, match=r"1\.png: 16-bit instance map .* ID \* 1000 \+ index"):
+        labeler.label([frame("1.png")])
+
+
+@pytest.mark.parametrize("ids", [[CAR, CAR, PERSON, ROAD], [0, 0, 0, 0], [CAR, CAR, 0, 0]])
+def test_16_bit_instances_without_any_object_that_is_told_apart_are_taken(tmp_path, ids):
+    put(tmp_path / "semantic" / "1.png", np.array([[CAR, CAR, PERSON, ROAD]] * 2, np.uint8))
+    put(tmp_path / "instance" / "1.png", np.array([ids] * 2, np.uint16))
+    (found,) = labels(tmp_path / "semantic", tmp_path / "instance").label([frame("1.png")])
+    assert found.instance.tolist() == [[CAR, CAR, PERSON, ROAD]] * 2
 
 
 def test_maps_of_another_size_are_fitted_and_of_another_shape_refused(tmp_path):

@@ -384,6 +384,22 @@ def test_bad_frames_stop_a_strict_run_and_are_recorded_by_a_lenient_one(tmp_path
     assert contents(tmp_path / "store") == contents(tmp_path / "at_once")
 
 
+def test_a_lenient_run_without_any_map_that_can_be_read_tells_why_and_blocks_no_other(tmp_path):
+    for folder, picture in (
+        ("frames", np.zeros((32, 64, 3), np.uint8)),
+        ("colours", np.zeros((32, 64, 3), np.uint8)),
+        ("ids", np.full((32, 64), CAR, np.uint8)),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(encode_png(picture))
+    frames_of, store = tmp_path / "frames", tmp_path / "store"
+    wrong = config(frames_of, store, semantic=str(tmp_path / "colours"), skip_bad=True)
+    with pytest.raises(SourceError, match=r"no readable frame in frames; .*1\.png: a map must be"):
+        run_label(wrong, Silent())
+    right = config(frames_of, store, semantic=str(tmp_path / "ids"), skip_bad=True)
+    assert run_label(right, Silent()).frames == 1
+
+
 def test_ids_outside_the_label_set_stop_with_the_name_of_the_map(tmp_path, recorded):
     maps = tmp_path / "maps"
     for path in (recorded / "semantic").rglob("*.png"):
@@ -408,6 +424,27 @@ def test_a_video_is_labelled_by_maps_of_its_frame_numbers(tmp_path):
     assert [int(frame.semantic[0, 0]) for frame in stored] == [0, 1, 2, 3]
     assert [frame.timestamp_us for frame in stored] == [0, 125_000, 250_000, 375_000]
     assert StoreReader(tmp_path / "store").sequence("drive").instance_scope == "none"
+    counted = config(source, tmp_path / "later", semantic=maps, first_map=1, skip_bad=True)
+    run_label(counted, Silent())
+    assert [int(it.semantic[0, 0]) for it in frames(tmp_path / "later", "drive")] == [1, 2, 3]
+    with pytest.raises(StoreError, match="maps from 1 on"):
+        run_label(counted.model_copy(update={"first_map": 0}), Silent())
+
+
+def test_maps_in_train_ids_stop_until_it_is_said_which_ids_they_are(tmp_path):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "maps").mkdir()
+    road_and_sky = np.repeat([[10], [0]], 16, 0).repeat(64, 1).astype(np.uint8)
+    (tmp_path / "maps" / "1.png").write_bytes(encode_png(road_and_sky))
+    (tmp_path / "frames" / "1.png").write_bytes(encode_png(np.zeros((32, 64, 3), np.uint8)))
+    asked = {"semantic": str(tmp_path / "maps"), "flow": "none"}
+    with pytest.raises(LabelSetError, match="add --set encoding=train_ids"):
+        run_label(config(tmp_path / "frames", tmp_path / "store", **asked), Silent())
+    for encoding, road in (("train_ids", 7), ("label_ids", 0), ("label_set", 0)):
+        said = {"encoding": encoding} if encoding != "label_set" else {encoding: "cityscapes_train"}
+        store = tmp_path / encoding
+        run_label(config(tmp_path / "frames", store, **asked, **said), Silent())
+        assert frames(store, "frames")[0].semantic[-1, 0] == road
 
 
 def test_a_plan_tells_frames_disk_and_time_and_writes_nothing(tmp_path, recorded):

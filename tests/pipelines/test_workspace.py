@@ -64,6 +64,15 @@ def test_a_run_is_the_same_from_wherever_it_is_named(workspace, monkeypatch):
     assert inside == find_workspace(Path.cwd()).get("store")
 
 
+def test_a_tilde_is_the_home_folder_wherever_it_is_said(workspace, monkeypatch):
+    monkeypatch.setenv("HOME", str(workspace / "home"))
+    file = workspace / "svsdata.toml"
+    file.write_text(file.read_text().replace('store = "store"', 'store = "~/data"'))
+    found = find_workspace(workspace)
+    assert found.get("store") == str(workspace / "home" / "data")
+    assert found.get("out", "~/out") == str(workspace / "home" / "out")
+
+
 def test_without_a_workspace_only_what_is_given_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = find_workspace(Path.cwd())

@@ -352,6 +352,20 @@ def test_an_unfinished_sequence_goes_on_only_as_what_it_was_begun(writer, frame)
     assert (writer.path / "quarantine" / "s" / "s" / "part-00000.parquet").exists()
 
 
+def test_what_was_stopped_before_its_first_part_is_begun_anew_as_anything(writer, frame):
+    with begin(writer, recipe="a") as sequence:
+        sequence.append(frame(0))
+    with begin(writer, recipe="b") as sequence:
+        assert sequence.next_frame_index == 0
+        sequence.append(frame(0))
+        sequence.close_part()
+    with (
+        pytest.raises(StoreError, match="begun with recipe 'b', got 'a'"),
+        begin(writer, recipe="a"),
+    ):
+        pass
+
+
 def test_a_staged_part_that_changed_is_found_when_going_on(writer, frame):
     with begin(writer) as sequence:
         sequence.append(frame(0))

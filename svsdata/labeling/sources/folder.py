@@ -1,13 +1,15 @@
 """A folder of frames, or of sub-folders with frames; one PNG or JPEG file a frame."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from svsdata.errors import SourceError
 from svsdata.images import decode_image
+from svsdata.labeling.sources.orientation import UPRIGHT, exif_orientation, turned_upright
 from svsdata.labeling.sources.recording import BadFrame, Recording, sequence_id_of
 from svsdata.overlap import ahead
 from svsdata.records import Camera, EgoMotion, EncodedImage, Frame
@@ -52,14 +54,16 @@ class PictureRecording:
         path = self.paths[position]
         try:
             data = path.read_bytes()
-            image = decode_image(data, str(path))
+            orientation = exif_orientation(data)
+            image = turned_upright(decode_image(data, str(path)), orientation)
         except OSError as error:
             return BadFrame(
                 self.source_frames[position], f"{path}: cannot be read: {error.strerror}"
             )
         except SourceError as error:
             return BadFrame(self.source_frames[position], str(error))
-        is_jpeg = path.suffix.lower() != ".png"
+        # Readers of exports turn a picture by its EXIF data or do not: none may be left to turn.
+        keeps_bytes = path.suffix.lower() != ".png" and orientation == UPRIGHT
         return Frame(
             frame_index=position,
             timestamp_us=self.timestamps_us[position],
@@ -68,7 +72,7 @@ class PictureRecording:
             ego=self.ego.get(position),
             source=path.relative_to(self.root).as_posix(),
             source_frame=self.source_frames[position],
-            encoded_image=EncodedImage(data, path.name) if is_jpeg else None,
+            encoded_image=EncodedImage(data, path.name) if keeps_bytes else None,
         )
 
 
@@ -82,7 +86,7 @@ def folder_recordings(root: Path, *, fps: float) -> tuple[Recording, ...]:
     if not folders:
         raise SourceError(
             f"{root}: no frames; expected PNG or JPEG files, in the folder or in one folder a "
-            "sequence"
+            f"sequence, or videos in the folder itself; found {_kinds_of_files(root)}"
         )
     if root in folders and len(folders) > 1:
         below = next(folder for folder in folders if folder != root)
@@ -92,6 +96,25 @@ def folder_recordings(root: Path, *, fps: float) -> tuple[Recording, ...]:
         )
     return tuple(
         _recording(root, folder, pictures, fps=fps) for folder, pictures in folders.items()
+    )
+
+
+def is_hidden(path: Path, root: Path) -> bool:
+    """Tell whether a file below a folder is none of the recording's, such as macOS' ``._x.jpg``.
+
+    Args:
+        path: The file or folder.
+        root: A folder above it; what lies in hidden folders below that one is hidden.
+    """
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def files_of_kind(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return what lies in a folder itself and ends so, in any case; hidden files do not count."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not is_hidden(path, folder)
     )
 
 
@@ -120,12 +143,21 @@ def _recording(root: Path, folder: Path, pictures: list[Path], *, fps: float) ->
 
 
 def _folders(root: Path) -> list[Path]:
-    return [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
+    below = (path for path in root.rglob("*") if path.is_dir() and not is_hidden(path, root))
+    return [root, *sorted(below)]
+
+
+def _kinds_of_files(root: Path) -> str:
+    """Tell the most frequent endings below a folder and where one of each lies."""
+    below = sorted(path for path in root.rglob("*") if not is_hidden(path, root))
+    files = [path for path in below if path.is_file()]
+    examples = {path.suffix.lower(): path.relative_to(root) for path in reversed(files)}
+    counts = Counter(path.suffix.lower() for path in files).most_common(3)
+    return ", ".join(f"{count} such as {examples[it]}" for it, count in counts) or "no files"
 
 
 def _pictures(folder: Path) -> list[Path]:
-    pictures = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
-    return sorted(pictures, key=_natural_order)
+    return sorted(files_of_kind(folder, PICTURE_SUFFIXES), key=_natural_order)
 
 
 def _natural_order(path: Path) -> list[tuple[str, int]]:

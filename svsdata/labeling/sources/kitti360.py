@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from svsdata.errors import SourceError
 from svsdata.geometry.kitti360 import CAMERA_HEIGHT_M, ground_below_imu
-from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording
+from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording, files_of_kind
 from svsdata.records import Camera, EgoMotion, Flag, Transform
 
 FPS = 10.0
@@ -45,7 +45,7 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
         folder = drive / "image_00" / "data_rect"
         if not folder.is_dir():
             continue
-        paths = sorted(path for path in folder.iterdir() if path.suffix in PICTURE_SUFFIXES)
+        paths = files_of_kind(folder, PICTURE_SUFFIXES)
         if not paths:
             continue
         if not all(path.stem.isdigit() for path in paths):

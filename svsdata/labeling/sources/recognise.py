@@ -1,10 +1,11 @@
 """Finds out what a source is from what lies there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from svsdata.errors import SourceError
 from svsdata.labeling.sources.cityscapes import cityscapes_recordings, is_cityscapes
-from svsdata.labeling.sources.folder import folder_recordings
+from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, files_of_kind, folder_recordings
 from svsdata.labeling.sources.kitti360 import is_kitti360, kitti360_recordings
 from svsdata.labeling.sources.recording import Recording, Source
 from svsdata.labeling.sources.street import PREFIX, street_recording
@@ -66,15 +67,27 @@ def _folder_source(path: Path, fps: float | None) -> Source:
         )
     if is_kitti360(path):
         return Source(KITTI360_LAYOUT, kitti360_recordings(path, fps=fps), _KITTI360_LICENCE)
-    videos = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    videos = files_of_kind(path, VIDEO_SUFFIXES)
     if videos:
         recordings = tuple(
             video_recording(video, folders=(video.stem,), fps=fps) for video in videos
         )
-        return _videos("folder of videos", recordings)
+        source = _videos("folder of videos", recordings)
+        return replace(source, notes=source.notes + _beside_videos(path))
     notes = () if fps else (f"{path}: frame rate unknown, {ASSUMED_FPS:g} frames/s assumed",)
     frames = folder_recordings(path, fps=fps or ASSUMED_FPS)
     return Source("folder of frames", frames, _UNKNOWN_LICENCE, notes)
+
+
+def _beside_videos(path: Path) -> tuple[str, ...]:
+    """Note pictures that lie among videos, which might have been meant as frames."""
+    pictures = files_of_kind(path, PICTURE_SUFFIXES)
+    if not pictures:
+        return ()
+    return (
+        f"{path}: {len(pictures)} pictures beside the videos are left alone, such as "
+        f"{pictures[0].name}; frames need a folder of their own",
+    )
 
 
 def _videos(kind: str, recordings: tuple[VideoRecording, ...]) -> Source:

@@ -11,7 +11,10 @@ from svsdata.records import Camera, Frame
 from svsdata.video_codec import read_video, video_info
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".h264", ".264"}
+    {
+        *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
+        *(".wmv", ".flv", ".3gp", ".mjpeg", ".h264", ".264", ".hevc", ".h265", ".265"),
+    }
 )
 
 DECODED_AHEAD = 6

@@ -58,6 +58,28 @@ def test_every_folder_with_pictures_below_is_a_sequence(tmp_path):
     assert recordings[1].folders == ("day", "two (b)")
 
 
+def test_hidden_files_and_folders_are_no_frames(tmp_path):
+    for name in ("0001.png", "._0001.png", ".DS_Store"):
+        put(tmp_path, name)
+    put(tmp_path / ".thumbnails", "0001.png")
+    put(tmp_path / ".cache" / "deep", "0001.png")
+    (recording,) = folder_recordings(tmp_path, fps=10)
+    assert [path.name for path in recording.paths] == ["0001.png"]
+    hidden_above = tmp_path / ".cache" / "deep"
+    assert folder_recordings(hidden_above, fps=10)[0].num_frames == 1
+
+
+def test_a_folder_without_frames_tells_what_is_there(tmp_path):
+    with pytest.raises(SourceError, match=r"no frames; expected PNG or JPEG .*; found no files$"):
+        folder_recordings(tmp_path, fps=10)
+    (tmp_path / "front").mkdir()
+    for name in ("front/a.MP4", "front/b.mp4", "notes.txt", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"")
+    told = r"found 2 such as front/a\.MP4, 1 such as notes\.txt$"
+    with pytest.raises(SourceError, match=told):
+        folder_recordings(tmp_path, fps=10)
+
+
 def test_no_pictures_and_pictures_at_two_levels_are_one_line(tmp_path):
     with pytest.raises(SourceError, match="no frames; expected PNG or JPEG"):
         folder_recordings(tmp_path, fps=10.0)

@@ -24,6 +24,12 @@ def test_each_kind_of_source_is_recognised_and_named(tmp_path):
     assert open_source(str(tmp_path / "clips" / "a.mp4")).kind == "video file"
     videos = open_source(str(tmp_path / "clips"))
     assert (videos.kind, len(videos.recordings)) == ("folder of videos", 2)
+    (tmp_path / "clips" / "._a.mp4").write_bytes(b"what macOS leaves behind")
+    assert len(open_source(str(tmp_path / "clips")).recordings) == 2
+    assert open_source(str(tmp_path / "clips")).notes == ()
+    (tmp_path / "clips" / "1.png").write_bytes(encode_png(PICTURE))
+    (note,) = open_source(str(tmp_path / "clips")).notes
+    assert "1 pictures beside the videos are left alone, such as 1.png" in note
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "1.png").write_bytes(encode_png(PICTURE))
     assert open_source(str(tmp_path / "frames")).kind == "folder of frames"
@@ -58,6 +64,14 @@ def test_an_assumed_frame_rate_is_told_and_a_given_one_is_used(tmp_path):
     assert "10 frames/s assumed" in assumed.notes[0]
     assert (assumed.recordings[0].fps, given.recordings[0].fps) == (10.0, 25.0)
     assert given.notes == ()
+
+
+def test_endings_of_cameras_and_of_windows_are_videos(tmp_path):
+    write_video(tmp_path / "a.mp4")
+    data = (tmp_path / "a.mp4").read_bytes()  # FFmpeg tells the container from the bytes
+    for name in ("dashcam.MTS", "bluray.m2ts", "phone.3gp", "old.wmv", "raw.hevc"):
+        (tmp_path / name).write_bytes(data)
+    assert len(open_source(str(tmp_path)).recordings) == 6
 
 
 def test_nothing_there_and_two_sequences_of_one_name_are_errors(tmp_path):
