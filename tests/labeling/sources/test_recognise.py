@@ -1,3 +1,5 @@
+import os
+
 import av
 import numpy as np
 import pytest
@@ -127,3 +129,12 @@ def test_a_rate_that_is_known_better_wins_and_a_street_world_has_its_own(tmp_pat
     assert [it.timestamp_us for it in recording.frames(0)] == [0, 250_000, 500_000]
     with pytest.raises(SourceError, match="write fps=4 there"):
         open_source("street:seed=1,frames=2", fps=4.0)
+
+
+@pytest.mark.parametrize("name", [b"stra\xdfe_1.png", b"Fahrt_\xfc/1.png", b"stra\xdfe.mp4"])
+def test_names_that_are_no_utf8_are_refused_before_anything_is_read(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(encode_png(PICTURE))
+    with pytest.raises(SourceError, match=r"\\x(df|fc).*not in UTF-8; rename"):
+        open_source(str(tmp_path))
