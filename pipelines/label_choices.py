@@ -67,7 +67,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     maps = (config.semantic, config.instance, config.confidence)
     read = maps if is_street else (config.source, *maps)
     require_apart(Path(config.store), read, may_lie_inside=True)
-    source = open_source(config.source, fps=config.fps)
+    source = open_source(config.source, fps=config.fps, skip_bad=config.skip_bad)
     recordings = _chosen(source, config.sequences)
     progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")
     for note in source.notes:
