@@ -37,8 +37,8 @@ class MapFolder:
     @cached_property
     def _by_core(self) -> Mapping[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self.root.rglob("*.png")):
-            if not is_hidden(path, self.root):
+        for path in sorted(self.root.rglob("*")):
+            if path.suffix.lower() == ".png" and not is_hidden(path, self.root):
                 found[_core(path.stem)].append(path)
         return dict(found)
 

@@ -287,3 +287,9 @@ def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):
     put(tmp_path / "1.png", np.zeros((2, 4, 3), np.uint8))
     with pytest.raises(SourceError, match=r"1\.png: a map must be a grayscale PNG"):
         labels(tmp_path).label([frame("1.png")])
+
+
+def test_maps_are_found_whatever_the_case_of_their_suffix(tmp_path):
+    put(tmp_path / "1.PNG", np.full((2, 4), 7, np.uint8))
+    (labelled,) = labels(tmp_path).label([frame("1.png")])
+    assert (labelled.semantic == 7).all()
