@@ -223,6 +223,7 @@ def _labelers(
         labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
     maps = _maps(config, source)
+    maps.refuse_frames(_chosen(source, config.sequences))
     if config.encoding is None and config.semantic and label_set != CITYSCAPES_TRAIN:
         refuse_train_ids(maps.semantic)
     return lambda recording: PrecomputedLabels(
