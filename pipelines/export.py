@@ -17,7 +17,7 @@ from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
 from svsdata.export.gating import REJECTED
 from svsdata.export.kitti360 import Kitti360Exporter
-from svsdata.export.manifest import claim_folder, finish, is_claimed, is_finished, writing
+from svsdata.export.manifest import alone_in, claim_folder, finish, is_claimed, is_finished, writing
 from svsdata.export.video import VideoExporter
 from svsdata.export.webdataset import WebDatasetExporter
 from svsdata.pipelines.configs.export import ExportConfig
@@ -77,18 +77,18 @@ def run_export(
 
     Raises:
         StoreError: If the store cannot be read.
-        ExportError: If its sequences do not fit the format, the folder holds something else, or
-            a gate is asked for that the store has not.
+        ExportError: If its sequences do not fit the format, the folder holds something else or
+            another process exports there, or a gate is asked for that the store has not.
     """
     reader, exporter, sequences = _prepared(config)
     gate = chosen_gate(config, reader)
     hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
     with writing(config.out):
-        finished = _finished(config, reader.info, hashes, overwrite=overwrite)
-        if finished is None:
+        if _finished(config, reader.info, hashes, overwrite=overwrite) is None:
             set_aside(config.out)
         claim_folder(config.out, reader.info, _settings(config))
-        finished = finished or ()
+    with writing(config.out), alone_in(config.out):
+        finished = _finished(config, reader.info, hashes, overwrite=False) or ()
         unfinished = [one for one in sequences if one.sequence_id not in finished]
         num_frames = sum(one.num_frames for one in unfinished)
         done = sum(one.num_frames for one in sequences) - num_frames

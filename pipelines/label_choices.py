@@ -67,7 +67,7 @@ def prepare(config: LabelConfig, progress: Progress) -> LabelRun:
     maps = (config.semantic, config.instance, config.confidence)
     read = maps if is_street else (config.source, *maps)
     require_apart(Path(config.store), read, may_lie_inside=True)
-    source = open_source(config.source, fps=config.fps)
+    source = open_source(config.source, fps=config.fps, skip_bad=config.skip_bad)
     recordings = _chosen(source, config.sequences)
     progress.note(f"{config.source}: {source.kind}, sequences: {len(recordings)}")
     for note in source.notes:
@@ -223,6 +223,7 @@ def _labelers(
         labeler = _network_labels(config, CHECKPOINTS.get(segmenter, segmenter), label_set)
         return lambda _: labeler
     maps = _maps(config, source)
+    maps.refuse_frames(_chosen(source, config.sequences))
     if config.encoding is None and config.semantic and label_set != CITYSCAPES_TRAIN:
         refuse_train_ids(maps.semantic)
     return lambda recording: PrecomputedLabels(

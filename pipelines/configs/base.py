@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from svsdata.errors import ConfigError
 
@@ -24,6 +24,14 @@ class StageConfig(BaseModel):
         use_attribute_docstrings=True,
         revalidate_instances="always",  # records made in Python are checked like those of files
     )
+
+    @field_validator("*")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        """Take a leading ~ for the home folder, as shells do for bare words only."""
+        if isinstance(value, tuple):
+            return tuple(cls._at_home(item) for item in value)
+        return value.expanduser() if isinstance(value, Path) else value
 
     def resolved(self) -> dict[str, Any]:
         """Return every choice as JSON values."""

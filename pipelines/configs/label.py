@@ -53,7 +53,8 @@ class LabelConfig(StageConfig):
     camera_frames: int = Field(default=40, ge=1)
     """``camera`` auto: frames labelled once more beforehand, spread over the recordings."""
     skip_bad: bool = False
-    """Leave unreadable frames out, and record them, instead of stopping at the first one."""
+    """Leave unreadable frames, and videos of a folder that cannot be opened, out, and tell them,
+    instead of stopping at the first one."""
 
     semantic: str | None = None
     """``precomputed``: folder of the semantic maps; found by themselves in KITTI-360's layout."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -37,8 +37,8 @@ class MapFolder:
     @cached_property
     def _by_core(self) -> Mapping[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self.root.rglob("*.png")):
-            if not is_hidden(path, self.root):
+        for path in sorted(self.root.rglob("*")):
+            if path.suffix.lower() == ".png" and not is_hidden(path, self.root):
                 found[_core(path.stem)].append(path)
         return dict(found)
 
@@ -55,10 +55,14 @@ class MapFolder:
         """The whole path, and the number of the first map where it is not 0."""
         return f"{self.root.absolute()}{f' from {self._first} on' if self._first else ''}"
 
-    def spread(self, count: int) -> list[Path]:
-        """Return up to ``count`` maps, evenly spread, of those meant where there are several."""
-        paths = self._meant(path for paths in self._by_core.values() for path in paths)
-        return paths[:: -(-len(paths) // count)]
+    @cached_property
+    def paths(self) -> Sequence[Path]:
+        """All maps, or those that ``words`` mean."""
+        return self._meant(path for paths in self._by_core.values() for path in paths)
+
+    def spread(self, count: int) -> Sequence[Path]:
+        """Return up to ``count`` of the maps, evenly spread."""
+        return self.paths[:: -(-len(self.paths) // count)]
 
     def find(self, frame: Frame, folders: tuple[str, ...]) -> Path:
         """Return the map of a frame.

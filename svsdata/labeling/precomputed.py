@@ -1,6 +1,6 @@
 """Label and confidence maps that somebody has already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,6 +13,8 @@ from svsdata.estimation.segmenters import fitting_instances, majority_labels
 from svsdata.images import Map, decode_map, resize_map
 from svsdata.labeling.label_linter import id_system
 from svsdata.labeling.map_folder import MapFolder
+from svsdata.labeling.sources.folder import PictureRecording
+from svsdata.labeling.sources.recording import Recording
 from svsdata.labels import (
     CITYSCAPES_TRAIN,
     KITTI360,
@@ -53,8 +55,33 @@ class Maps:
     @property
     def in_words(self) -> str:
         """The folders, whole paths, and how their maps are counted."""
+        return ", ".join(kind.in_words for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> tuple[MapFolder, ...]:
         kinds = (self.semantic, self.instance, self.confidence)
-        return ", ".join(kind.in_words for kind in kinds if kind is not None)
+        return tuple(kind for kind in kinds if kind is not None)
+
+    def refuse_frames(self, recordings: Iterable[Recording]) -> None:
+        """Refuse maps that would be read as frames too, where both lie below one folder.
+
+        Raises:
+            SourceError: Names the first one.
+        """
+        frames = {
+            recording.root.resolve() / path.relative_to(recording.root)
+            for recording in recordings
+            if isinstance(recording, PictureRecording)
+            for path in recording.paths
+        }
+        for kind in self._kinds:
+            root = kind.root.resolve()
+            for path in kind.paths:
+                if root / path.relative_to(kind.root) in frames:
+                    raise SourceError(
+                        f"{path}: would be read as a map and as a frame; name the folder of the "
+                        "frames alone as the source, or move the maps to a folder beside it"
+                    )
 
 
 class PrecomputedLabels:

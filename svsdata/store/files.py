@@ -19,6 +19,9 @@ from svsdata.errors import StoreError
 TEMPORARY = ".tmp"
 """Suffix of files that are being written; no reader opens them."""
 
+LOCK_NAME = "lock"
+"""File of a folder that one process alone may write, locked while it does."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -109,7 +112,7 @@ def only_writer(folder: Path) -> Iterator[bool]:
     The kernel frees the lock of a killed process. A folder that its last holder removed, having
     committed, is locked by nobody and counts as held.
     """
-    lock = folder / "lock"
+    lock = folder / LOCK_NAME
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     except FileNotFoundError:

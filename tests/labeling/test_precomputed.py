@@ -14,6 +14,7 @@ from svsdata.labeling.precomputed import (
     label_ids,
     refuse_train_ids,
 )
+from svsdata.labeling.sources.folder import folder_recordings
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN, KITTI360
 from svsdata.records import Frame
 
@@ -287,3 +288,35 @@ def test_folders_without_maps_and_maps_that_are_no_maps_are_one_line(tmp_path):
     put(tmp_path / "1.png", np.zeros((2, 4, 3), np.uint8))
     with pytest.raises(SourceError, match=r"1\.png: a map must be a grayscale PNG"):
         labels(tmp_path).label([frame("1.png")])
+
+
+def test_maps_are_found_whatever_the_case_of_their_suffix(tmp_path):
+    put(tmp_path / "1.PNG", np.full((2, 4), 7, np.uint8))
+    (labelled,) = labels(tmp_path).label([frame("1.png")])
+    assert (labelled.semantic == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("frames", "maps", "root"),
+    [
+        ("a_1.png", "a_1_labelIds.png", "."),
+        ("drive/1.png", "labels/drive/1.png", "labels"),
+    ],
+    ids=["in one folder", "in a folder beside the sequences"],
+)
+def test_maps_among_the_frames_are_refused(tmp_path, frames, maps, root):
+    put(tmp_path / frames, np.zeros((2, 4, 3), np.uint8))
+    put(tmp_path / maps, np.full((2, 4), 7, np.uint8))
+    found = Maps(MapFolder(tmp_path / root, SEMANTIC_WORDS["label_ids"]))
+    recordings = folder_recordings(tmp_path, fps=10.0)
+    with pytest.raises(SourceError, match=rf"{maps}: would be read as a map and as a frame"):
+        found.refuse_frames(recordings)
+
+
+def test_maps_beside_the_frames_below_one_folder_are_taken(tmp_path):
+    put(tmp_path / "frames" / "1.png", np.zeros((2, 4, 3), np.uint8))
+    put(tmp_path / "semantic" / "1.png", np.full((2, 4), 7, np.uint8))
+    recordings = folder_recordings(tmp_path / "frames", fps=10.0)
+    Maps(MapFolder(tmp_path, SEMANTIC_WORDS["label_ids"])).refuse_frames(recordings)
+    with pytest.raises(SourceError, match="would be read"):
+        Maps(MapFolder(tmp_path, ("frames",))).refuse_frames(recordings)

@@ -15,6 +15,7 @@ from svsdata.progress import Silent
 from svsdata.records import Frame
 from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
+from tests.pipelines.interfering import Beside, StopAfter, StoppedError
 
 SIZE_HW = (16, 24)
 
@@ -215,3 +216,35 @@ def test_an_estimate_tells_what_is_left_and_stops_where_the_run_would(
         estimate_export(other)
     assert estimate_export(other, overwrite=True).num_frames == 5
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("form", ["video", "coco-panoptic"])
+def test_a_second_export_beside_a_running_one_is_refused(
+    store: Path, tmp_path: Path, form: str
+) -> None:
+    refused = []
+
+    def begin_another() -> None:
+        with pytest.raises(ExportError, match="another process exports there") as error:
+            export(store, tmp_path / "out", format=form)
+        refused.append(error)
+
+    config = ExportConfig(store=store, out=tmp_path / "out", format=form)
+    run_export(config, Beside(begin_another))
+    assert len(refused) == 1
+    _, alone = export(store, tmp_path / "alone", format=form)
+    beside = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert [path.relative_to(tmp_path / "out") for path in beside] == [
+        path.relative_to(tmp_path / "alone") for path in alone
+    ]
+    assert [path.read_bytes() for path in beside] == [path.read_bytes() for path in alone]
+
+
+def test_an_export_that_died_leaves_its_folder_to_the_next(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    config = ExportConfig(store=store, out=tmp_path / "out", format="video")
+    with pytest.raises(StoppedError):
+        run_export(config, StopAfter(1))
+    (tmp_path / "out" / "lock").write_bytes(b"")  # as a killed process leaves it
+    assert len(run_export(config, Silent()).sequences) == 2
+    assert not (tmp_path / "out" / "lock").exists()

@@ -10,7 +10,12 @@ from pathlib import Path
 from svsdata.errors import SourceError
 from svsdata.images import decode_image
 from svsdata.labeling.sources.orientation import UPRIGHT, exif_orientation, turned_upright
-from svsdata.labeling.sources.recording import BadFrame, Recording, sequence_id_of
+from svsdata.labeling.sources.recording import (
+    BadFrame,
+    Recording,
+    require_unicode,
+    sequence_id_of,
+)
 from svsdata.overlap import ahead
 from svsdata.records import Camera, EgoMotion, EncodedImage, Frame
 
@@ -38,6 +43,10 @@ class PictureRecording:
     camera: Camera | None = None
     ego: Mapping[int, EgoMotion] = field(default_factory=dict)
     """By position; positions without one are absent."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that no store can hold."""
+        require_unicode(self.source, *map(str, self.paths))
 
     @property
     def num_frames(self) -> int:

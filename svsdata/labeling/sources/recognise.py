@@ -1,5 +1,6 @@
 """Finds out what a source is from what lies there."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,13 +24,14 @@ _KITTI360_LICENCE = "KITTI-360: CC BY-NC-SA 3.0, non-commercial"
 _UNKNOWN_LICENCE = "unknown; ask whoever recorded it"
 
 
-def open_source(place: str, *, fps: float | None = None) -> Source:
+def open_source(place: str, *, fps: float | None = None, skip_bad: bool = False) -> Source:
     """Recognise a source and find its recordings; reads no frame.
 
     Args:
         place: A street world's description, a video file, or a folder: of Cityscapes' or
             KITTI-360's layout, of videos, of frames, or of folders with frames.
         fps: Rate to take instead of what the source tells or is assumed to have.
+        skip_bad: Leave out, and note, videos of a folder that cannot be opened.
 
     Raises:
         SourceError: If nothing is there, or nothing that can be read.
@@ -48,7 +50,7 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
             f"{path}: no such file or folder; expected a video, a folder of frames, Cityscapes' or "
             f"KITTI-360's layout, or {PREFIX}seed=7,frames=1000"
         )
-    source = _folder_source(path, fps)
+    source = _folder_source(path, fps, skip_bad=skip_bad)
     seen: dict[str, Recording] = {}
     for recording in source.recordings:
         other = seen.setdefault(recording.sequence_id, recording)
@@ -60,7 +62,7 @@ def open_source(place: str, *, fps: float | None = None) -> Source:
     return source
 
 
-def _folder_source(path: Path, fps: float | None) -> Source:
+def _folder_source(path: Path, fps: float | None, *, skip_bad: bool) -> Source:
     if is_cityscapes(path):
         return Source(
             "Cityscapes layout", cityscapes_recordings(path, fps=fps), _CITYSCAPES_LICENCE
@@ -69,14 +71,26 @@ def _folder_source(path: Path, fps: float | None) -> Source:
         return Source(KITTI360_LAYOUT, kitti360_recordings(path, fps=fps), _KITTI360_LICENCE)
     videos = files_of_kind(path, VIDEO_SUFFIXES)
     if videos:
-        recordings = tuple(
-            video_recording(video, folders=(video.stem,), fps=fps) for video in videos
-        )
-        source = _videos("folder of videos", recordings)
+        source = _folder_of_videos(videos, fps, skip_bad=skip_bad)
         return replace(source, notes=source.notes + _beside_videos(path))
     notes = () if fps else (f"{path}: frame rate unknown, {ASSUMED_FPS:g} frames/s assumed",)
     frames = folder_recordings(path, fps=fps or ASSUMED_FPS)
     return Source("folder of frames", frames, _UNKNOWN_LICENCE, notes)
+
+
+def _folder_of_videos(videos: Sequence[Path], fps: float | None, *, skip_bad: bool) -> Source:
+    recordings, left_out = [], []
+    for video in videos:
+        try:
+            recordings.append(video_recording(video, folders=(video.stem,), fps=fps))
+        except SourceError as error:
+            if not skip_bad:
+                raise SourceError(f"{error}; --skip-bad leaves such videos out") from error
+            left_out.append(f"{error}; the video is left out")
+    if not recordings:
+        raise SourceError(f"{videos[0].parent}: none of {len(videos)} videos can be opened")
+    source = _videos("folder of videos", tuple(recordings))
+    return replace(source, notes=(*left_out, *source.notes))
 
 
 def _beside_videos(path: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What every source offers: recordings that yield their frames from any position."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +77,22 @@ def sequence_id_of(name: str) -> str:
     plain = "".join(it for it in normalize("NFKD", name) if not combining(it))
     spelled = re.sub(r"[^\W\x00-\x7f]", lambda letter: f"u{ord(letter[0]):x}", plain)
     return re.sub(r"[^A-Za-z0-9._-]+", "_", spelled).strip("._-") or "sequence"
+
+
+def require_unicode(*names: str) -> None:
+    """Refuse names of files that are no UTF-8, which no store can hold.
+
+    Raises:
+        SourceError: Names the first one.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{os.fsencode(name)!r}: the name is not in UTF-8; rename it, such as with "
+                "'convmv -r -f latin1 -t utf8 --notest FOLDER'"
+            ) from error
 
 
 def first_size_hw(recording: Recording) -> tuple[int, int]:

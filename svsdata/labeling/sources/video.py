@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svsdata.errors import SourceError
-from svsdata.labeling.sources.recording import BadFrame, sequence_id_of
+from svsdata.labeling.sources.recording import BadFrame, require_unicode, sequence_id_of
 from svsdata.overlap import in_background
 from svsdata.records import Camera, Frame
 from svsdata.video_codec import read_video, video_info
@@ -78,8 +78,9 @@ def video_recording(
         fps: Rate to take instead of the file's.
 
     Raises:
-        SourceError: If it is no video or has no video stream.
+        SourceError: If it is no video or has no video stream, or its name is no UTF-8.
     """
+    require_unicode(str(path))
     info = video_info(path)
     return VideoRecording(
         sequence_id=sequence_id_of(path.stem),

@@ -1,3 +1,5 @@
+import os
+
 import av
 import numpy as np
 import pytest
@@ -127,3 +129,25 @@ def test_a_rate_that_is_known_better_wins_and_a_street_world_has_its_own(tmp_pat
     assert [it.timestamp_us for it in recording.frames(0)] == [0, 250_000, 500_000]
     with pytest.raises(SourceError, match="write fps=4 there"):
         open_source("street:seed=1,frames=2", fps=4.0)
+
+
+@pytest.mark.parametrize("name", [b"stra\xdfe_1.png", b"Fahrt_\xfc/1.png", b"stra\xdfe.mp4"])
+def test_names_that_are_no_utf8_are_refused_before_anything_is_read(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(encode_png(PICTURE))
+    with pytest.raises(SourceError, match=r"\\x(df|fc).*not in UTF-8; rename"):
+        open_source(str(tmp_path))
+
+
+def test_a_video_that_cannot_be_opened_is_left_out_where_bad_ones_may_be(tmp_path):
+    write_video(tmp_path / "b.mp4")
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "b.mp4").read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"a\.mp4: .*--skip-bad leaves such videos out"):
+        open_source(str(tmp_path))
+    source = open_source(str(tmp_path), skip_bad=True)
+    assert [it.sequence_id for it in source.recordings] == ["b"]
+    assert any("a.mp4" in note and "left out" in note for note in source.notes)
+    (tmp_path / "b.mp4").write_bytes(b"")
+    with pytest.raises(SourceError, match="none of 2 videos"):
+        open_source(str(tmp_path), skip_bad=True)

@@ -27,6 +27,7 @@ class TrainConfig(StageConfig):
     perceptual: Path | None = None
     sizes: tuple[int, ...] = ()
     sequences: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
     weights: Weights = Weights()
     extra: Weights | None = None
     edits: dict[str, Edit] = Field({})
@@ -183,3 +184,14 @@ def test_a_file_that_is_no_toml_is_told(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read_toml(path)
+
+
+def test_a_leading_tilde_of_a_path_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = make_config(
+        TrainConfig, {"store": "~/s", "name": "~C"}, settings=["perceptual=~/w", "paths=a,~/b"]
+    )
+    assert (config.store, config.perceptual) == (tmp_path / "s", tmp_path / "w")
+    assert config.paths == (Path("a"), tmp_path / "b")
+    assert config.name == "~C"
+    assert make_config(TrainConfig, {"store": "a/~"}).store == Path("a/~")
