@@ -8,6 +8,9 @@ from pydantic_core import PydanticCustomError
 
 from svsdata.records import RgbLevels
 
+COLOUR_NAMES = tuple(ImageColor.colormap)
+"""Of CSS."""
+
 
 def as_span(value: object) -> tuple[Any, Any]:
     """Read one number, or the two that it is drawn from.

@@ -76,6 +76,15 @@ def edits(line: str) -> str:
             r"edits\.0\.colour\.1: expected a colour, such as navy or '#1e4f8b', got 'blau'",
         ),
         (
+            edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: [red, Oragne]}"),
+            r"got 'Oragne' \(did you mean 'orange'\?\)$",
+        ),
+        (
+            "select: {lead: {class: car}, last: {class: car, pick: last}}\n"
+            + edits("{id: a, op: remove, target: lead}"),
+            "select.last: no edit uses it; name it or take it out",
+        ),
+        (
             edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: '#10203040'}"),
             "expected a colour",
         ),
