@@ -109,9 +109,7 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     _check_ids(file, where)
     for edit in file.edits:
         check_wording(edit, f"{where}: edit '{edit.id}'")
-    for name in selectors:
-        if name not in named:
-            raise EditPlanError(f"{where}: select.{name}: no edit uses it; name it or take it out")
+    _check_used(selectors, named, where)
     return file
 
 
@@ -178,6 +176,12 @@ def _check_ids(file: EditFile, where: str) -> None:
     twice = next((one for one in ids if ids.count(one) > 1), None)
     if twice is not None:
         raise EditPlanError(f"{where}: two edits with the id '{twice}'; give each its own")
+
+
+def _check_used(selectors: Mapping[str, Any], named: set[str], where: str) -> None:
+    for name in selectors:
+        if name not in named:
+            raise EditPlanError(f"{where}: select.{name}: no edit uses it; name it or take it out")
 
 
 def _explain(error: ValidationError, place: str) -> str:
