@@ -18,6 +18,8 @@ _EXPECTED = {
     "tuple_type": "expected a list",
     "too_short": "expected a list of one or more",
     "missing": "is missing",
+    "string_type": "expected a word or a text",
+    "string_pattern_mismatch": "expected a word of letters, digits, - and _",
 }
 """By the kind of a fault."""
 _INSTEAD = {
