@@ -23,6 +23,8 @@ MIN_FRAMES = 5
 """Fewer frames in view are not worth an edit."""
 # Sizes are of many vehicles of a class; a single one may well be that much out of the usual.
 _SIZE_TOLERANCE = 0.3
+# Lengths and widths differ more: vans are trucks too.
+_SIDE_FACTOR = 2.0
 _MIN_HEIGHT_SHARE = 0.06
 _SPEED_TOLERANCE = 1.02
 # 54 km/h: a vehicle whose estimated speed is higher all along may have frames left out.
@@ -137,14 +139,19 @@ def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | N
 
 
 def _size(candidate: Candidate, checks: Checks) -> Fault | None:
-    low, high = candidate.kind.height_m
-    low, high = low * (1 - _SIZE_TOLERANCE), high * (1 + _SIZE_TOLERANCE)
-    height = candidate.size_m[2]
-    if checks.size == "ignore" or low <= height <= high:
+    if checks.size == "ignore":
         return None
-    return Fault(
-        "SIZE", f"{height:.2f} m high; a {candidate.kind.name} is {low:.1f} to {high:.1f} m"
-    )
+    kind, (length, width, height) = candidate.kind, candidate.size_m
+    above, below = 1 + _SIZE_TOLERANCE, 1 - _SIZE_TOLERANCE
+    for side, (low, high), word in (
+        (height, (kind.height_m[0] * below, kind.height_m[1] * above), "high"),
+        (length, (kind.length_m[0] / _SIDE_FACTOR, kind.length_m[1] * _SIDE_FACTOR), "long"),
+        (width, (kind.width_m[0] / _SIDE_FACTOR, kind.width_m[1] * _SIDE_FACTOR), "wide"),
+    ):
+        if not low <= side <= high:
+            note = f"{side:.2f} m {word}; a {kind.name} is {low:.1f} to {high:.1f} m"
+            return Fault("SIZE", note)
+    return None
 
 
 def _speed(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from svsdata.editing.faults import expectation, instead_of
+from svsdata.editing.faults import expectation, hint_at
 from svsdata.editing.language import (
     At,
     Checks,
@@ -94,13 +94,14 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     _require(Checks, checks, where, "checks")
     for name, selector in selectors.items():
         _require(Selector, selector, where, f"select.{name}")
-    edits = document.get("edits")
+    edits, named = document.get("edits"), set[str]()
     for index, edit in enumerate(edits if isinstance(edits, list) else ()):
         if isinstance(edit, dict):
             place = f"{where}: edits.{index}"
             own = edit.get("checks")
             if checks and (own is None or isinstance(own, Mapping)):
                 edit["checks"] = {**checks, **(own or {})}
+            named |= _selectors_of(edit)
             _name_selector(edit, "target", selectors, place)
             if isinstance(edit.get("motion"), dict):
                 _complete_motion(edit["motion"], selectors, folder, place)
@@ -108,6 +109,7 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     _check_ids(file, where)
     for edit in file.edits:
         check_wording(edit, f"{where}: edit '{edit.id}'")
+    _check_used(selectors, named, where)
     return file
 
 
@@ -124,6 +126,13 @@ def _document(text: str, where: str) -> dict[str, Any]:
         if key not in _FILE_WORDS:
             raise EditPlanError(f"{where}: {key}: unknown key{did_you_mean(str(key), _FILE_WORDS)}")
     return document
+
+
+def _selectors_of(edit: Mapping[str, Any]) -> set[str]:
+    """Names of the selectors that an edit refers to."""
+    motion = edit.get("motion")
+    places = (edit.get("target"), motion.get("like") if isinstance(motion, Mapping) else None)
+    return {name for name in places if isinstance(name, str)}
 
 
 def _name_selector(
@@ -169,6 +178,12 @@ def _check_ids(file: EditFile, where: str) -> None:
         raise EditPlanError(f"{where}: two edits with the id '{twice}'; give each its own")
 
 
+def _check_used(selectors: Mapping[str, Any], named: set[str], where: str) -> None:
+    for name in selectors:
+        if name not in named:
+            raise EditPlanError(f"{where}: select.{name}: no edit uses it; name it or take it out")
+
+
 def _explain(error: ValidationError, place: str) -> str:
     """Tell the first fault of a document, with the word that was probably meant."""
     first, *others = error.errors()
@@ -188,10 +203,5 @@ def _explain(error: ValidationError, place: str) -> str:
         }
         unknown = str(fault["loc"][-1])
         return f"{where}: unknown key{did_you_mean(unknown, words - {unknown})}"
-    hint = ""
-    if fault["type"] == "literal_error":
-        expected = str(fault["ctx"]["expected"])
-        known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
-        hint = instead_of(str(fault["input"])) or did_you_mean(str(fault["input"]), known)
     got = "" if fault["type"] == "missing" else f", got {short(fault['input'])}"
-    return f"{where}: {expectation(fault, _RECORDS)}{word}{got}{hint}"
+    return f"{where}: {expectation(fault, _RECORDS)}{word}{got}{hint_at(fault)}"

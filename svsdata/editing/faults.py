@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from svsdata.editing.values import COLOUR_NAMES
+from svsdata.errors import did_you_mean
+
 _UNITS = {"m": "of metres", "mps": "of metres a second", "deg": "of degrees", "s": "of seconds"}
 """By the end of a word's name, its own or that of the word around it."""
 _EXPECTED = {
@@ -15,6 +18,8 @@ _EXPECTED = {
     "tuple_type": "expected a list",
     "too_short": "expected a list of one or more",
     "missing": "is missing",
+    "string_type": "expected a word or a text",
+    "string_pattern_mismatch": "expected a word of letters, digits, - and _",
 }
 """By the kind of a fault."""
 _INSTEAD = {
@@ -29,9 +34,17 @@ _INSTEAD = {
 """Words that one may look for, and what there is."""
 
 
-def instead_of(word: str) -> str:
-    """Return what to say of a word that others have and this language has not, or nothing."""
-    return f": {_INSTEAD[word]}" if word in _INSTEAD else ""
+def hint_at(fault: ErrorDetails) -> str:
+    """Return what was probably meant by a word that is not known in its place, or nothing."""
+    word = str(fault["input"])
+    if fault["type"] == "colour":
+        return did_you_mean(word, COLOUR_NAMES)
+    if fault["type"] != "literal_error":
+        return ""
+    if word in _INSTEAD:
+        return f": {_INSTEAD[word]}"
+    expected = str(fault["ctx"]["expected"]).replace(" or ", ",")
+    return did_you_mean(word, [known.strip(" '") for known in expected.split(",")])
 
 
 def expectation(fault: ErrorDetails, records: Sequence[type[BaseModel]]) -> str:

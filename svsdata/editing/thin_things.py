@@ -76,7 +76,9 @@ class ThinThings:
         """Return the metres at which a piece is as large as its (h, w) pixels."""
         label = self.label_set.labels[np.bincount(labels[is_own]).argmax()]
         if label.name in _HEIGHTS_M:
-            return self.focal_px * _HEIGHTS_M[label.name] / len(is_own)
+            # Without the pole that carries it.
+            num_rows = np.count_nonzero((is_own & (labels == label.id)).any(axis=1))
+            return self.focal_px * _HEIGHTS_M[label.name] / num_rows
         # A pole of a pixel or two may be wider by nearly one: it counts as near as it can be.
         return self.focal_px * _POLE_WIDTH_M / (float(np.median(is_own.sum(axis=1))) + 1)
 

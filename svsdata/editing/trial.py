@@ -25,7 +25,8 @@ from svsdata.geometry.camera import camera_centre
 from svsdata.labels import label_set_by_name
 
 _EVERY = 4
-"""Frames between two that are tried, beside those in which an object comes out of hiding."""
+"""Frames between two that are tried first, beside those in which an object comes out of hiding; all
+frames of what is right in these are tried then."""
 _ROUNDS = 3
 # An object that steps out from behind another may show this much of itself at once.
 _FIRST_SHARE = 0.25
@@ -99,16 +100,27 @@ class _Verdicts:
         if ground != self._ground:
             self._ground, self._of_row = ground, {}
         new = {number: row for number, row in live.items() if _key(row) not in self._of_row}
-        kept = [n for n, row in live.items() if n in new or (new and _changes_ground(row))]
-        part = replace(plan, rows=tuple(plan.rows[number] for number in kept))
-        footing = Footing(part, _EVERY)
-        found = faults_on_frames(part, frames_at, list(new.values()), footing)
-        faults = {kept[number]: fault for number, fault in found.items()}
-        tried = [(k, row) for k, row in enumerate(part.rows) if kept[k] in new]
-        self._notes |= {_key(row): footing.noted(k, row).note for k, row in tried}
+        faults: dict[int, Fault] = {}
+        for every in (_EVERY, 1):
+            right = {number: row for number, row in new.items() if number not in faults}
+            if right:
+                faults |= self._tried(plan, right, frames_at, every)
         self._of_row |= {_key(row): faults.get(number) for number, row in new.items()}
         verdicts = {number: self._of_row[_key(row)] for number, row in live.items()}
         return {number: fault for number, fault in verdicts.items() if fault is not None}
+
+    def _tried(
+        self, plan: EditPlan, new: dict[int, PlannedEdit], frames_at: FramesAt, every: int
+    ) -> dict[int, Fault]:
+        """Return what is wrong with rows, by their number, and keep what is to be noted."""
+        rows = enumerate(plan.rows)
+        kept = [n for n, row in rows if n in new or (row.is_live and _changes_ground(row))]
+        part = replace(plan, rows=tuple(plan.rows[number] for number in kept))
+        footing = Footing(part, _EVERY)
+        found = faults_on_frames(part, frames_at, list(new.values()), footing, every)
+        tried = [(k, row) for k, row in enumerate(part.rows) if kept[k] in new]
+        self._notes |= {_key(row): footing.noted(k, row).note for k, row in tried}
+        return {kept[k]: fault for k, fault in found.items() if kept[k] in new}
 
 
 def _changes_ground(row: PlannedEdit) -> bool:
@@ -167,6 +179,7 @@ def faults_on_frames(
     frames_at: FramesAt,
     tried: Sequence[PlannedEdit] | None = None,
     footing: Footing | None = None,
+    every: int = _EVERY,
 ) -> dict[int, Fault]:
     """Try a plan and return what is wrong, by the row's number.
 
@@ -175,6 +188,7 @@ def faults_on_frames(
         frames_at: Reads the base.
         tried: Rows whose frames are looked at; None: all.
         footing: Of the plan; it has seen the frames afterwards.
+        every: Frames between two that are tried, beside those in which something appears.
     """
     footing = footing or Footing(plan, _EVERY)
     number_of = {(row.index, row.occurrence): k for k, row in enumerate(plan.rows) if row.draws}
@@ -192,7 +206,7 @@ def faults_on_frames(
         row = plan.rows[number]
         is_entry = row.draws and event.frame_index == row.first_frame + _first_shown(row)
         # Where others appear says nothing about this one.
-        if event.frame_index % _EVERY and not is_entry:
+        if event.frame_index % every and not is_entry:
             return
         if event.instance_id:
             seen[number].add(event, row.checks.min_visible, is_entry=is_entry)
@@ -202,7 +216,7 @@ def faults_on_frames(
 
     tried = plan.rows if tried is None else tried
     applied = _quickly_filled(plan)
-    wanted = tried_frames(applied, tried)
+    wanted = tried_frames(applied, tried, every)
     frames = footing.watch(frames_at(wanted))
     for edited in apply_plan(applied, frames, record=record):
         hiding.look(drawn, edited)
@@ -234,7 +248,7 @@ def _first_shown(row: PlannedEdit) -> int:
     return int(row.is_shown.argmax())
 
 
-def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit]) -> list[int]:
+def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit], every: int = _EVERY) -> list[int]:
     """Return the frames to try rows on: some of those where they act, and where each appears.
 
     Where something is erased come those around them that may fill what it leaves.
@@ -250,7 +264,7 @@ def tried_frames(plan: EditPlan, rows: Iterable[PlannedEdit]) -> list[int]:
             acts[row.first_frame : row.last_frame + 1] = True
     if any(row.is_live and row.erases and row.fills_temporally for row in plan.rows):
         acts = np.asarray(ndimage.binary_dilation(acts, iterations=LOOK_AROUND))
-    acts[np.arange(plan.num_frames) % _EVERY != 0] = False
+    acts[np.arange(plan.num_frames) % every != 0] = False
     acts[entries] = True
     return [int(index) for index in np.flatnonzero(acts)]
 

@@ -3,10 +3,13 @@
 from typing import Annotated, Any
 
 from PIL import ImageColor
-from pydantic import AfterValidator, BeforeValidator, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from svsdata.records import RgbLevels
+
+COLOUR_NAMES = tuple(ImageColor.colormap)
+"""Of CSS."""
 
 
 def as_span(value: object) -> tuple[Any, Any]:
@@ -118,13 +121,15 @@ def _in_order(span: tuple[float, float]) -> tuple[float, float]:
 Whole = Annotated[int, Strict()]
 """A whole number; ``true`` is none, nor is what stands in quotes."""
 
-Number = Annotated[float, Strict()]
+_Bounded = Annotated[float, Field(ge=-1e9, le=1e9)]  # so that no square or product is endless
+
+Number = Annotated[_Bounded, Strict()]
 """A number, whole or not; ``true`` is none, nor is what stands in quotes."""
 
-Span = Annotated[tuple[float, float], BeforeValidator(as_span), AfterValidator(_in_order)]
+Span = Annotated[tuple[_Bounded, _Bounded], BeforeValidator(as_span), AfterValidator(_in_order)]
 """A number, or the two ends it is drawn from."""
 
-Pair = Annotated[tuple[float, float], BeforeValidator(as_pair)]
+Pair = Annotated[tuple[_Bounded, _Bounded], BeforeValidator(as_pair)]
 """Two numbers."""
 
 Colours = Annotated[

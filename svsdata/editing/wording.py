@@ -25,6 +25,8 @@ _ALLOWED = {
 }
 _SPEEDS = ("constant", "follow_road", "cross")
 _HEADINGS = ("static", "constant")
+# A corner is planned every metre along the road, on both sides.
+_LONGEST_STRIP_M = 100_000.0
 
 
 def check_wording(edit: Edit, where: str) -> None:
@@ -117,3 +119,8 @@ def _check_region(region: Region, where: str) -> None:
         raise EditPlanError(f"{where}: a polygon has three corners or more")
     if any(span is not None and span[0] >= span[1] for span in strip):
         raise EditPlanError(f"{where}: the low end of 'along_m' and 'left_m' comes first")
+    if region.along_m is not None and region.along_m[1] - region.along_m[0] > _LONGEST_STRIP_M:
+        raise EditPlanError(
+            f"{where}: 'along_m' is {region.along_m[1] - region.along_m[0]:g} m long, "
+            f"at most {_LONGEST_STRIP_M:g} m are relabelled"
+        )

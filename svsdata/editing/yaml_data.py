@@ -1,5 +1,6 @@
 """YAML as plain data: no aliases, no deep nesting, no key said twice, nothing that is built."""
 
+import re
 from typing import Any
 
 import yaml
@@ -46,7 +47,8 @@ def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
 class _DataLoader(yaml.SafeLoader):
     """YAML's plain data without aliases, deep nesting and keys that are said twice.
 
-    Of truth values it knows true and false alone: ``on`` is a word, as in YAML 1.2.
+    Words and numbers are those of YAML 1.2: ``on`` and ``1:30`` are words, ``010`` is ten and
+    ``1e3`` a thousand.
     """
 
     _depth = 0
@@ -70,8 +72,22 @@ class _DataLoader(yaml.SafeLoader):
         return mapping
 
 
-_BOOL = "tag:yaml.org,2002:bool"
+_BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
 _DataLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or letter in "tTfF"]
+    letter: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in (_INT, _FLOAT) and (tag != _BOOL or letter in "tTfF")
+    ]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_DataLoader.add_implicit_resolver(_INT, re.compile(r"[-+]?[0-9]{1,18}$"), list("-+0123456789"))
+_DataLoader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+        r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+    ),
+    list("-+.0123456789"),
+)
+_DataLoader.add_constructor(_INT, lambda _, node: int(node.value))

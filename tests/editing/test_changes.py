@@ -228,6 +228,8 @@ def test_the_same_ground_cannot_become_two_things(parked_scene, second, contradi
 def test_checks_have_their_codes(parked_scene):
     cases = {
         "{id: a, op: replace, target: {class: car}, class: truck, size_m: {height: 9}}": "SIZE",
+        "{id: a, op: replace, target: {class: car}, class: truck, size_m: {length: 60}}": "SIZE",
+        "{id: a, op: replace, target: {class: car}, class: truck, size_m: {width: 0.1}}": "SIZE",
         "{id: a, op: replace, target: {class: car}, class: truck, enter: edge}": "REFERENCE",
         "{id: a, op: shift, target: {class: car}, by_m: {left: 4.4, ahead: -6}}": "COLLIDE",
         "{id: a, op: remove, target: {class: car}, frames: {from: 90}}": "TOO_SHORT",

@@ -76,6 +76,15 @@ def edits(line: str) -> str:
             r"edits\.0\.colour\.1: expected a colour, such as navy or '#1e4f8b', got 'blau'",
         ),
         (
+            edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: [red, Oragne]}"),
+            r"got 'Oragne' \(did you mean 'orange'\?\)$",
+        ),
+        (
+            "select: {lead: {class: car}, last: {class: car, pick: last}}\n"
+            + edits("{id: a, op: remove, target: lead}"),
+            "select.last: no edit uses it; name it or take it out",
+        ),
+        (
             edits("{id: a, op: add, class: car, at: {left_m: 3}, colour: '#10203040'}"),
             "expected a colour",
         ),
@@ -110,6 +119,27 @@ def edits(line: str) -> str:
             ),
             "from: expected a name or a list of names",
         ),
+        (
+            edits("{id: a, op: remove, target: {class: car}, frames: {from: 1:30}}"),
+            "from: expected a whole number, or 'auto', got '1:30'",
+        ),
+        (
+            edits("{id: a, op: remove, target: {class: car}, frames: {from: %s}}" % ("9" * 5000)),
+            "from: expected a whole number, or 'auto', got inf",
+        ),
+        (
+            edits("{id: a, op: add, class: car, at: {left_m: 1.0e+200}}"),
+            "must be less than or equal to 1000000000",
+        ),
+        (
+            edits(
+                "{id: a, op: relabel, region: {along_m: [0, 1e8], left_m: [1, 2]}, "
+                "from: road, to: terrain}"
+            ),
+            "'along_m' is 1e.08 m long, at most 100000 m are relabelled",
+        ),
+        (edits("{id: true, op: remove}"), "expected a word or a text, got True"),
+        (edits("{id: ä, op: remove}"), "expected a word of letters, digits, - and _, got 'ä'"),
         ("check: {min_px: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "'checks'"),
         ("checks: {min_pix: 3}\n" + edits("{id: a, op: remove, target: {class: car}}"), "min_px"),
         ("version: 1\nversion: 1", "'version' is said twice"),
@@ -125,6 +155,17 @@ def test_a_fault_is_told_in_one_line_with_its_place(text, message):
         parse_edits(text, "works.yaml")
     assert str(caught.value).startswith("works.yaml: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("010", 10.0), ("1e2", 100.0), ("-1.5E+1", -15.0), (".5", 0.5), ("2.", 2)],
+)
+def test_numbers_are_those_of_yaml_1_2(written, meant):
+    (edit,) = parse_edits(
+        edits(f"{{id: a, op: add, class: car, at: {{left_m: {written}}}}}"), "test"
+    ).edits
+    assert edit.at.left_m == (meant, meant)
 
 
 def test_one_number_is_a_span_of_that_number():

@@ -121,6 +121,22 @@ def test_what_vanishes_behind_a_house_and_comes_back_is_a_fault(
         assert faults_on_frames(checked(lenient, pops_up="ignore"), frames_at) == {}
 
 
+@pytest.mark.parametrize(("hides", "is_fault"), [(range(41, 44), True), (range(0), False)])
+def test_what_happens_between_the_frames_that_are_tried_first_is_found(
+    road_scene, standing_truck, road_frame, screen, hides, is_fault
+):
+    def frames_at(wanted):
+        return (road_frame(index, screen if index in hides else None) for index in wanted)
+
+    checks = standing_truck[0].checks.model_copy(update={"on_fail": "skip"})
+    chosen = [standing_truck[0].model_copy(update={"checks": checks})]
+    scene = road_scene(NUM_FRAMES)
+    assert faults_on_frames(plan_edits(chosen, scene, 1), frames_at) == {}
+    (row,) = plan_on_frames(chosen, scene, 1, frames_at).rows
+    assert row.reason == ("POPS_UP" if is_fault else "")
+    assert is_fault == ("frame 41 and be back at frame 44" in row.note)
+
+
 def test_what_shows_few_pixels_is_a_fault(truck_plan, base, events):
     most, area = max(it.visible_px for it in events), 96 * 176 / (512 * 1024)
     assert faults_on_frames(checked(truck_plan, min_px=int(most / area) - 40), base()) == {}
@@ -289,12 +305,16 @@ def test_planning_again_gives_what_planning_from_the_start_gives(road_scene, bas
         plan, rounds = plan_edits(chosen, scene, 1, barred=barred), rounds + 1
         footing = Footing(plan, 4)
         faults = faults_on_frames(plan, base(draw), footing=footing)
+        right = [row for number, row in enumerate(plan.rows) if number not in faults]
+        faults = faults_on_frames(plan, base(draw), right, every=1) | faults
         again = {plan.rows[k].seed for k in faults if plan.rows[k].draws}
         if not again:
             break
         barred |= again
-    assert rounds == len(asked) == 3
-    assert len(asked[2]) < len(asked[0])
+    # Every round asks for some frames of what is new, then for all of what is right in these.
+    assert rounds == 3
+    assert len(asked) == 6
+    assert len(asked[4]) < len(asked[0])
     plan = replace(plan, rows=tuple(footing.noted(k, row) for k, row in enumerate(plan.rows)))
     assert found.hash == rejected(plan, faults).hash
 
