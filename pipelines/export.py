@@ -17,7 +17,7 @@ from svsdata.export.digital_source import SourceType, source_type
 from svsdata.export.exporter import Exporter
 from svsdata.export.gating import REJECTED
 from svsdata.export.kitti360 import Kitti360Exporter
-from svsdata.export.manifest import alone_in, claim_folder, finish, is_claimed, is_finished, writing
+from svsdata.export.manifest import claim_folder, finish, is_claimed, is_finished, writing
 from svsdata.export.video import VideoExporter
 from svsdata.export.webdataset import WebDatasetExporter
 from svsdata.pipelines.configs.export import ExportConfig
@@ -26,6 +26,7 @@ from svsdata.pipelines.run_dir import require_apart, set_aside
 from svsdata.progress import Progress
 from svsdata.records import Frame, Sequence
 from svsdata.store.columns import ENCODED_IMAGE
+from svsdata.store.files import alone_in
 from svsdata.store.format import StoreInfo
 from svsdata.store.reader import StoreReader
 
@@ -87,7 +88,10 @@ def run_export(
         if _finished(config, reader.info, hashes, overwrite=overwrite) is None:
             set_aside(config.out)
         claim_folder(config.out, reader.info, _settings(config))
-    with writing(config.out), alone_in(config.out):
+    refusal = ExportError(
+        f"'{config.out}': another process exports there; let it end, or name another folder"
+    )
+    with writing(config.out), alone_in(config.out, refusal):
         finished = _finished(config, reader.info, hashes, overwrite=False) or ()
         unfinished = [one for one in sequences if one.sequence_id not in finished]
         num_frames = sum(one.num_frames for one in unfinished)

@@ -7,6 +7,7 @@ networks and optimisers, and the frames last generated; everything else is a fun
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
 from itertools import dropwhile
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.backends import cudnn
 
 from svsdata.checkpoints.training_state import checkpoint_folders, checkpoint_step, save_checkpoint
 from svsdata.checkpoints.weights import save_generator
+from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
@@ -29,6 +31,7 @@ from svsdata.pipelines.training_rounds import chunk_of_step, load_round
 from svsdata.pipelines.training_step import train_step
 from svsdata.pipelines.training_teacher import keep_teacher
 from svsdata.progress import Progress, Silent
+from svsdata.store.files import alone_in
 from svsdata.synthesis.compute import chosen_device
 from svsdata.training.chunks import chunk_of, reference, to_device
 from svsdata.training.class_colours import is_of_class
@@ -78,14 +81,17 @@ def run_train(
         joined(environment or {}, chosen_device(config.device).type) as share,
         # sizes stay for thousands of steps: worth a search for the fastest convolutions
         cudnn.flags(enabled=True, benchmark=True),
+        ExitStack() as held,
     ):
-        return _run(config, progress if share.is_first else Silent(), share, overwrite=overwrite)
+        told = progress if share.is_first else Silent()
+        # What there is to learn from, and when
+        plan, counts = _opened(config, told, share, held, overwrite=overwrite)
+        return _run(config, plan, counts, told, share)
 
 
-def _run(config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool) -> TrainResult:
-    # What there is to learn from, and when
-    plan, counts = _opened(config, progress, share, overwrite=overwrite)
-
+def _run(
+    config: TrainConfig, plan: TrainingPlan, counts: Counts, progress: Progress, share: Share
+) -> TrainResult:
     # What learns, from the last checkpoint where there is one
     first_step = checkpoint_step(config.run)
     learner = build_learner(
@@ -207,9 +213,12 @@ def _estimated(
 
 
 def _opened(
-    config: TrainConfig, progress: Progress, share: Share, *, overwrite: bool
+    config: TrainConfig, progress: Progress, share: Share, held: ExitStack, *, overwrite: bool
 ) -> tuple[TrainingPlan, Counts]:
-    """Lay the run out, and open its directory; return also what its store holds."""
+    """Lay the run out, and open its directory; return also what its store holds.
+
+    ``held`` keeps other trainings out of the directory until it is closed.
+    """
     _check_places(config)
     plan = plan_training(config, progress)
     check_shares([phase.batch_size for phase in config.phases], share)
@@ -223,6 +232,10 @@ def _opened(
                 estimate = _estimated(config, plan, tried, progress, processes=share.count)
             progress.note(estimate.in_words())
         open_run_dir(config.run, config, overwrite=overwrite, may_differ=MAY_DIFFER)
+        refusal = ConfigError(
+            f"'{config.run}': another process trains there; let it end, or name another directory"
+        )
+        held.enter_context(alone_in(config.run, refusal))
         keep_teacher(config)
         counted(config.run, plan, progress)
 

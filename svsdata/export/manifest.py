@@ -14,7 +14,6 @@ from typing import Any
 from svsdata.errors import ExportError
 from svsdata.export.digital_source import VOCABULARY, SourceType
 from svsdata.records import Sequence
-from svsdata.store.files import LOCK_NAME, only_writer
 from svsdata.store.format import StoreInfo
 from svsdata.whole_files import whole_file
 
@@ -58,24 +57,6 @@ def is_claimed(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> bo
     if folder.exists() and any(folder.iterdir()):
         raise ExportError(f"'{folder}' is not empty and no export; {_ELSEWHERE}")
     return False
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other exports out of a folder that is there; a process that is killed frees it.
-
-    Raises:
-        ExportError: If another process exports to it.
-    """
-    with only_writer(folder) as alone:
-        if not alone:
-            raise ExportError(
-                f"'{folder}': another process exports there; let it end, or name another folder"
-            )
-        try:
-            yield
-        finally:
-            (folder / LOCK_NAME).unlink()
 
 
 def _claim(info: StoreInfo, settings: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from svsdata.errors import StoreError
+from svsdata.errors import StoreError, SvsDataError
 
 TEMPORARY = ".tmp"
 """Suffix of files that are being written; no reader opens them."""
@@ -128,6 +128,22 @@ def only_writer(folder: Path) -> Iterator[bool]:
         yield lock.exists() and os.path.samestat(opened, lock.stat())
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path, refusal: SvsDataError) -> Iterator[None]:
+    """Keep other processes out of a folder that is there; one that is killed frees it.
+
+    Raises:
+        SvsDataError: The refusal, if another process is in there.
+    """
+    with only_writer(folder) as alone:
+        if not alone:
+            raise refusal
+        try:
+            yield
+        finally:
+            (folder / LOCK_NAME).unlink()
 
 
 def remove_folder(folder: Path) -> None:

@@ -24,6 +24,7 @@ from svsdata.pipelines.training_networks import grown_generator
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.progress import Silent
 from svsdata.records import Frame
+from svsdata.store.files import LOCK_NAME, only_writer
 from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
 from svsdata.training.run_log import FigureMeans
@@ -419,3 +420,17 @@ def test_bf16_is_chosen_where_the_processor_has_it():
     assert autocast_dtype(told.model_copy(update={"precision": "float32"})) is None
     assert autocast_dtype(told.model_copy(update={"precision": "bf16"})) is torch.bfloat16
     assert autocast_dtype(told.model_copy(update={"precision": "fp16"})) is torch.float16
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(store, tmp_path):
+    chosen = config(store, tmp_path / "run", steps=1)
+    run_train(chosen, Silent())
+    assert not (chosen.run / LOCK_NAME).exists()
+    before = files_of(chosen.run)
+    with only_writer(chosen.run) as alone:
+        assert alone
+        with pytest.raises(ConfigError, match="run': another process trains there; let it end"):
+            run_train(chosen, Silent())
+    (chosen.run / LOCK_NAME).unlink()
+    assert files_of(chosen.run) == before
+    assert run_train(chosen, Silent()).steps_done_now == 0
