@@ -152,11 +152,13 @@ def _field_type(kind: Any, keys: list[str]) -> Any:
 def _parsed(kind: Any, text: str) -> Any:
     """Read a word as a value of a type; what fits no reading is returned for validation to name."""
     items = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    readings: list[Any] = [text, [item.strip() for item in items.split(",")]]
+    words = [item.strip() for item in items.split(",")]
+    readings: list[Any] = [text, words]
     try:
         as_toml = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        as_toml = text
+        # Words of a list need no quotes, whatever the list is for.
+        as_toml = words if kind is Any and items != text else text
     readings.insert(0 if kind is Any else 1, as_toml)
     if text == "none" and text not in _words(kind):
         readings.insert(0, None)

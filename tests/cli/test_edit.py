@@ -497,6 +497,8 @@ def test_bad_settings_and_places_are_told_in_one_line(base, edit_file, tmp_path)
         EditPlanError, match=r"^edits\.parked\.motion\.speed_mps: expected a number"
     ):
         invoke(*words, "edits.parked.motion.speed_mps=fast")
+    with pytest.raises(EditPlanError, match=r"^edits\.parked\.colour\.1: .* 'blu' .*'blue'"):
+        invoke(*words, "edits.parked.colour=[red, blu]")
     (tmp_path / "afile").write_text("")
     with pytest.raises(EditPlanError, match="afile' is a file; name a folder"):
         invoke("plan", base, tmp_path / "afile", "--edit-file", edit_file)
