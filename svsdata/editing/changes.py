@@ -173,6 +173,9 @@ def _one(
     if track is None:
         note = f"object {instance_id} is never seen near enough to tell where it stands"
         return _rejected(row, Fault("NO_PLACE", note))
+    if edit.op == "retime" and track.stands:
+        note = f"object {instance_id} stands all along, at any time; 'shift' moves it"
+        return _rejected(row, Fault("STANDS", note))
     crowd = crowd.without(row.erased_ids)
     best = _rejected(row, Fault("HIDDEN", f"object {instance_id}: {NOTHING_LEFT}"))
     for attempt in range(_MAX_TRIES if edit.checks.on_fail == "shift" else 1):

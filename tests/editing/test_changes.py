@@ -114,6 +114,12 @@ def test_a_retimed_car_drives_the_same_way_later(road_frame, paint):
     assert np.gradient(x)[now.is_shown].mean() == pytest.approx(1.5, abs=0.1)
 
 
+def test_what_stands_cannot_be_retimed(parked_scene):
+    (row,) = planned("{id: a, op: retime, target: {class: car}, by_s: 2}", parked_scene).rows
+    assert (row.status, row.reason) == ("rejected", "STANDS")
+    assert row.note == f"object {PARKED} stands all along, at any time; 'shift' moves it"
+
+
 def test_selectors_choose_by_place_and_tell_what_there_is(parked_scene):
     near = "{id: a, op: remove, target: {class: car, where: 'left_m < 0 and ahead_m < 20'}}"
     (row,) = planned(near, parked_scene).rows
