@@ -166,16 +166,9 @@ def _one(
         return _rejected(row, fault)
     if edit.op == "remove":
         return row
-    if row.class_name not in OBJECT_KINDS:
-        known = ", ".join(OBJECT_KINDS)
-        return _rejected(row, Fault("NO_SHAPE", f"no shape for a {row.class_name}; for: {known}"))
-    track = base_track(instance_id, setting.scene, setting.ego, setting.path)
-    if track is None:
-        note = f"object {instance_id} is never seen near enough to tell where it stands"
-        return _rejected(row, Fault("NO_PLACE", note))
-    if edit.op == "retime" and track.stands:
-        note = f"object {instance_id} stands all along, at any time; 'shift' moves it"
-        return _rejected(row, Fault("STANDS", note))
+    track = _way_now(row, instance_id, setting)
+    if isinstance(track, Fault):
+        return _rejected(row, track)
     crowd = crowd.without(row.erased_ids)
     best = _rejected(row, Fault("HIDDEN", f"object {instance_id}: {NOTHING_LEFT}"))
     for attempt in range(_MAX_TRIES if edit.checks.on_fail == "shift" else 1):
@@ -186,6 +179,21 @@ def _one(
         if best.is_live:
             break
     return best
+
+
+def _way_now(row: PlannedEdit, instance_id: int, setting: Setting) -> BaseTrack | Fault:
+    """Return the way of an object that is to be drawn anew, or why it cannot be."""
+    if row.class_name not in OBJECT_KINDS:
+        known = ", ".join(OBJECT_KINDS)
+        return Fault("NO_SHAPE", f"no shape for a {row.class_name}; for: {known}")
+    track = base_track(instance_id, setting.scene, setting.ego, setting.path)
+    if track is None:
+        note = f"object {instance_id} is never seen near enough to tell where it stands"
+        return Fault("NO_PLACE", note)
+    if row.op == "retime" and track.stands:
+        note = f"object {instance_id} stands all along, at any time; 'shift' moves it"
+        return Fault("STANDS", note)
+    return track
 
 
 def _taken_away(blank: PlannedEdit, instance_id: int, setting: Setting) -> PlannedEdit:

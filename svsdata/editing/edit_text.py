@@ -101,10 +101,9 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
             own = edit.get("checks")
             if checks and (own is None or isinstance(own, Mapping)):
                 edit["checks"] = {**checks, **(own or {})}
-            named |= _selectors_of(edit)
-            _name_selector(edit, "target", selectors, place)
+            named |= _name_selectors(edit, selectors, place)
             if isinstance(edit.get("motion"), dict):
-                _complete_motion(edit["motion"], selectors, folder, place)
+                _complete_motion(edit["motion"], folder, place)
     file = _require(EditFile, document, where)
     _check_ids(file, where)
     for edit in file.edits:
@@ -128,34 +127,30 @@ def _document(text: str, where: str) -> dict[str, Any]:
     return document
 
 
-def _selectors_of(edit: Mapping[str, Any]) -> set[str]:
-    """Names of the selectors that an edit refers to."""
-    motion = edit.get("motion")
-    places = (edit.get("target"), motion.get("like") if isinstance(motion, Mapping) else None)
-    return {name for name in places if isinstance(name, str)}
+def _name_selectors(edit: dict[str, Any], selectors: Mapping[str, Any], place: str) -> set[str]:
+    """Put the selectors that an edit names into their places, and return their names."""
+    named = set[str]()
+    holders: dict[str, tuple[Any, str]] = {
+        "target": (edit, place),
+        "like": (edit.get("motion"), f"{place}.motion"),
+    }
+    for key, (holder, where) in holders.items():
+        name = holder.get(key) if isinstance(holder, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name not in selectors:
+            known = ", ".join(selectors) or "none"
+            raise EditPlanError(
+                f"{where}.{key}: no selector '{name}'{did_you_mean(name, selectors)}; "
+                f"under 'select:' are: {known}"
+            )
+        holder[key] = selectors[name]
+        named.add(name)
+    return named
 
 
-def _name_selector(
-    holder: dict[str, Any], key: str, selectors: Mapping[str, Any], place: str
-) -> None:
-    """Put the selector that is named into its place."""
-    name = holder.get(key)
-    if not isinstance(name, str):
-        return
-    if name not in selectors:
-        known = ", ".join(selectors) or "none"
-        raise EditPlanError(
-            f"{place}.{key}: no selector '{name}'{did_you_mean(name, selectors)}; "
-            f"under 'select:' are: {known}"
-        )
-    holder[key] = selectors[name]
-
-
-def _complete_motion(
-    motion: dict[str, Any], selectors: Mapping[str, Any], folder: Path | None, place: str
-) -> None:
+def _complete_motion(motion: dict[str, Any], folder: Path | None, place: str) -> None:
     """Infer the model that ``like`` and ``file`` stand for, and read the file's way."""
-    _name_selector(motion, "like", selectors, f"{place}.motion")
     for model in ("like", "file"):
         if model in motion:
             motion.setdefault("model", model)
