@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from svsdata.editing.affine import affine_at, pixel_places
+from svsdata.editing.fill import Hole
 from svsdata.editing.flow_layers import FlowLayers, Places
 from svsdata.editing.occlusion import Layer, Rect, layers_of
 from svsdata.editing.painting import EditFrame, Maps
@@ -63,6 +64,7 @@ class EditedFlow:
         self,
         frame: Frame,
         maps: Maps,
+        hole: Hole | None,
         drawn: Sequence[PlannedEdit],
         events: Sequence[EditFrame],
     ) -> Frame:
@@ -71,6 +73,7 @@ class EditedFlow:
         Args:
             frame: Of the base.
             maps: The same, edited.
+            hole: What was taken out of it and filled.
             drawn: Rows that are drawn in it.
             events: What they came to.
         """
@@ -82,16 +85,16 @@ class EditedFlow:
         if before is not None and before.index != now.index - 1:
             before = None
         covered, hiders = self._covered(before)
-        inferred = (maps.provenance == PROVENANCE_INFERRED).view(np.uint8)
-        hole = Rect.around(inferred)
         if hole is None and not boxes and not hiders:
             return frame
         layers = FlowLayers.of(frame)
         if hiders:
             layers.hide(covered, hiders)
         if hole is not None:
-            layers.forget(inferred[hole.slices], hole)
-            self._uncovered(layers, hole, now, before)
+            is_filled = maps.provenance[hole.rect.slices] == PROVENANCE_INFERRED
+            open_hole = Hole(hole.rect, hole.mask * is_filled)
+            layers.forget(open_hole.mask, hole.rect)
+            self._uncovered(layers, open_hole, now, before)
         for row in drawn:
             if (row.index, row.occurrence) in boxes:
                 self._object(layers, row, now, before)
@@ -113,7 +116,7 @@ class EditedFlow:
         return covered, boxes
 
     def _uncovered(
-        self, layers: FlowLayers, hole: Rect, now: _Edited, before: _Edited | None
+        self, layers: FlowLayers, hole: Hole, now: _Edited, before: _Edited | None
     ) -> None:
         """Let the ground that a removal uncovers move as the vehicle moves over it."""
         plan, index, maps = self._plan, now.index, now.maps
@@ -121,9 +124,9 @@ class EditedFlow:
         moved = pose_step(plan.ego[index], plan.ego[index - 1])
         to_ground = np.asarray(np.linalg.inv(ground_homography(camera)), np.float64)
         back = ground_homography(camera_before) @ moved @ to_ground
-        for band in hole.bands(_BAND_PX):
+        for band in hole.rect.bands(_BAND_PX):
             flat = np.asarray(cv2.LUT(maps.semantic[band.slices], self._is_flat), np.uint8)
-            flat &= maps.provenance[band.slices] == PROVENANCE_INFERRED
+            flat &= hole.mask[:, band.x0 - hole.rect.x0 : band.x1 - hole.rect.x0] != 0
             tight = Rect.around(flat)
             if tight is None:
                 continue

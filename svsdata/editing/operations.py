@@ -71,7 +71,7 @@ def apply_plan(
         events += _relabel([row for row in present if row.op == "relabel"], frame, maps, plan)
         drawn = [row for row in present if row.draws and row.is_drawn(frame.frame_index)]
         events += painter.paint(drawn, frame, maps, hole)
-        moved = motion.follow(frame, maps, drawn, events)
+        moved = motion.follow(frame, maps, hole, drawn, events)
         if frame.frame_index < first_frame:
             continue
         if record is not None:

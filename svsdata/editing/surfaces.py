@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from svsdata.editing.affine import affine_parts, extreme, pixel_places
+from svsdata.editing.affine import affine_factors, extreme, pixel_places
 from svsdata.editing.occlusion import Rect
 from svsdata.editing.placement import pose_matrix
 from svsdata.editing.sight import Floats
@@ -123,23 +123,23 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     group += np.where(is_outside, height_before <= 0, 2)
     any_turned = bool((group % 3 == 1).any())
     begins = np.cumsum(np.bincount(group + 1, minlength=3 * len(counts) + 1)).tolist()
-    across, down = affine_parts(inverse[np.argsort(group, kind="stable")], u, v)
+    down, across = affine_factors(inverse[np.argsort(group, kind="stable")], u, v)
     for index, box in enumerate(_boxes(stance, rect)):
         kept, turned, leaving, stop = begins[3 * index : 3 * index + 4]
         if box is None or kept == leaving:
             continue
         rows, columns = box
-        along, below = across[kept:stop, columns], down[kept:stop, rows]
+        below, along = down[kept:stop, rows], across[kept:stop, :, columns]
         turned, leaving = turned - kept, leaving - kept
-        nearest = extreme(np.minimum, np.inf, along[:turned], below[:turned])
+        nearest = extreme(np.minimum, np.inf, below[:turned], along[:turned])
         was_turned = np.zeros((), bool)
         if turned < leaving:
-            before = extreme(np.minimum, np.inf, along[turned:leaving], below[turned:leaving])
+            before = extreme(np.minimum, np.inf, below[turned:leaving], along[turned:leaving])
             was_turned = before < nearest
             np.minimum(before, nearest, out=nearest)
         inside = shown.inverse_depth[box]
         is_nearer = nearest > inside
-        is_nearer &= nearest >= extreme(np.maximum, 0.0, along[leaving:], below[leaving:])
+        is_nearer &= nearest >= extreme(np.maximum, 0.0, below[leaving:], along[leaving:])
         np.copyto(inside, nearest, where=is_nearer)
         np.copyto(shown.part[box], index, where=is_nearer)
         if any_turned:

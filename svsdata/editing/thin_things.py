@@ -80,7 +80,7 @@ class ThinThings:
             num_rows = np.count_nonzero((is_own & (labels == label.id)).any(axis=1))
             return self.focal_px * _HEIGHTS_M[label.name] / num_rows
         # A pole of a pixel or two may be wider by nearly one: it counts as near as it can be.
-        return self.focal_px * _POLE_WIDTH_M / (float(np.median(is_own.sum(axis=1))) + 1)
+        return self.focal_px * _POLE_WIDTH_M / (_median(is_own.sum(axis=1)) + 1)
 
 
 def _depth_beside(depth: NDArray[np.float32], whole: Runs, own: Runs) -> float:
@@ -98,5 +98,12 @@ def _depth_beside(depth: NDArray[np.float32], whole: Runs, own: Runs) -> float:
         at = np.searchsorted(begins, column * height + middle, side="right") - 1
         side = np.where(whole.column.take(at) == column, depth.take(at), np.inf)
         known = side[~np.isnan(side)]
-        farther = max(farther, float(np.median(known)) if len(known) else np.inf)
+        farther = max(farther, _median(known) if len(known) else np.inf)
     return farther
+
+
+def _median(values: NDArray[np.integer] | NDArray[np.floating]) -> float:
+    """Of a few numbers; NumPy's own takes thirty times as long to begin."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    return float(ordered[half] + ordered[~half]) / 2
