@@ -19,8 +19,8 @@ from svsdata.geometry.camera import project
 from svsdata.labels import LabelSet
 from svsdata.records import Camera, Frame, InstanceMap, SemanticMap
 
-_CORNERS = np.array([(x, y, 0.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
-"""Of a footprint, as shares of its length and width."""
+_FOOTPRINT = np.array([(0.0, 0.0, 0.0), *((x, y, 0.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5))])
+"""Middle and corners of a footprint, as shares of its length and width."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Layer:
 
     row: PlannedEdit
     pose: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    """(3,) u, v and z-depth of the middle of its footprint."""
+    footprint: NDArray[np.float64]
+    """(5, 3) u, v and z-depth of the middle and the corners of its footprint."""
     rect: Rect
     part_index: NDArray[np.uint8]
     """(h, w) of ``rect``, as of its silhouette."""
@@ -203,12 +203,12 @@ class Painter:
         height, width = outline.part_index.shape
         rect = Rect(outline.x, outline.y, outline.x + width, outline.y + height)
         pose = row.poses[frame_index - row.first_frame]
-        middle = project(self._view.camera, np.array([pose[0], pose[1], 0.0]))
+        footprint = project(self._view.camera, placed(_FOOTPRINT * row.size_m, pose))
         columns = slice(rect.x0, rect.x1)
-        own = footprint_depth(self._view, pose, row.size_m, columns, middle[2])
+        own = footprint_depth(self._view, pose, row.size_m, columns, footprint[0, 2])
         reach_m = float(np.hypot(*row.size_m[:2]))
         is_visible = (outline.part_index > 0) & order.is_behind(rect, own, reach_m)
-        return Layer(row, pose, middle, rect, outline.part_index, is_visible)
+        return Layer(row, pose, footprint, rect, outline.part_index, is_visible)
 
     def _paint(self, layer: Layer, frame_index: int, maps: Maps) -> EditFrame:
         row, rect, is_visible = layer.row, layer.rect, layer.is_visible
@@ -225,21 +225,20 @@ class Painter:
             occurrence=row.occurrence,
             instance_id=row.instance_ids[0],
             box=rect,
-            foot_uv=(float(layer.middle[0]), float(layer.middle[1])),
+            foot_uv=(float(layer.footprint[0, 0]), float(layer.footprint[0, 1])),
             ahead_m=float(layer.pose[0]),
             left_m=float(layer.pose[1]),
             visible_px=visible,
             occluded_share=1 - visible / whole if whole else 1.0,
-            float_px=_float_px(layer, self._view.camera),
+            float_px=_float_px(layer, self._view.camera.size_hw[0]),
             above_horizon_px=self._view.horizon_row - rect.y0,
         )
 
 
-def _float_px(layer: Layer, camera: Camera) -> float:
+def _float_px(layer: Layer, num_rows: int) -> float:
     """Rows by which the lowest pixel misses those of the footprint; 0 where the frame cuts it."""
     lowest = layer.rect.y1 - 1
-    corners = placed(_CORNERS * layer.row.size_m, layer.pose)
-    _, rows, depths = project(camera, corners).T
-    if lowest >= camera.size_hw[0] - 1 or depths.min() < 1.0:
+    _, rows, depths = layer.footprint[1:].T
+    if lowest >= num_rows - 1 or depths.min() < 1.0:
         return 0.0
     return float(max(rows.min() - lowest - 1, lowest - rows.max(), 0.0))
