@@ -147,9 +147,9 @@ class Standing:
         slack_px: float = 0.0,
     ) -> None:
         self._semantic, self._instance = semantic, instance
-        self._ground, self._labels = ground, label_set.labels
+        self._ground, self._label_set = ground, label_set
         self._layers, keys = _tables(label_set)
-        is_thin = (self._layers == Layer.THIN).view(np.uint8)
+        is_thin = (self._layers == _THIN).view(np.uint8)
         self._thin = ThinThings(semantic, is_thin, label_set, ground.focal_px)
         self._runs = Runs.of(semantic, instance, keys)
         self._depth = self._depth_of_contacts(slack_px)
@@ -218,8 +218,9 @@ class Standing:
 
     def _mount_riders(self, feet: NDArray[np.float64], stands: NDArray[np.float32]) -> None:
         """Let riders stand where their vehicles do, of all things in order."""
+        by_name = self._label_set.by_name
         riders, vehicles = (
-            [label.id for label in self._labels if label.name in names]
+            [by_name[name].id for name in names if name in by_name]
             for names in (("rider",), ("bicycle", "motorcycle"))
         )
         for number, instance_id in enumerate(self.instance_ids):

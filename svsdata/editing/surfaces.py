@@ -48,11 +48,18 @@ class Stance:
         """For each part the (4, 4) matrix that takes its points at rest to where they are."""
         if self.parts is self.rest:
             return [_STAYS] * len(self.parts)
+        corners, bounds = corners_of(self.parts)
+        has_moved = (corners != corners_of(self.rest)[0]).any(axis=1)
         return [
-            _STAYS
-            if piece is rest or np.array_equal(piece.points, rest.points)
-            else np.vstack([(_fit_to(rest.points.tobytes()) @ piece.points).T, _STAYS[3]])
-            for piece, rest in zip(self.parts, self.rest, strict=True)
+            np.vstack([(_fit_to(rest.points.tobytes()) @ piece.points).T, _STAYS[3]])
+            if moves
+            else _STAYS
+            for piece, rest, moves in zip(
+                self.parts,
+                self.rest,
+                np.logical_or.reduceat(has_moved, bounds[:-1]).tolist(),
+                strict=True,
+            )
         ]
 
     @cached_property
@@ -113,7 +120,8 @@ def nearest_surface(stance: Stance, rect: Rect, eyes: Sequence[Points]) -> Surfa
     counts = [len(it) for it in stance.planes]
     planes = np.concatenate(stance.planes)
     height = planes[:, :3] @ stance.eye + planes[:, 3]
-    height_before = (planes[:, :3] * np.repeat(eyes, counts, axis=0)).sum(axis=1) + planes[:, 3]
+    eye_before = np.array(eyes).repeat(counts, axis=0)
+    height_before = np.einsum("pi,pi->p", planes[:, :3], eye_before) + planes[:, 3]
     # From outside of a plane a ray must come in through it, from inside it may go out.
     is_outside = height > 0
     height = np.where(is_outside, height, np.minimum(height, -_IN_PLANE_M))
