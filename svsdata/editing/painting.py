@@ -17,7 +17,7 @@ from svsdata.editing.smooth_ways import SIGMA_PX
 from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import project
 from svsdata.labels import LabelSet
-from svsdata.records import Camera, Frame, InstanceMap, SemanticMap
+from svsdata.records import Frame, InstanceMap, SemanticMap
 
 _FOOTPRINT = np.array([(0.0, 0.0, 0.0), *((x, y, 0.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5))])
 """Middle and corners of a footprint, as shares of its length and width."""
