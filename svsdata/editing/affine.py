@@ -20,7 +20,7 @@ def affine_at(affine: Floats, u: Floats, v: Floats) -> Floats:
     """Return (P, h, w) of affine functions (P, 3) at the places of (w,) columns and (h,) rows."""
     values = np.empty((len(affine), len(v), len(u)))
     for column, row, whole in zip(*affine_factors(affine, u, v), values, strict=True):
-        cv2.gemm(column, row, 1.0, None, 0.0, whole)
+        _multiply(column, row, whole)
     return values
 
 
@@ -52,8 +52,14 @@ def extreme(choose: np.ufunc, start: float, down: Floats, across: Floats) -> Flo
         return np.full((height, width), start)
     if num * height * width < _AT_ONCE:
         return np.asarray(choose.reduce(down @ across, axis=0))
-    chosen = np.asarray(cv2.gemm(down[0], across[0], 1.0, None, 0.0))
-    values = np.empty_like(chosen)
+    chosen, values = np.empty((2, height, width))
+    _multiply(down[0], across[0], chosen)
     for column, row in zip(down[1:], across[1:], strict=True):
-        choose(chosen, cv2.gemm(column, row, 1.0, None, 0.0, values), out=chosen)
+        _multiply(column, row, values)
+        choose(chosen, values, out=chosen)
     return chosen
+
+
+def _multiply(column: Floats, row: Floats, product: Floats) -> None:
+    """Fill (h, w) with (h, 2) @ (2, w), on this thread alone."""
+    cv2.gemm(column, row, 1.0, product, 0.0, product)
