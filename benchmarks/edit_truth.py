@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from ray_cast import true_depth
 from scipy.spatial import ConvexHull
 
-from svsdata.editing.edit_text import load_preset
+from svsdata.editing.edit_text import join_edits, load_preset
 from svsdata.editing.exact_flow import stance_of
-from svsdata.editing.language import join_edits
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.plan import PROVENANCE_INFERRED, EditPlan, PlannedEdit
 from svsdata.editing.planning import plan_edits

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ray_cast import true_depth
 
-from svsdata.editing.edit_text import load_preset
+from svsdata.editing.edit_text import join_edits, load_preset
 from svsdata.editing.feet import Feet, feet_in
-from svsdata.editing.language import join_edits
 from svsdata.editing.occlusion import Layer, layers_of
 from svsdata.editing.operations import apply_plan
 from svsdata.editing.plan import EditPlan, PlannedEdit

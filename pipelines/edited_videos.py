@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from svsdata.editing.alternatives import plan_with_alternatives
 from svsdata.editing.duplicates import reject_duplicate
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
-from svsdata.editing.trial import plan_on_frames
 from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.pipelines.label_streams import label_stream
@@ -88,7 +88,9 @@ class Planner:
             self._scene, self._stream, self._plans = video.scene(), video.labels, {}
         for one in self._videos:
             if one.labels is self._stream and one.sequence_id not in self._plans:
-                plan = plan_on_frames(one.edits, self._scene, one.seed, one.maps, one.library)
+                plan = plan_with_alternatives(
+                    one.edits, self._scene, one.seed, one.maps, one.library
+                )
                 earlier = list(self._plans.values())
                 self._plans[one.sequence_id] = reject_duplicate(plan, earlier)
             if one is video:

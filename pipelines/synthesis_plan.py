@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file
+from svsdata.editing.edit_text import ways_of
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan
 from svsdata.editing.shapes import OBJECT_KINDS
@@ -60,7 +61,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     drawn |= {f"plan '{name}'": plan.class_names for name, plan in plans.items()}
     check_classes_seen(drawn, checkpoint.known_classes, allow_unseen=config.allow_unseen)
     if not video_maker.generator.config.object_colours:
-        asking = [edit.id for edit in edits if edit.colour]
+        asking = [edit.id for edit in edits if any(way.colour for way in ways_of(edit))]
         asking += [name for name, plan in plans.items() if plan.object_colours]
         _refuse_colours(asking, checkpoint.model)
     layers = (*motion, *("image",) * (config.cut_below > 0 and config.reference == "store"))
@@ -134,10 +135,14 @@ def check_classes_seen(
 
 
 def _drawn_classes(edit: Edit) -> tuple[str, ...]:
-    """Return the classes that an edit puts into label maps, where they are known."""
-    if edit.label_class in OBJECT_KINDS:
-        return OBJECT_KINDS[edit.label_class].class_names
-    return (edit.to_class,) if edit.to_class else ()
+    """Return the classes that an edit may put into label maps, where they are known."""
+    names = dict[str, None]()
+    for way in ways_of(edit):
+        if way.label_class in OBJECT_KINDS:
+            names |= dict.fromkeys(OBJECT_KINDS[way.label_class].class_names)
+        elif way.to_class:
+            names[way.to_class] = None
+    return tuple(names)
 
 
 def _check_sizes(plans: Mapping[str, EditPlan], size_hw: tuple[int, int]) -> None:

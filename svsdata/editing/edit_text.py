@@ -1,10 +1,11 @@
 """Edits from YAML text, checked word by word: data only, every fault told in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import ValidationError
 
 from svsdata.editing.faults import expectation, hint_at
@@ -101,15 +102,86 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
             own = edit.get("checks")
             if checks and (own is None or isinstance(own, Mapping)):
                 edit["checks"] = {**checks, **(own or {})}
-            named |= _name_selectors(edit, selectors, place)
-            if isinstance(edit.get("motion"), dict):
-                _complete_motion(edit["motion"], folder, place)
+            named |= _complete(edit, selectors, folder, place)
+            others = edit.get("otherwise")
+            for number, other in enumerate(others if isinstance(others, list) else ()):
+                if isinstance(other, dict):
+                    named |= _complete(other, selectors, folder, f"{place}.otherwise.{number}")
     file = _require(EditFile, document, where)
     _check_ids(file, where)
     for edit in file.edits:
         check_wording(edit, f"{where}: edit '{edit.id}'")
+        ways_of(edit, f"{where}: edit '{edit.id}'")
     _check_used(selectors, named, where)
     return file
+
+
+def join_edits(files: Iterable[tuple[str, EditFile]]) -> tuple[Edit, ...]:
+    """Put several files' edits together.
+
+    Args:
+        files: What messages call each, and what it says.
+
+    Raises:
+        EditPlanError: If two have the same id; names both files.
+    """
+    edits: dict[str, tuple[str, Edit]] = {}
+    for name, file in files:
+        for edit in file.edits:
+            if edit.id in edits:
+                raise EditPlanError(
+                    f"edits with the same id: '{edit.id}' is in {edits[edit.id][0]} and in {name}; "
+                    "give each its own"
+                )
+            edits[edit.id] = name, edit
+    return tuple(edit for _, edit in edits.values())
+
+
+def changed_edit(edit: Edit, changes: Mapping[str, Any], where: str) -> Edit:
+    """Lay changes over an edit, key by key, checked as if a file had said it.
+
+    Raises:
+        EditPlanError: As ``parse_edits``.
+    """
+    if not changes:
+        return edit
+    said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
+    try:
+        (changed,) = parse_edits(text, where).edits
+    except EditPlanError as error:
+        # It is the only edit of the text, which nobody wrote.
+        raise EditPlanError(str(error).replace(f"{where}: edits.0.", f"{where}.")) from error
+    return changed
+
+
+def ways_of(edit: Edit, where: str = "") -> tuple[Edit, ...]:
+    """Return an edit as it is written, and as each of its alternatives has it.
+
+    Args:
+        edit: That may have some.
+        where: What messages call it; its id if empty.
+
+    Raises:
+        EditPlanError: As ``parse_edits``.
+    """
+    where = where or f"edit '{edit.id}'"
+    alone = edit.model_copy(update={"otherwise": ()})
+    return (
+        alone,
+        *(
+            changed_edit(alone, changes, f"{where}.otherwise.{number}")
+            for number, changes in enumerate(edit.otherwise)
+        ),
+    )
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
+            both[key] = _merged(below[key], value)
+    return both
 
 
 def _document(text: str, where: str) -> dict[str, Any]:
@@ -125,6 +197,15 @@ def _document(text: str, where: str) -> dict[str, Any]:
         if key not in _FILE_WORDS:
             raise EditPlanError(f"{where}: {key}: unknown key{did_you_mean(str(key), _FILE_WORDS)}")
     return document
+
+
+def _complete(
+    edit: dict[str, Any], selectors: Mapping[str, Any], folder: Path | None, place: str
+) -> set[str]:
+    """Put into an edit what it names, and return the selectors that it does."""
+    if isinstance(edit.get("motion"), dict):
+        _complete_motion(edit["motion"], folder, place)
+    return _name_selectors(edit, selectors, place)
 
 
 def _name_selectors(edit: dict[str, Any], selectors: Mapping[str, Any], place: str) -> set[str]:

@@ -5,8 +5,8 @@ those of the vehicle frame: ahead of the rear axle, left of it. Nothing is resol
 ``edit_text`` reads files, ``planning`` resolves them.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -22,7 +22,6 @@ from svsdata.editing.values import (
     whole_alone,
 )
 from svsdata.editing.where import Condition, parse_condition
-from svsdata.errors import EditPlanError
 
 Op = Literal["add", "remove", "replace", "shift", "retime", "relabel"]
 
@@ -259,6 +258,9 @@ class Edit(Record):
     from_classes: Names = Field(default=(), alias="from")
     to_class: str | None = Field(default=None, alias="to")
     checks: Checks = Checks()
+    otherwise: tuple[Mapping[str, Any], ...] = ()
+    """What to change where nothing of it can be applied, one after the other until something can;
+    each is laid over the edit as it is written."""
 
     @property
     def surfaces(self) -> tuple[str, ...]:
@@ -277,24 +279,3 @@ class EditFile(Record):
     version: Annotated[Literal[1], BeforeValidator(whole_alone)]
     about: str = ""
     edits: tuple[Edit, ...] = Field(min_length=1)
-
-
-def join_edits(files: Iterable[tuple[str, EditFile]]) -> tuple[Edit, ...]:
-    """Put several files' edits together.
-
-    Args:
-        files: What messages call each, and what it says.
-
-    Raises:
-        EditPlanError: If two have the same id; names both files.
-    """
-    edits: dict[str, tuple[str, Edit]] = {}
-    for name, file in files:
-        for edit in file.edits:
-            if edit.id in edits:
-                raise EditPlanError(
-                    f"edits with the same id: '{edit.id}' is in {edits[edit.id][0]} and in {name}; "
-                    "give each its own"
-                )
-            edits[edit.id] = name, edit
-    return tuple(edit for _, edit in edits.values())

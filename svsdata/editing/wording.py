@@ -1,12 +1,14 @@
 """What the words of an edit must say together: what its operation needs, what means nothing."""
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from svsdata.editing.language import LANE_WIDTH_M, LANES_M, At, Edit, Frames, Region
 from svsdata.errors import EditPlanError
 
 # What an operation cannot do without, and what else it may say.
-_COMMON = ("id", "op", "checks", "frames")
+_COMMON = ("id", "op", "checks", "frames", "otherwise")
 _NEEDED = {
     "add": ("class",),
     "remove": ("target",),
@@ -48,6 +50,18 @@ def check_wording(edit: Edit, where: str) -> None:
     if edit.op == "relabel" and edit.to_class in edit.from_classes:
         raise EditPlanError(f"{where}: 'from' and 'to' are both '{edit.to_class}': no change")
     _check_frames(edit.frames, where)
+    for number, changes in enumerate(edit.otherwise):
+        _check_alternative(changes, f"{where}: otherwise.{number}")
+
+
+def _check_alternative(changes: Mapping[str, Any], where: str) -> None:
+    if not changes:
+        raise EditPlanError(
+            f"{where} changes nothing; say what to change, such as enter: reference"
+        )
+    for word in ("id", "op", "otherwise"):
+        if word in changes:
+            raise EditPlanError(f"{where}: '{word}' cannot be changed; add another edit")
 
 
 def _field_of(word: str) -> str:

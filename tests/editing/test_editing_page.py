@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from svsdata.editing.edit_text import parse_edits
+from svsdata.editing.edit_text import parse_edits, ways_of
 from svsdata.editing.language import Checks, Motion, Op, Selector
 from svsdata.editing.where import QUANTITIES
 from svsdata.pipelines.edit_words import OPERATIONS
@@ -13,11 +13,13 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/editing.md").read_text(encoding="utf-8")
 
 
-def test_the_example_is_a_file_of_edits():
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+def test_the_examples_are_edits():
+    example, one_edit = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     file = parse_edits(example, "docs/editing.md")
     assert [edit.op for edit in file.edits] == ["add", "shift", "relabel"]
     assert file.edits[0].checks.surface_share == 0.8
+    (parked,) = parse_edits(f"version: 1\nedits:\n{one_edit}", "docs/editing.md").edits
+    assert [way.enter for way in ways_of(parked)] == ["far", "reference", "far"]
 
 
 def test_every_reason_that_the_code_gives_is_told():

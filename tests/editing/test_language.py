@@ -2,8 +2,13 @@ from itertools import combinations
 
 import pytest
 
-from svsdata.editing.edit_text import load_edit_file, load_preset, parse_edits, preset_names
-from svsdata.editing.language import join_edits
+from svsdata.editing.edit_text import (
+    join_edits,
+    load_edit_file,
+    load_preset,
+    parse_edits,
+    preset_names,
+)
 from svsdata.errors import EditPlanError
 
 

@@ -292,6 +292,7 @@ TRUCKS = {
     "chunk_length": 4,
     "part_frames": 8,
 }
+AS_WRITTEN = {"edits": {edit.id: {"otherwise": []} for edit in load_preset("add_truck").edits}}
 
 
 @pytest.fixture(scope="module")
@@ -426,7 +427,6 @@ def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     for frame in drawn:
         assert frame.provenance is not None
         assert frame.instance is not None
-        assert frame.frame_index or not frame.provenance.any()
         ids |= set(np.unique(frame.instance[frame.provenance > 0]).tolist())
     assert ids
     assert {one // 1000 for one in ids} == {CITYSCAPES.label("truck").id}
@@ -436,6 +436,8 @@ def test_an_added_truck_is_marked_and_known_in_every_row(trucks: Path) -> None:
     assert plan.hash == plan_hash
     assert {row.class_name for row in plan.rows} == {"truck"}
     assert drawn[0].seed == plan.seed
+    assert {row.first_frame for row in plan.rows if "by otherwise.0" in row.note} == {0}
+    assert set(np.unique(drawn[0].provenance)) == {0, 252}
 
 
 def test_flow_is_that_of_the_labels_with_the_edits_own(base: Path, trucks: Path) -> None:
@@ -464,7 +466,7 @@ def test_flow_is_left_out_when_told_to(base: Path, checkpoint: Path, tmp_path: P
 def test_a_sequence_whose_edits_are_all_rejected_is_left_out_every_time(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    settings = TRUCKS | {"sequences": (), "frames": None}
+    settings = TRUCKS | AS_WRITTEN | {"sequences": (), "frames": None}
     first, _ = synthesize(base, checkpoint, tmp_path / "out", **settings)
     assert first.sequences == ("street-7.add_truck",)
     assert {one.status for one in first.edits if one.sequence_id.startswith("recorded")} == {
@@ -585,7 +587,7 @@ def test_a_reviewed_plan_is_drawn_as_the_edits_themselves_would_be(
 def test_an_edit_that_fits_nowhere_is_an_error_that_says_why(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    settings = {"sequences": ("recorded",), "frames": 3, "presets": ("add_truck",)}
+    settings = AS_WRITTEN | {"sequences": ("recorded",), "frames": 3, "presets": ("add_truck",)}
     with pytest.raises(
         EditPlanError,
         match=r"no edit can be .*add_truck: edit '\w+' rejected: [A-Z_]+,",
