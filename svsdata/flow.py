@@ -37,6 +37,26 @@ def warp(
     return _sampled(previous, points, nearest=nearest)
 
 
+def warp_piece(previous: Mask, flow: Flow) -> Mask:
+    """Gather a rectangle of the previous frame onto the same rectangle of this one.
+
+    Args:
+        previous: (h, w) of the rectangle.
+        flow: (h, w, 2) of it.
+
+    Returns:
+        (h, w) the nearest samples; 0 comes from beyond the rectangle.
+    """
+    moved = cv2.remap(  # type: ignore[call-overload]  # None: x and y come in one map
+        previous,
+        flow,
+        None,
+        cv2.INTER_NEAREST | cv2.WARP_RELATIVE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return cast(Mask, moved)
+
+
 def resize_flow(flow: Flow, size_hw: tuple[int, int]) -> Flow:
     """Resample a flow field and rescale its vectors to the new pixel grid.
 

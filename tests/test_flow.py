@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from svsdata.flow import leaves_frame, occlusion_by_consistency, resize_flow, warp
+from svsdata.flow import leaves_frame, occlusion_by_consistency, resize_flow, warp, warp_piece
 
 
 def constant_flow(size_hw, dx, dy):
@@ -86,3 +86,15 @@ def test_a_window_of_a_warp_is_cut_out_of_the_whole():
     window = slice(3, 11), slice(5, 30)
     part = warp(previous, flow, nearest=True, window=window)
     np.testing.assert_array_equal(part, warp(previous, flow, nearest=True)[window])
+
+
+def test_a_piece_is_warped_as_if_nothing_were_around_it():
+    rng = np.random.default_rng(4)
+    flow = rng.integers(-30, 30, (13, 21, 2)).astype(np.float32) / 4 + 0.1
+    rows, columns = slice(3, 11), slice(5, 17)
+    piece = rng.integers(1, 9, (8, 12)).astype(np.uint8)
+    alone = np.zeros((13, 21), np.uint8)
+    alone[rows, columns] = piece
+    moved = warp_piece(piece, flow[rows, columns])
+    np.testing.assert_array_equal(moved, warp(alone, flow, nearest=True)[rows, columns])
+    assert 0 < np.count_nonzero(moved) < moved.size

@@ -84,12 +84,12 @@ class EditedFlow:
             return frame
         if before is not None and before.index != now.index - 1:
             before = None
-        covered, hiders = self._covered(before)
-        if hole is None and not boxes and not hiders:
+        covered = self._covered(before)
+        if hole is None and not boxes and not covered:
             return frame
         layers = FlowLayers.of(frame)
-        if hiders:
-            layers.hide(covered, hiders)
+        if covered:
+            layers.hide(covered)
         if hole is not None:
             is_filled = maps.provenance[hole.rect.slices] == PROVENANCE_INFERRED
             open_hole = Hole(hole.rect, hole.mask * is_filled)
@@ -100,20 +100,17 @@ class EditedFlow:
                 self._object(layers, row, now, before)
         return layers.put_into(frame)
 
-    def _covered(self, before: _Edited | None) -> tuple[Mask, list[Rect]]:
-        """Return what inserted objects covered and the boxes around it."""
-        boxes: list[Rect] = []
-        if before is None or not before.boxes:
-            return np.zeros((0, 0), np.uint8), boxes
-        provenance = before.maps.provenance
-        covered = np.zeros_like(provenance)
+    def _covered(self, before: _Edited | None) -> list[tuple[Rect, Mask]]:
+        """Return where inserted objects covered the frame before, and the (h, w) pixels there."""
+        covered: list[tuple[Rect, Mask]] = []
+        if before is None:
+            return covered
         for box in before.boxes.values():
-            inside = covered[box.slices]
-            cv2.LUT(provenance[box.slices], self._draws, dst=inside)
-            tight = Rect.around(inside)
+            mask = np.asarray(cv2.LUT(before.maps.provenance[box.slices], self._draws), np.uint8)
+            tight = Rect.around(mask)
             if tight is not None:
-                boxes.append(tight.within(box))
-        return covered, boxes
+                covered.append((tight.within(box), mask[tight.slices]))
+        return covered
 
     def _uncovered(
         self, layers: FlowLayers, hole: Hole, now: _Edited, before: _Edited | None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from svsdata.editing.near_frames import Number, nearest_at
 from svsdata.editing.occlusion import Rect
-from svsdata.flow import warp
+from svsdata.flow import warp_piece
 from svsdata.records import Flow, Frame, Mask
 
 
@@ -64,15 +64,17 @@ class FlowLayers:
             np.zeros(size_hw, np.uint8) if occlusion is None else occlusion.copy(),
         )
 
-    def hide(self, covered: Mask, boxes: Sequence[Rect]) -> None:
-        """Occlude what comes out from behind what covered the frame before, inside boxes."""
-        longest = cv2.norm(self.flow, cv2.NORM_INF)
-        for box in boxes:
+    def hide(self, covered: Sequence[tuple[Rect, Mask]]) -> None:
+        """Occlude what comes out from behind what covered rectangles of the frame before."""
+        longest, size_hw = cv2.norm(self.flow, cv2.NORM_INF), self.occlusion.shape
+        for rect, mask in covered:
             # Only what is no farther from it than the flow is long can come from there.
-            near = _near(box, longest, covered.shape)
-            near = _near(box, cv2.norm(self.flow[near], cv2.NORM_INF), covered.shape)
-            hidden = warp(covered, self.flow, nearest=True, window=near)
-            np.maximum(self.occlusion[near], hidden, out=self.occlusion[near])
+            near = _near(rect, longest, size_hw)
+            near = _near(rect, cv2.norm(self.flow[near.slices], cv2.NORM_INF), size_hw)
+            whole = np.zeros((near.y1 - near.y0, near.x1 - near.x0), np.uint8)
+            whole[rect.inside(near).slices] = mask
+            occlusion = self.occlusion[near.slices]
+            np.maximum(occlusion, warp_piece(whole, self.flow[near.slices]), out=occlusion)
 
     def forget(self, mask: Mask, rect: Rect) -> None:
         """Make the flow of a mask inside a rectangle unknown."""
@@ -110,10 +112,12 @@ class FlowLayers:
         return replace(frame, flow=self.flow, flow_validity=self.validity)
 
 
-def _near(box: Rect, flow_px: float, size_hw: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return what lies no farther from a box than a flow so long leads."""
+def _near(rect: Rect, flow_px: float, size_hw: tuple[int, ...]) -> Rect:
+    """Return what lies no farther from a rectangle than a flow so long leads."""
     reach = min(int(flow_px) + 2, sum(size_hw))
-    return (
-        slice(max(0, box.y0 - reach), box.y1 + reach),
-        slice(max(0, box.x0 - reach), box.x1 + reach),
+    return Rect(
+        max(0, rect.x0 - reach),
+        max(0, rect.y0 - reach),
+        min(size_hw[1], rect.x1 + reach),
+        min(size_hw[0], rect.y1 + reach),
     )

@@ -53,6 +53,10 @@ class Rect:
         """Return a rectangle of a part of the frame in pixels of the frame."""
         return Rect(outer.x0 + self.x0, outer.y0 + self.y0, outer.x0 + self.x1, outer.y0 + self.y1)
 
+    def inside(self, outer: "Rect") -> "Rect":
+        """Return a rectangle of the frame in pixels of a part of the frame, undoes ``within``."""
+        return Rect(self.x0 - outer.x0, self.y0 - outer.y0, self.x1 - outer.x0, self.y1 - outer.y0)
+
     def bands(self, width: int) -> list["Rect"]:
         """Cut it into rectangles of so many columns, the last of what is left."""
         starts = range(self.x0, self.x1, width)
