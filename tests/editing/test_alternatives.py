@@ -120,4 +120,4 @@ def test_a_fault_in_an_alternative_is_told_with_its_place(otherwise, message):
 
 def test_the_alternatives_of_presets_are_valid():
     ways = [ways_of(edit) for name in preset_names() for edit in load_preset(name).edits]
-    assert sum(len(of_edit) - 1 for of_edit in ways) >= 8
+    assert sum(len(of_edit) - 1 for of_edit in ways) >= 12
