@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError
+from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError, SourceError
+from svsdata.geometry.camera import assumed_camera
+from svsdata.labeling.sources.recognise import open_source
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.export import ExportConfig
 from svsdata.pipelines.export import estimate_export, run_export
@@ -63,6 +65,49 @@ def test_cityscapes_folders_hold_what_the_store_holds(store: Path, tmp_path: Pat
     record = json.loads((tmp_path / "out/sequences/street-7.json").read_text())
     assert record["exported"]["city"] == "street-7"
     assert (record["source"], record["num_frames"]) == ("made in this test", 2)
+
+
+@pytest.mark.parametrize("kind", ["cityscapes", "kitti360"])
+def test_an_export_is_read_back_with_its_rates_and_its_camera(tmp_path: Path, kind: str) -> None:
+    rates = {"aachen_000001": 12.5, "street-7": 30.0}
+    writer = StoreWriter(
+        tmp_path / "store", StoreInfo(CITYSCAPES, SIZE_HW, 12.5, ("image", "semantic", "instance"))
+    )
+    camera = assumed_camera(SIZE_HW)
+    for sequence_id, fps in rates.items():
+        with writer.sequence(sequence_id, source="", fps=fps) as rows:
+            rows.append(replace(frame(0), camera=camera))
+            rows.append(replace(frame(1), camera=camera, timestamp_us=round(1e6 / fps)))
+            rows.commit()
+    export(tmp_path / "store", tmp_path / "out", format=kind)
+    recordings = open_source(str(tmp_path / "out")).recordings
+    assert [one.fps for one in recordings] == list(rates.values())
+    for one in recordings:
+        *_, last = one.frames(0)
+        assert isinstance(last, Frame)
+        assert last.timestamp_us == round(1e6 / one.fps)
+        assert last.camera is not None
+        assert (last.camera.size_hw, last.camera.flag) == (SIZE_HW, "assumed")
+        np.testing.assert_allclose(last.camera.intrinsics, camera.intrinsics, atol=1e-9)
+    as_told = open_source(str(tmp_path / "out"), fps=5.0).recordings
+    assert {one.fps for one in as_told} == {5.0}
+
+
+@pytest.mark.parametrize("kind", ["cityscapes", "kitti360"])
+def test_an_export_without_a_readable_record_of_a_sequence_is_told(
+    store: Path, tmp_path: Path, kind: str
+) -> None:
+    export(store, tmp_path / "out", format=kind)
+    record = tmp_path / "out/sequences/street-7.json"
+    record.write_text('{"fps": 10.0}')
+    with pytest.raises(SourceError, match=r"street-7\.json: not the record .*size_hw"):
+        open_source(str(tmp_path / "out"))
+    record.unlink()  # as of recorded sequences that somebody put beside the exported ones
+    rates = [one.fps for one in open_source(str(tmp_path / "out")).recordings]
+    assert rates == [10.0, {"cityscapes": 17.0, "kitti360": 10.0}[kind]]
+    (tmp_path / "out/export.json").unlink()
+    record.write_text("somebody else's")
+    assert len(open_source(str(tmp_path / "out")).recordings) == 2
 
 
 def test_videos_have_every_frame_of_every_sequence(store: Path, tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from svsdata.errors import SourceError
 from svsdata.geometry.kitti360 import CAMERA_HEIGHT_M, ground_below_imu
+from svsdata.labeling.sources.exported import exported_sequences
 from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording, files_of_kind
 from svsdata.records import Camera, EgoMotion, Flag, Transform
 
 FPS = 10.0
-"""Nominal rate of the cameras; used where a drive has no ``timestamps.txt``."""
+"""Nominal rate of the cameras."""
 
 # Poses are missing where the car stood still or the trajectory was not solved; over a second
 # of missing poses is not bridged.
@@ -34,13 +35,15 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
 
     Args:
         root: The folder.
-        fps: Frame numbers a second, where a drive has no ``timestamps.txt`` and it is not ``FPS``.
+        fps: Frame numbers a second, where that is neither ``FPS`` nor what an export tells; the
+            times of a drive with ``timestamps.txt`` do not follow from it.
 
     Raises:
-        SourceError: If there are no frames, or calibration or poses are broken.
+        SourceError: If there are no frames, or calibration, poses or exported records are broken.
     """
     recordings = []
     camera, imu_height_m = _camera(root)
+    exported = exported_sequences(root, "drive")
     for drive in sorted(path for path in (root / "data_2d_raw").iterdir() if path.is_dir()):
         folder = drive / "image_00" / "data_rect"
         if not folder.is_dir():
@@ -52,12 +55,14 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
             strange = next(path for path in paths if not path.stem.isdigit())
             raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
         frames = tuple(int(path.stem) for path in paths)
-        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, fps or FPS)
+        told = exported.get((drive.name,))
+        rate = fps or (told.fps if told else FPS)
+        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, rate)
         recordings.append(
             PictureRecording(
                 sequence_id=drive.name,
                 source=str(root),
-                fps=fps or FPS,
+                fps=rate,
                 root=root,
                 paths=tuple(paths),
                 folders=(drive.name, "image_00"),
