@@ -11,10 +11,11 @@ from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError, Sour
 from svsdata.geometry.camera import assumed_camera
 from svsdata.labeling.sources.recognise import open_source
 from svsdata.labels import CITYSCAPES
-from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.configs.export import FORMATS, ExportConfig
 from svsdata.pipelines.export import estimate_export, run_export
 from svsdata.progress import Silent
 from svsdata.records import Frame
+from svsdata.store.files import only_writer
 from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
 from tests.pipelines.interfering import Beside, StopAfter, StoppedError
@@ -283,6 +284,44 @@ def test_a_second_export_beside_a_running_one_is_refused(
         path.relative_to(tmp_path / "alone") for path in alone
     ]
     assert [path.read_bytes() for path in beside] == [path.read_bytes() for path in alone]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_exported_whole_is_not_written_to(store: Path, tmp_path: Path, form: str) -> None:
+    config, _ = export(store, tmp_path / "out", format=form)
+    before = {path: path.stat().st_mtime_ns for path in (config.out, *config.out.rglob("*"))}
+    assert len(run_export(config, Silent()).already_done) == 2
+    after = {path: path.stat().st_mtime_ns for path in (config.out, *config.out.rglob("*"))}
+    assert after == before
+
+
+def test_annotations_are_there_exactly_when_they_tell_of_every_sequence(
+    store: Path, tmp_path: Path
+) -> None:
+    config, files = export(store, tmp_path / "out", format="coco-panoptic")
+    document = tmp_path / "out/annotations/panoptic_train.json"
+    expected = document.read_bytes()
+    document.unlink()  # as a process leaves it that is killed behind its last sequence
+    assert run_export(config, Silent()).sequences == ()
+    assert document.read_bytes() == expected
+    (tmp_path / "out/sequences/street-7.json").unlink()
+    with pytest.raises(StoppedError):
+        run_export(config, StopAfter(1))
+    assert not document.exists()
+    run_export(config, Silent())
+    assert {path: path.read_bytes() for path in files}[document] == expected
+
+
+def test_of_two_exports_begun_together_one_is_refused(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    config = ExportConfig(store=store, out=tmp_path / "out", format="video")
+    with only_writer(config.out) as alone:  # the other has not come to its first file
+        assert alone
+        with pytest.raises(ExportError, match="another process exports there"):
+            run_export(config, Silent())
+    assert [path.name for path in config.out.iterdir()] == ["lock"]
+    (config.out / ".export.json.partial").write_text("{")  # where it was killed there
+    assert len(run_export(config, Silent()).sequences) == 2
 
 
 def test_an_export_that_died_leaves_its_folder_to_the_next(store: Path, tmp_path: Path) -> None:
