@@ -140,7 +140,7 @@ def show(
     from svsdata.store.files import writing
     from svsdata.store.reader import StoreReader
 
-    reader = StoreReader(workspace().require("store", store))
+    reader, out = StoreReader(workspace().require("store", store)), out.expanduser()
     if not reader.sequence_ids:
         raise StoreError(f"store '{reader.path}' has no sequence yet; 'svsdata label' writes one")
     chosen = reader.sequence(sequence or reader.sequence_ids[0])

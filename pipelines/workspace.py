@@ -153,6 +153,7 @@ def make_workspace(folder: Path) -> Path:
     Raises:
         ConfigError: If there is one already, or the folder cannot be written.
     """
+    folder = folder.expanduser()
     path = folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)

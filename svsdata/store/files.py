@@ -29,7 +29,7 @@ _ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def local_folder(path: Path | str, what: str = "store") -> Path:
-    """Return the folder.
+    """Return the folder, of a home folder's ~ the place.
 
     Args:
         path: The folder.
@@ -43,7 +43,7 @@ def local_folder(path: Path | str, what: str = "store") -> Path:
             f"{what} '{path}': only local folders and files are supported, got an address; copy "
             "or mount it"
         )
-    return Path(path)
+    return Path(path).expanduser()
 
 
 @contextmanager

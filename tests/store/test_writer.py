@@ -339,6 +339,12 @@ def test_an_address_is_refused(info):
         StoreWriter("s3://bucket/store", info)
 
 
+def test_a_store_may_lie_in_a_home_folder(info, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert StoreWriter("~/here", info).path == tmp_path / "here"
+    assert (tmp_path / "here" / "store.json").is_file()
+
+
 def test_an_unfinished_sequence_goes_on_only_as_what_it_was_begun(writer, frame):
     with begin(writer, recipe="a") as sequence:
         sequence.append(frame(0))
