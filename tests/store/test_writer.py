@@ -513,3 +513,10 @@ def test_a_folder_that_may_not_be_written_is_told_in_one_line(tmp_path, info):
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match="Permission denied"):
         StoreWriter(tmp_path / "store", info)
+
+
+def test_a_full_disk_leaves_no_temporary_files(tmp_path, info, room_for):
+    for _ in range(2):
+        with room_for(100), pytest.raises(StoreError, match="free space and run the same"):
+            StoreWriter(tmp_path / "store", info)
+    assert list((tmp_path / "store").iterdir()) == []
