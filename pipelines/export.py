@@ -153,7 +153,8 @@ def estimate_export(config: ExportConfig, *, overwrite: bool = False) -> ExportE
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
     require_apart(config.out, [config.store])
-    sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
+    names = dict.fromkeys(config.sequences or reader.sequence_ids)  # once, though named twice
+    sequences = [reader.sequence(name) for name in names]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")
     _check_layers(config, reader.info)

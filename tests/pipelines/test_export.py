@@ -134,6 +134,13 @@ def test_the_manifest_counts_frames_by_how_their_pictures_came_to_be(tmp_path: P
     assert b"/trainedAlgorithmicMedia<" in (tmp_path / "video/a.mp4").read_bytes()
 
 
+def test_a_sequence_named_twice_is_exported_once(store: Path, tmp_path: Path) -> None:
+    twice = ("street-7", "street-7")
+    for form in FORMATS:
+        config = ExportConfig(store=store, out=tmp_path / form, format=form, sequences=twice)
+        assert run_export(config, Silent()).num_frames == 2
+
+
 def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:
     export(store, tmp_path / "out", format="video", sequences=("street-7",))
     assert [path.name for path in (tmp_path / "out").glob("*.mp4")] == ["street-7.mp4"]
