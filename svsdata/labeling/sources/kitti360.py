@@ -5,6 +5,7 @@ Its files do not say how high the unit stands above the road, so the camera is f
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +52,7 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
         paths = files_of_kind(folder, PICTURE_SUFFIXES)
         if not paths:
             continue
-        if not all(path.stem.isdigit() for path in paths):
-            strange = next(path for path in paths if not path.stem.isdigit())
-            raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
-        frames = tuple(int(path.stem) for path in paths)
+        paths, frames = _numbered(paths)
         told = exported.get((drive.name,))
         rate = fps or (told.fps if told else FPS)
         times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, rate)
@@ -79,6 +77,21 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
             f"{root / 'data_2d_raw'}: no frames; expected <drive>/image_00/data_rect/<number>.png"
         )
     return tuple(recordings)
+
+
+def _numbered(paths: list[Path]) -> tuple[list[Path], tuple[int, ...]]:
+    """Return pictures in the order of the numbers that they are named by, and those."""
+    strange = next((path for path in paths if not path.stem.isdecimal()), None)
+    if strange is not None:
+        raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
+    paths = sorted(paths, key=lambda path: int(path.stem))
+    for one, other in pairwise(paths):
+        if int(one.stem) == int(other.stem):
+            raise SourceError(
+                f"{other}: frame {int(other.stem)} exists twice, also as {one.name}; keep one of "
+                "them"
+            )
+    return paths, tuple(int(path.stem) for path in paths)
 
 
 def _camera(root: Path) -> tuple[Camera | None, float]:
@@ -137,7 +150,7 @@ def _ego(
     motions = {}
     for position, (pose, flag) in poses.items():
         other = position - 1 if position - 1 in poses else position + 1
-        if other not in poses:
+        if other not in poses or times_us[other] == times_us[position]:
             continue
         seconds = (times_us[position] - times_us[other]) * 1e-6
         step = np.linalg.inv(poses[other][0]) @ pose
