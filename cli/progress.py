@@ -58,11 +58,13 @@ class Lines:
         if done != self._total and now - self._last < SECONDS_BETWEEN_LINES:
             return
         self._last = now
-        rate = self._count / max(now - self._began, 1e-9)
         total = "" if self._total is None else f"/{self._total}"
-        parts = [f"{done}{total} {self._unit}", f"{rate:.3g} {self._unit}/s"]
-        if self._total is not None and self._count and done < self._total:
-            parts.append(f"{_duration((self._total - done) / rate)} left")
+        parts = [f"{done}{total} {self._unit}"]
+        if self._count:  # else all was skipped, in no time
+            rate = self._count / max(now - self._began, 1e-9)
+            parts.append(f"{rate:.3g} {self._unit}/s")
+            if self._total is not None and done < self._total:
+                parts.append(f"{_duration((self._total - done) / rate)} left")
         _say(f"{self._task}: {', '.join([*parts, *_figures(figures)])}")
 
     def skip(self, count: int) -> None:

@@ -140,14 +140,14 @@ def show(
     from svsdata.store.files import writing
     from svsdata.store.reader import StoreReader
 
-    reader = StoreReader(workspace().require("store", store))
+    reader, out = StoreReader(workspace().require("store", store)), out.expanduser()
     if not reader.sequence_ids:
         raise StoreError(f"store '{reader.path}' has no sequence yet; 'svsdata label' writes one")
     chosen = reader.sequence(sequence or reader.sequence_ids[0])
     layers = tuple(layer for layer in SHEET_LAYERS if layer in reader.info.modalities)
     rows = min(rows, chosen.num_frames)
     places = [i * (chosen.num_frames - 1) // max(rows - 1, 1) for i in range(rows)]
-    frames = [next(reader.read(chosen.sequence_id, at, at + 1, layers=layers)) for at in places]
+    frames = list(reader.pick(chosen.sequence_id, places, layers=layers))
     height, width = chosen.size_hw
     cell_hw = (max(1, round(320 * height / width)), 320)
     sheet = contact_sheet(frames, reader.info.label_set, layers, cell_hw)

@@ -18,7 +18,7 @@ PACKAGES = (
     "numpy", "opencv-python-headless", "pyarrow", "av", "torch", "transformers", "safetensors",
     "pydantic", "typer", "rich", "scipy", "cityscapesscripts", "kitti360scripts",
 )  # fmt: skip
-VIDEO_ENCODERS = ("libx264", "ffv1")
+VIDEO_ENCODERS = ("libx264",)
 """What video exports use."""
 _CPU_INFO = Path("/proc/cpuinfo")
 _LITTLE_DISK = 5 * 10**9

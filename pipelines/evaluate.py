@@ -25,7 +25,9 @@ from svsdata.pipelines.evaluation_report import make_report
 from svsdata.pipelines.evaluation_synthetic import measure_synthetic
 from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.progress import Progress
+from svsdata.store.files import writing
 from svsdata.store.reader import StoreReader
+from svsdata.whole_files import whole_file
 
 _REPORT, _PAGE = "report.json", "report.html"
 _REPORTS = TypeAdapter(Report)
@@ -76,7 +78,8 @@ def run_evaluate(
 
     Raises:
         StoreError: If the stores differ in label set or in the shape of their frames, one has no
-            pictures, labels or sequence, or nothing could be measured.
+            pictures, labels or sequence, nothing could be measured, or the report cannot be
+            written.
         WeightsError: If a judge or weights that the config names cannot be loaded, or nothing can
             be measured.
         ConfigError: If the folder holds another evaluation, no frame counts, or a part is named.
@@ -215,9 +218,8 @@ def _read_report(path: Path) -> Report:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with writing(path), whole_file(path) as partial:
+        partial.write_bytes(data)
 
 
 def _result(config: EvaluateConfig, report: Report) -> EvaluateResult:

@@ -109,7 +109,7 @@ def clips(
 def base_sequence(reader: StoreReader, originals: StoreReader, name: str) -> str | None:
     """Return the recorded sequence that a synthetic one's labels come from, where there is one."""
     base = reader.sequence(name).details.get("base_sequence", name)
-    return base if base in originals.sequence_ids else None
+    return base if base in originals else None
 
 
 def _layers(

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -85,32 +86,32 @@ def run_export(
     gate = chosen_gate(config, reader)
     hashes = {one.sequence_id: _content_hash(reader, one.sequence_id, gate) for one in sequences}
     with writing(config.out):
-        if _finished(config, reader.info, hashes, overwrite=overwrite) is None:
+        finished = _finished(config, reader.info, hashes, overwrite=overwrite)
+        if finished is None:
             set_aside(config.out)
-        claim_folder(config.out, reader.info, _settings(config))
-    refusal = ExportError(
-        f"'{config.out}': another process exports there; let it end, or name another folder"
-    )
-    with writing(config.out), alone_in(config.out, refusal):
-        finished = _finished(config, reader.info, hashes, overwrite=False) or ()
-        unfinished = [one for one in sequences if one.sequence_id not in finished]
-        num_frames = sum(one.num_frames for one in unfinished)
-        done = sum(one.num_frames for one in sequences) - num_frames
-        progress.start("export", done + num_frames, done=done)
-        num_blanked = 0
-        for sequence in unfinished:
-            frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
-            counts = _Counts()
-            facts = exporter.write(sequence, _counted(frames, progress, counts))
-            num_blanked += counts.blanked_pixels
-            finish(
-                config.out,
-                sequence,
-                hashes[sequence.sequence_id],
-                facts=facts,
-                source_types=counts.source_types,
-            )
-        exporter.complete()
+        is_whole = finished is not None and len(finished) == len(hashes) and exporter.is_complete
+        # What is whole may lie on a disk that cannot be written.
+        with nullcontext() if is_whole else _alone(config, reader.info):
+            finished = _finished(config, reader.info, hashes, overwrite=False) or ()
+            unfinished = [one for one in sequences if one.sequence_id not in finished]
+            num_frames = sum(one.num_frames for one in unfinished)
+            done = sum(one.num_frames for one in sequences) - num_frames
+            progress.start("export", done + num_frames, done=done)
+            num_blanked = 0
+            for sequence in unfinished:
+                frames = _frames(reader, sequence.sequence_id, exporter.layers, gate)
+                counts = _Counts()
+                facts = exporter.write(sequence, _counted(frames, progress, counts))
+                num_blanked += counts.blanked_pixels
+                finish(
+                    config.out,
+                    sequence,
+                    hashes[sequence.sequence_id],
+                    facts=facts,
+                    source_types=counts.source_types,
+                )
+            if not is_whole:
+                exporter.complete()
     return ExportResult(
         out=config.out,
         format=config.format,
@@ -152,13 +153,26 @@ def estimate_export(config: ExportConfig, *, overwrite: bool = False) -> ExportE
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
     require_apart(config.out, [config.store])
-    sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
+    names = dict.fromkeys(config.sequences or reader.sequence_ids)  # once, though named twice
+    sequences = [reader.sequence(name) for name in names]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")
     _check_layers(config, reader.info)
     exporter = _exporter(config, reader.info)
     exporter.check(sequences)
     return reader, exporter, sequences
+
+
+@contextmanager
+def _alone(config: ExportConfig, info: StoreInfo) -> Iterator[None]:
+    """Keep other processes out of the folder, which is made where it is not there."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    refusal = ExportError(
+        f"'{config.out}': another process exports there; let it end, or name another folder"
+    )
+    with alone_in(config.out, refusal):
+        claim_folder(config.out, info, _settings(config))
+        yield
 
 
 def _check_layers(config: ExportConfig, info: StoreInfo) -> None:

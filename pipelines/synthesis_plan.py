@@ -1,6 +1,6 @@
 """Which videos a synthesis makes, of what, and everything that must be refused before the first."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file
@@ -21,6 +21,9 @@ from svsdata.store.reader import StoreReader
 from svsdata.synthesis.label_stream import Drive
 from svsdata.synthesis.long_video import LongVideo
 
+LIKE_RATES = 0.02
+"""Relative difference of frame rates that nobody is told of, such as 30 and 29.97."""
+
 _PREDICTION = ("predict", "drive_on_mps", "drive_on_rps")
 
 
@@ -36,6 +39,8 @@ class Synthesis:
     """Frames after which a stopped run can go on."""
     parallel_videos: int
     """Videos drawn in one batch; no more than there are."""
+    notes: tuple[str, ...]
+    """How the store differs from what the checkpoint was trained on, for people."""
 
 
 def prepare(config: SynthesizeConfig) -> Synthesis:
@@ -85,7 +90,23 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
         )
         videos = list(videos_of(config, streams, edits, facts=facts))
     info = _store_info(reader, checkpoint, motion, edited=bool(edits or plans))
-    return Synthesis(tuple(videos), video_maker, info, config.part_frames, at_once)
+    notes = tuple(_notes(reader, checkpoint))
+    return Synthesis(tuple(videos), video_maker, info, config.part_frames, at_once, notes)
+
+
+def _notes(reader: StoreReader, checkpoint: CheckpointInfo) -> Iterator[str]:
+    (height, width), own_hw = checkpoint.size_hw, reader.info.size_hw
+    if own_hw != (height, width):
+        yield (
+            f"drawn at {width}x{height}, the checkpoint's size; the frames of '{reader.path}' "
+            f"are {own_hw[1]}x{own_hw[0]}"
+        )
+    if abs(reader.info.fps / checkpoint.fps - 1) > LIKE_RATES:
+        yield (
+            f"'{reader.path}' has {reader.info.fps:g} frames/s, the checkpoint was trained at "
+            f"{checkpoint.fps:g}: the steps from frame to frame are not those that it learned; "
+            "train on a store of that rate, or with --set frame_stride="
+        )
 
 
 def _num_videos(config: SynthesizeConfig, reader: StoreReader, num_plans: int) -> int:

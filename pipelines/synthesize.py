@@ -65,12 +65,8 @@ def run_synthesize(
     synthesis = prepare(config)
     videos = synthesis.videos
     writer = opened_store(config.out, synthesis.info, videos, overwrite=overwrite)
-    old_hw, (height, width) = videos[0].labels.reader.info.size_hw, synthesis.info.size_hw
-    if old_hw != (height, width):
-        progress.note(
-            f"drawn at {width}x{height}, the checkpoint's size; the frames of '{config.store}' "
-            f"are {old_hw[1]}x{old_hw[0]}"
-        )
+    for note in synthesis.notes:
+        progress.note(note)
     committed = writer.committed
     unfinished = {one.sequence_id: one for one in videos if one.sequence_id not in committed}
     total, left = (sum(one.num_frames for one in group) for group in (videos, unfinished.values()))

@@ -18,7 +18,9 @@ from svsdata.pipelines.run_dir import open_run_dir, require_apart
 from svsdata.pipelines.usefulness_runs import TRAININGS, measured_run
 from svsdata.pipelines.usefulness_streets import Stores, make_street_stores
 from svsdata.progress import Progress, counted
+from svsdata.store.files import writing
 from svsdata.store.reader import StoreReader
+from svsdata.whole_files import whole_file
 
 _REPORT, _PAGE = "usefulness.json", "usefulness.html"
 _ONE_SEED = (
@@ -90,7 +92,8 @@ def run_usefulness(
             if name != MEAN and all(spread[name].mean < _LEARNED for spread in iou.values())
         ),
     )
-    result.report.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with writing(result.report), whole_file(result.report) as partial:
+        partial.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_page(result.page, "usefulness.html", {"result": result})
     return result
 

@@ -9,6 +9,7 @@ from typing import Any
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.base import read_toml
 from svsdata.store.files import local_folder
+from svsdata.whole_files import whole_file
 
 FILE_NAME = "svsdata.toml"
 KEYS = ("source", "store", "run", "out", "preset", "plans", "edited")
@@ -153,11 +154,14 @@ def make_workspace(folder: Path) -> Path:
     Raises:
         ConfigError: If there is one already, or the folder cannot be written.
     """
+    folder = folder.expanduser()
     path = folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_TEMPLATE)
+        if path.exists():
+            raise FileExistsError
+        with whole_file(path) as partial:
+            partial.write_text(_TEMPLATE, encoding="utf-8")
     except FileExistsError as error:
         taken = path if path.exists() else folder
         raise ConfigError(f"'{taken}' is there already; edit it, or name another folder") from error

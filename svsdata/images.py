@@ -119,7 +119,8 @@ def decode_map(data: bytes, where: str) -> Map:
         kind = "palette" if header.has_palette else f"{header.channels}-channel"
         raise SourceError(
             f"{where}: a map must be a grayscale PNG of 8 or 16 bits, got {header.bits}-bit "
-            f"{kind} {header.format}; write the ids themselves as gray values"
+            f"{kind} {header.format}; write the ids themselves as gray values ('svsdata doctor "
+            "labels FOLDER' tells what a folder of maps holds)"
         )
     decoded = _decode(data, where, cv2.IMREAD_UNCHANGED)
     if decoded.ndim != 2:

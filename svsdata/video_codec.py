@@ -208,11 +208,15 @@ class VideoWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        if kind is not None:
-            self._path.unlink(missing_ok=True)
+        is_whole = False
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            is_whole = kind is None
+        finally:
+            if not is_whole:
+                self._path.unlink(missing_ok=True)
 
 
 def _opened(path: Path) -> "av.container.InputContainer":

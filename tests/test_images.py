@@ -90,7 +90,9 @@ def test_gray_palette_and_transparent_pictures_become_rgb_images():
     ids=["palette", "colour", "1 bit", "alpha", "jpeg"],
 )
 def test_a_map_that_would_lose_its_ids_is_refused(data, named):
-    with pytest.raises(SourceError, match=f"maps/x.png: a map must be a grayscale PNG.*{named}"):
+    with pytest.raises(
+        SourceError, match=f"maps/x.png: a map must be a grayscale PNG.*{named}.*doctor labels"
+    ):
         decode_map(data, "maps/x.png")
 
 

@@ -95,6 +95,17 @@ def test_a_video_left_by_an_exception_does_not_stay(tmp_path: Path):
     assert not (tmp_path / "a.mp4").exists()
 
 
+def test_a_video_that_has_no_room_does_not_stay(tmp_path: Path, room_for):
+    def write() -> None:
+        with VideoWriter(tmp_path / "a.mp4", (48, 64), 10) as video:
+            for picture in pictures(40):
+                video.append(picture)
+
+    with room_for(500), pytest.raises(OSError, match="too large"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_video_is_one_line(tmp_path: Path):
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"text\.mp4: not a readable video"):

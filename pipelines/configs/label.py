@@ -40,7 +40,8 @@ class LabelConfig(StageConfig):
     352 makes KITTI-360's 1408x376 frames 4:1. Left out, all rows are kept."""
     fps: float | None = Field(default=None, gt=0)
     """Frames a second, where the source does not tell or tells it wrong: of frames (10 where left
-    out), of Cityscapes' layout (17), of videos (the file's). Times and speeds follow."""
+    out), of Cityscapes' layout (17, or as exported), of videos (the file's). Times and speeds
+    follow."""
     sequences: tuple[str, ...] = ()
     """Ids of the sequences to label; empty labels all."""
     label_set: Literal["cityscapes", "cityscapes_train", "kitti360"] | None = None

@@ -50,12 +50,15 @@ class FlowEstimator(Protocol):
         """
 
 
+MIN_SIDE_PX = 16
+"""OpenCV's search refuses lower or narrower frames, or, if they are long, crashes."""
+
 _FINEST = 2
 """Preset medium searches at half the size and enlarges: so many pixels of its flow are alike."""
 
 
 class DisFlow:
-    """OpenCV's dense inverse search, preset medium; no weights, any size, safe in threads.
+    """OpenCV's dense inverse search, preset medium; no weights, safe in threads.
 
     Args:
         check: Also estimate the forward flow, coarser, and compare: gives occlusion and validity
@@ -77,7 +80,17 @@ class DisFlow:
         return f"dis-medium (opencv {cv2.__version__}){check}"
 
     def estimate(self, previous: Image, current: Image) -> FlowEstimate:
-        """See ``FlowEstimator``."""
+        """See ``FlowEstimator``.
+
+        Raises:
+            ConfigError: If a side is shorter than ``MIN_SIDE_PX``.
+        """
+        height, width = current.shape[:2]
+        if min(height, width) < MIN_SIDE_PX:
+            raise ConfigError(
+                f"flow dis: frames of {width}x{height}, it needs at least "
+                f"{MIN_SIDE_PX}x{MIN_SIDE_PX}; label with --flow none, or larger frames"
+            )
         before, now = grey_levels(previous), grey_levels(current)
         if not hasattr(self._of_thread, "backward"):
             self._of_thread.backward = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

@@ -10,20 +10,23 @@ from jinja2 import Environment, StrictUndefined
 
 from svsdata.images import encode_jpeg
 from svsdata.records import Image
+from svsdata.store.files import writing
 from svsdata.video_codec import VideoWriter
+from svsdata.whole_files import whole_file
 
 
 def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
-    """Fill a template of this room and write it under a temporary name first.
+    """Fill a template of this room and write it, whole or not at all.
 
     Raises:
         jinja2.UndefinedError: If the template names a value that is not given.
+        StoreError: If it cannot be written.
     """
     source = files("svsdata.evaluation").joinpath("templates", template).read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(environment.from_string(source).render(values), encoding="utf-8")
-    temporary.replace(path)
+    text = environment.from_string(source).render(values)
+    with writing(path), whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def picture_uri(image: Image) -> str:
@@ -42,10 +45,14 @@ def moving_picture(frames: Sequence[Image], fps: float) -> tuple[str, str]:
     Args:
         frames: (H, W, 3) uint8 of one size with even sides, one or more.
         fps: Frames a second.
+
+    Raises:
+        StoreError: If the folder for temporary files has no room.
     """
+    size_hw = (frames[0].shape[0], frames[0].shape[1])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        with VideoWriter(path, (frames[0].shape[0], frames[0].shape[1]), fps, quality=24) as video:
+        with writing(path), VideoWriter(path, size_hw, fps, quality=24) as video:
             for frame in frames:
                 video.append(frame)
         return video_uri(path), picture_uri(frames[len(frames) // 2])

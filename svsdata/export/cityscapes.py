@@ -75,6 +75,7 @@ class CityscapesExporter:
     split: str = "train"
     image_folder: str = "leftImg8bit_sequence"
     layers: tuple[str, ...] = ("encoded_image", "semantic", "instance", "provenance")
+    is_complete = True
 
     def check(self, sequences: list[Sequence]) -> None:
         """Refuse sequences whose files would have the same names."""

@@ -43,7 +43,11 @@ class CocoPanopticExporter:
         """Accept all: names of files begin with the sequence's id."""
 
     def write(self, sequence: Sequence, frames: Iterator[Frame]) -> dict[str, str]:
-        """Write frames and maps, then the sequence's part of the annotations."""
+        """Write frames and maps, then the sequence's part of the annotations.
+
+        The document that lacks them goes.
+        """
+        self._document_path.unlink(missing_ok=True)
         for folder in (self.folder / self.split, self._panoptic, self._parts):
             folder.mkdir(parents=True, exist_ok=True)
         entries = written(lambda frame: self._write_frame(sequence, frame), frames)
@@ -51,9 +55,18 @@ class CocoPanopticExporter:
         _write_whole(self._parts / f"{sequence.sequence_id}.jsonl", lines)
         return {"split": self.split}
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the document is there, which then tells of every sequence."""
+        return self._document_path.exists()
+
     def complete(self) -> None:
         """Join the parts of all sequences in the folder and number the images."""
-        _write_whole(self._parts.with_suffix(".json"), self._document())
+        _write_whole(self._document_path, self._document())
+
+    @property
+    def _document_path(self) -> Path:
+        return self._parts.with_suffix(".json")
 
     @property
     def _panoptic(self) -> Path:

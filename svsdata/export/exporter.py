@@ -42,6 +42,10 @@ class Exporter(Protocol):
             What a reader must know to find the sequence again: facts by name, for its record.
         """
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left for ``complete`` to write."""
+
     def complete(self) -> None:
         """Write what tells of all sequences in the folder, once each is written."""
 

@@ -46,6 +46,7 @@ class Kitti360Exporter:
         "confidence",
         "provenance",
     )
+    is_complete = True
 
     def check(self, sequences: list[Sequence]) -> None:
         """Accept all: a drive has its sequence's id."""

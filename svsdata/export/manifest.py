@@ -14,6 +14,7 @@ from typing import Any
 from svsdata.errors import ExportError
 from svsdata.export.digital_source import VOCABULARY, SourceType
 from svsdata.records import Sequence
+from svsdata.store.files import LOCK_NAME
 from svsdata.store.format import StoreInfo
 from svsdata.whole_files import whole_file
 
@@ -22,10 +23,10 @@ _ELSEWHERE = "export to another folder, or add --overwrite to set this one aside
 
 
 def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> None:
-    """Make the folder, or make sure that it holds the same export.
+    """Mark the folder as this export's, or make sure that it is.
 
     Args:
-        folder: Where to export to.
+        folder: Where to export to; held by this process alone.
         info: The store's.
         settings: Whatever the files depend on, such as the format and the split.
 
@@ -33,7 +34,6 @@ def claim_folder(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> 
         ExportError: If the folder holds something else.
     """
     if not is_claimed(folder, info, settings):
-        folder.mkdir(parents=True, exist_ok=True)
         _write(folder / _EXPORT_FILE, _claim(info, settings))
 
 
@@ -44,6 +44,10 @@ def is_claimed(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> bo
         ExportError: If the folder holds something else.
     """
     path = folder / _EXPORT_FILE
+    # Before the look at the file: another process may be writing it just now.
+    holds_something = folder.is_dir() and any(
+        it.name[0] != "." and it.name != LOCK_NAME for it in folder.iterdir()
+    )
     if path.exists():
         differing = [*_differences(_read(path), _claim(info, settings))]
         if differing:
@@ -54,7 +58,7 @@ def is_claimed(folder: Path, info: StoreInfo, settings: Mapping[str, str]) -> bo
         return True
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"'{folder}' is a file; export to another folder")
-    if folder.exists() and any(folder.iterdir()):
+    if holds_something:
         raise ExportError(f"'{folder}' is not empty and no export; {_ELSEWHERE}")
     return False
 

@@ -24,6 +24,7 @@ class VideoExporter:
     folder: Path
     label_set: LabelSet
     layers: tuple[str, ...] = ("image", "semantic", "instance", "provenance")
+    is_complete = True
 
     def check(self, sequences: list[Sequence]) -> None:
         """Accept all: sequence ids are unique and fit file names."""

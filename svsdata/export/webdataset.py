@@ -41,6 +41,7 @@ class WebDatasetExporter:
     label_set: LabelSet
     split: str = "train"
     layers: tuple[str, ...] = ("encoded_image", "flow", *_MAPS)
+    is_complete = True
 
     def check(self, sequences: list[Sequence]) -> None:
         """Refuse sequences whose samples would have the same keys."""

@@ -184,7 +184,8 @@ def lower_rows(frame: Frame, rows: int) -> Frame:
         return frame
     camera = frame.camera
     if camera is not None:
-        intrinsics = camera.intrinsics.copy()
+        # Thinned downloads come with the camera of the whole frames.
+        intrinsics = camera.resized((height, width)).intrinsics
         intrinsics[1, 2] -= height - rows
         camera = replace(camera, intrinsics=intrinsics, size_hw=(rows, width))
     image = np.ascontiguousarray(frame.image[-rows:])

@@ -29,7 +29,7 @@ _ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def local_folder(path: Path | str, what: str = "store") -> Path:
-    """Return the folder.
+    """Return the folder, of a home folder's ~ the place.
 
     Args:
         path: The folder.
@@ -43,7 +43,7 @@ def local_folder(path: Path | str, what: str = "store") -> Path:
             f"{what} '{path}': only local folders and files are supported, got an address; copy "
             "or mount it"
         )
-    return Path(path)
+    return Path(path).expanduser()
 
 
 @contextmanager
@@ -161,8 +161,12 @@ def remove_leftovers(parent: Path) -> None:
 
 def _write_temporary(path: Path, data: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     return temporary

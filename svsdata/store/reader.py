@@ -51,6 +51,14 @@ class StoreReader:
         """Ids of the committed sequences, sorted; looked up anew each time."""
         return committed_ids(self.path)
 
+    def __contains__(self, sequence_id: str) -> bool:
+        """Tell whether a sequence is committed; looked up anew each time.
+
+        Raises:
+            StoreError: If the id could name no sequence.
+        """
+        return record_path(self.path, sequence_id).exists()
+
     def sequence(self, sequence_id: str) -> Sequence:
         """Return what is known of a sequence.
 
@@ -67,7 +75,7 @@ class StoreReader:
         """
         if sequence_id not in self._records:
             path = record_path(self.path, sequence_id)
-            if not path.exists():
+            if sequence_id not in self:
                 raise SequenceNotFoundError(
                     f"store '{self.path}' has no sequence '{sequence_id}'; "
                     f"it has: {_shown(self.sequence_ids)}"

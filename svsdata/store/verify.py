@@ -189,6 +189,6 @@ def _strays(store: Path, records: list[SequenceRecord]) -> Iterator[Path]:
             yield from (it for it in sorted(folder.iterdir()) if it.name not in known[folder.name])
         elif folder.name not in broken and folder.name not in staged_ids(store):
             yield folder
-    for edited in sorted((store / EDITS).glob("*")):
-        if edited.name not in {*known, *broken, *staged_ids(store)}:
-            yield edited
+    edited = sorted((store / EDITS).glob("*"))
+    expected = {*known, *broken, *staged_ids(store)}
+    yield from (folder for folder in edited if folder.name not in expected)

@@ -11,6 +11,13 @@ def test_init_writes_a_workspace_and_says_what_comes_next(tmp_path):
     assert "svsdata label" in done.stdout
 
 
+def test_a_home_folder_that_the_shell_left_alone_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = CliRunner().invoke(app, ["init", "~/new"])
+    assert done.exit_code == 0
+    assert (tmp_path / "new" / "svsdata.toml").is_file()
+
+
 def test_init_answers_in_json(tmp_path):
     done = CliRunner().invoke(app, ["init", str(tmp_path), "--json"])
     assert json.loads(done.stdout) == {"workspace": str(tmp_path / "svsdata.toml")}

@@ -59,7 +59,7 @@ def test_what_is_skipped_is_done_and_not_in_the_rate(capsys):
     lines.skip(20)
     assert capsys.readouterr().err.splitlines() == [
         "label: 100 frames",
-        "label: 60/100 frames, 0 frames/s",
+        "label: 60/100 frames",
         "label: 100/100 frames, 2 frames/s",
     ]
 

@@ -97,6 +97,12 @@ def test_the_folder_of_a_sheet_is_made_or_the_reason_told_in_one_line(store, tmp
         invoke("show", store, "--out", tmp_path / "file" / "x.png")
 
 
+def test_a_picture_may_go_to_a_home_folder(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    invoke("show", store, "--out", "~/x.png", "--rows", 1)
+    assert (tmp_path / "x.png").is_file()
+
+
 def test_show_of_an_empty_store_says_what_to_do(tmp_path):
     StoreWriter(tmp_path, StoreInfo(CITYSCAPES, (20, 40), 10.0, ("image",)))
     with pytest.raises(StoreError, match="svsdata label"):

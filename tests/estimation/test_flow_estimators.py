@@ -43,6 +43,22 @@ def test_without_the_check_nothing_is_said_about_occlusion():
     assert estimate.flow.dtype == np.float32
 
 
+@pytest.mark.parametrize("size_hw", [(1, 1), (15, 100), (65, 13), (4, 400)])
+def test_frames_that_the_search_crashes_at_are_refused(size_hw):
+    image = texture(size_hw)
+    height, width = size_hw
+    with pytest.raises(ConfigError, match=rf"{width}x{height}.*at least 16x16.*--flow none"):
+        DisFlow(check=True).estimate(image, image)
+
+
+@pytest.mark.parametrize("size_hw", [(16, 16), (16, 400), (400, 16), (17, 23)])
+def test_small_and_long_frames_have_flow(size_hw):
+    image = texture(size_hw)
+    estimate = DisFlow(check=True).estimate(image, image)
+    assert estimate.flow.shape == (*size_hw, 2)
+    assert np.abs(estimate.flow).max() < 0.5
+
+
 def test_one_estimator_gives_the_same_in_any_number_of_threads():
     from concurrent.futures import ThreadPoolExecutor
 

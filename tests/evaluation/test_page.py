@@ -5,6 +5,7 @@ import jinja2
 import numpy as np
 import pytest
 
+from svsdata.errors import StoreError
 from svsdata.evaluation.page import moving_picture, picture_uri, video_uri, write_page
 from svsdata.images import decode_image
 from svsdata.video_codec import read_video
@@ -38,6 +39,19 @@ def test_a_value_that_is_missing_stops_the_page(tmp_path: Path) -> None:
     with pytest.raises(jinja2.UndefinedError, match="title"):
         write_page(tmp_path / "index.html", "demo.html", without_title)
     assert not (tmp_path / "index.html").exists()
+
+
+def test_a_page_that_has_no_room_is_told_in_one_line(tmp_path: Path, room_for) -> None:
+    path = tmp_path / "index.html"
+    with room_for(100), pytest.raises(StoreError, match=r"index\.html: cannot write"):
+        write_page(path, "demo.html", VALUES)
+    assert not path.exists()
+
+
+def test_a_video_that_has_no_room_is_told_in_one_line(room_for) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    with room_for(100), pytest.raises(StoreError, match=r"clip\.mp4: cannot write"):
+        moving_picture([noise] * 4, 10.0)
 
 
 def test_pictures_and_videos_travel_inside_the_page(tmp_path: Path) -> None:

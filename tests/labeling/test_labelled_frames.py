@@ -220,6 +220,14 @@ def test_cropping_keeps_the_lower_rows_and_every_point_under_its_pixel():
         lower_rows(frame, 7)
 
 
+def test_cropping_thinned_frames_takes_the_camera_of_the_whole_ones_along():
+    whole = replace(picture(1, (6, 8)), camera=assumed_camera((12, 16)))
+    cropped = lower_rows(whole, 4)
+    expected = lower_rows(replace(whole, camera=assumed_camera((12, 16)).resized((6, 8))), 4)
+    assert cropped.camera.size_hw == (4, 8)
+    np.testing.assert_array_equal(cropped.camera.intrinsics, expected.camera.intrinsics)
+
+
 def test_frames_are_cropped_before_they_are_resized_and_sizes_are_told_apart_before_both():
     recording = Listed((picture(0, (6, 8)), picture(1, (7, 8)), picture(2, (6, 8))))
     chain = Chain((2, 4), CITYSCAPES, NoFlow(), crop_rows=4)

@@ -280,6 +280,13 @@ def test_weights_that_changed_under_their_path_measure_again(sliding_store, tmp_
     assert told[0] != told[1]
 
 
+def test_a_report_that_has_no_room_is_told_in_one_line(stores, tmp_path, room_for):
+    config = config_for(stores, tmp_path, gallery_clips=0)
+    with room_for(2000), pytest.raises(StoreError, match=r"report\.html: cannot write"):
+        run_evaluate(config, Silent())
+    assert run_evaluate(config, Silent()).report.exists()
+
+
 def test_a_store_that_grew_since_is_measured_again(stores, tmp_path):
     _, synthetic, made = stores
     config = config_for(stores, tmp_path, metrics=("psnr",))

@@ -7,12 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError
+from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError, SourceError
+from svsdata.geometry.camera import assumed_camera
+from svsdata.labeling.sources.recognise import open_source
 from svsdata.labels import CITYSCAPES
-from svsdata.pipelines.configs.export import ExportConfig
+from svsdata.pipelines.configs.export import FORMATS, ExportConfig
 from svsdata.pipelines.export import estimate_export, run_export
 from svsdata.progress import Silent
 from svsdata.records import Frame
+from svsdata.store.files import only_writer
 from svsdata.store.format import StoreInfo
 from svsdata.store.writer import StoreWriter
 from tests.pipelines.interfering import Beside, StopAfter, StoppedError
@@ -65,6 +68,49 @@ def test_cityscapes_folders_hold_what_the_store_holds(store: Path, tmp_path: Pat
     assert (record["source"], record["num_frames"]) == ("made in this test", 2)
 
 
+@pytest.mark.parametrize("kind", ["cityscapes", "kitti360"])
+def test_an_export_is_read_back_with_its_rates_and_its_camera(tmp_path: Path, kind: str) -> None:
+    rates = {"aachen_000001": 12.5, "street-7": 30.0}
+    writer = StoreWriter(
+        tmp_path / "store", StoreInfo(CITYSCAPES, SIZE_HW, 12.5, ("image", "semantic", "instance"))
+    )
+    camera = assumed_camera(SIZE_HW)
+    for sequence_id, fps in rates.items():
+        with writer.sequence(sequence_id, source="", fps=fps) as rows:
+            rows.append(replace(frame(0), camera=camera))
+            rows.append(replace(frame(1), camera=camera, timestamp_us=round(1e6 / fps)))
+            rows.commit()
+    export(tmp_path / "store", tmp_path / "out", format=kind)
+    recordings = open_source(str(tmp_path / "out")).recordings
+    assert [one.fps for one in recordings] == list(rates.values())
+    for one in recordings:
+        *_, last = one.frames(0)
+        assert isinstance(last, Frame)
+        assert last.timestamp_us == round(1e6 / one.fps)
+        assert last.camera is not None
+        assert (last.camera.size_hw, last.camera.flag) == (SIZE_HW, "assumed")
+        np.testing.assert_allclose(last.camera.intrinsics, camera.intrinsics, atol=1e-9)
+    as_told = open_source(str(tmp_path / "out"), fps=5.0).recordings
+    assert {one.fps for one in as_told} == {5.0}
+
+
+@pytest.mark.parametrize("kind", ["cityscapes", "kitti360"])
+def test_an_export_without_a_readable_record_of_a_sequence_is_told(
+    store: Path, tmp_path: Path, kind: str
+) -> None:
+    export(store, tmp_path / "out", format=kind)
+    record = tmp_path / "out/sequences/street-7.json"
+    record.write_text('{"fps": 10.0}')
+    with pytest.raises(SourceError, match=r"street-7\.json: not the record .*size_hw"):
+        open_source(str(tmp_path / "out"))
+    record.unlink()  # as of recorded sequences that somebody put beside the exported ones
+    rates = [one.fps for one in open_source(str(tmp_path / "out")).recordings]
+    assert rates == [10.0, {"cityscapes": 17.0, "kitti360": 10.0}[kind]]
+    (tmp_path / "out/export.json").unlink()
+    record.write_text("somebody else's")
+    assert len(open_source(str(tmp_path / "out")).recordings) == 2
+
+
 def test_videos_have_every_frame_of_every_sequence(store: Path, tmp_path: Path) -> None:
     export(store, tmp_path / "out", format="video")
     for name, num_frames in (("aachen_000001", 3), ("street-7", 2)):
@@ -86,6 +132,13 @@ def test_the_manifest_counts_frames_by_how_their_pictures_came_to_be(tmp_path: P
         terms = {key.rpartition("/")[2]: n for key, n in record["digital_source_types"].items()}
         assert terms == {"trainedAlgorithmicMedia": 1, "compositeWithTrainedAlgorithmicMedia": 1}
     assert b"/trainedAlgorithmicMedia<" in (tmp_path / "video/a.mp4").read_bytes()
+
+
+def test_a_sequence_named_twice_is_exported_once(store: Path, tmp_path: Path) -> None:
+    twice = ("street-7", "street-7")
+    for form in FORMATS:
+        config = ExportConfig(store=store, out=tmp_path / form, format=form, sequences=twice)
+        assert run_export(config, Silent()).num_frames == 2
 
 
 def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:
@@ -238,6 +291,44 @@ def test_a_second_export_beside_a_running_one_is_refused(
         path.relative_to(tmp_path / "alone") for path in alone
     ]
     assert [path.read_bytes() for path in beside] == [path.read_bytes() for path in alone]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_exported_whole_is_not_written_to(store: Path, tmp_path: Path, form: str) -> None:
+    config, _ = export(store, tmp_path / "out", format=form)
+    before = {path: path.stat().st_mtime_ns for path in (config.out, *config.out.rglob("*"))}
+    assert len(run_export(config, Silent()).already_done) == 2
+    after = {path: path.stat().st_mtime_ns for path in (config.out, *config.out.rglob("*"))}
+    assert after == before
+
+
+def test_annotations_are_there_exactly_when_they_tell_of_every_sequence(
+    store: Path, tmp_path: Path
+) -> None:
+    config, files = export(store, tmp_path / "out", format="coco-panoptic")
+    document = tmp_path / "out/annotations/panoptic_train.json"
+    expected = document.read_bytes()
+    document.unlink()  # as a process leaves it that is killed behind its last sequence
+    assert run_export(config, Silent()).sequences == ()
+    assert document.read_bytes() == expected
+    (tmp_path / "out/sequences/street-7.json").unlink()
+    with pytest.raises(StoppedError):
+        run_export(config, StopAfter(1))
+    assert not document.exists()
+    run_export(config, Silent())
+    assert {path: path.read_bytes() for path in files}[document] == expected
+
+
+def test_of_two_exports_begun_together_one_is_refused(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    config = ExportConfig(store=store, out=tmp_path / "out", format="video")
+    with only_writer(config.out) as alone:  # the other has not come to its first file
+        assert alone
+        with pytest.raises(ExportError, match="another process exports there"):
+            run_export(config, Silent())
+    assert [path.name for path in config.out.iterdir()] == ["lock"]
+    (config.out / ".export.json.partial").write_text("{")  # where it was killed there
+    assert len(run_export(config, Silent()).sequences) == 2
 
 
 def test_an_export_that_died_leaves_its_folder_to_the_next(store: Path, tmp_path: Path) -> None:

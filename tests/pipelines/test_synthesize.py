@@ -219,6 +219,16 @@ def test_a_size_that_is_not_the_stores_is_told(
     assert alike.lines == []
 
 
+@pytest.mark.parametrize(("fps", "is_told"), [(10.0, False), (9.9, False), (5.0, True), (17, True)])
+def test_a_frame_rate_that_was_not_trained_with_is_told(
+    base: Path, tmp_path: Path, fps: float, is_told: bool
+) -> None:
+    carrier = write_carrier(tmp_path / "carrier", fps=fps)
+    notes = prepare(configured(base, carrier, tmp_path / "out", frames=2)).notes
+    told = f"'{base}' has 10 frames/s, the checkpoint was trained at {fps:g}: the steps"
+    assert [note.startswith(told) for note in notes] == [True] * is_told
+
+
 def test_a_street_is_rendered_on_beyond_the_end_of_the_store(
     base: Path, checkpoint: Path, tmp_path: Path
 ) -> None:

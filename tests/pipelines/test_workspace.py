@@ -152,3 +152,13 @@ def test_a_workspace_is_not_written_over(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="file' is there already"):
         make_workspace(tmp_path / "file")
+
+
+def test_a_full_disk_leaves_no_half_workspace(tmp_path, room_for):
+    with (
+        room_for(100),
+        pytest.raises(ConfigError, match=r"cannot write '.*svsdata\.toml': File too"),
+    ):
+        make_workspace(tmp_path)
+    assert not (tmp_path / "svsdata.toml").exists()
+    assert find_workspace(make_workspace(tmp_path).parent).get("store") == str(tmp_path / "store")

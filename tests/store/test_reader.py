@@ -188,6 +188,8 @@ def test_an_unknown_sequence_names_those_there_are(reader):
 def test_an_id_cannot_leave_the_store(reader, sequence_id):
     with pytest.raises(StoreError, match="cannot name a sequence"):
         reader.sequence(sequence_id)
+    with pytest.raises(StoreError, match="cannot name a sequence"):
+        assert sequence_id in reader
 
 
 def test_sequences_committed_later_are_seen(reader, info, frame):
@@ -196,6 +198,8 @@ def test_sequences_committed_later_are_seen(reader, info, frame):
         sequence.append(frame(0))
         sequence.commit()
     assert "later" in reader.sequence_ids
+    assert "later" in reader
+    assert "never" not in reader
     assert len(list(reader.read("later"))) == 1
 
 

@@ -339,6 +339,12 @@ def test_an_address_is_refused(info):
         StoreWriter("s3://bucket/store", info)
 
 
+def test_a_store_may_lie_in_a_home_folder(info, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert StoreWriter("~/here", info).path == tmp_path / "here"
+    assert (tmp_path / "here" / "store.json").is_file()
+
+
 def test_an_unfinished_sequence_goes_on_only_as_what_it_was_begun(writer, frame):
     with begin(writer, recipe="a") as sequence:
         sequence.append(frame(0))
@@ -507,3 +513,10 @@ def test_a_folder_that_may_not_be_written_is_told_in_one_line(tmp_path, info):
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match="Permission denied"):
         StoreWriter(tmp_path / "store", info)
+
+
+def test_a_full_disk_leaves_no_temporary_files(tmp_path, info, room_for):
+    for _ in range(2):
+        with room_for(100), pytest.raises(StoreError, match="free space and run the same"):
+            StoreWriter(tmp_path / "store", info)
+    assert list((tmp_path / "store").iterdir()) == []

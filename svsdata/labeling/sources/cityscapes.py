@@ -1,29 +1,32 @@
 """The layout of Cityscapes' downloads: ``<type>/<split>/<city>/<city>_<seq>_<frame>_<type>.png``.
 
 Next to the frames, where they are: ``camera/`` (calibration), ``vehicle_sequence/`` or
-``vehicle/`` (speed and yaw rate).
+``vehicle/`` (speed and yaw rate), and in our own exports what is told of each sequence.
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from svsdata.errors import SourceError
 from svsdata.geometry.camera import mounted_camera
+from svsdata.labeling.sources.exported import Exported, exported_sequences
 from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording
-from svsdata.records import Camera, EgoMotion
+from svsdata.labeling.sources.recording import read_json
+from svsdata.records import Camera, EgoMotion, Flag
 
 FPS = 17.0
 """Of Cityscapes recordings, unless somebody thinned them."""
 
 FULL_SIZE_HW = (1024, 2048)
 """What the calibration files refer to."""
+
+_RECORDED = Exported(FPS, FULL_SIZE_HW)
 
 # Snippets of one drive share the sequence number in some cities and lie minutes apart.
 LONGEST_GAP = 17
@@ -54,10 +57,10 @@ def cityscapes_recordings(root: Path, *, fps: float | None = None) -> tuple[Pict
 
     Args:
         root: The folder.
-        fps: Frame numbers a second, where that is not ``FPS``.
+        fps: Frame numbers a second, where that is neither ``FPS`` nor what an export tells.
 
     Raises:
-        SourceError: If there are no frames, or a calibration or vehicle file is broken.
+        SourceError: If there are no frames, or a calibration, vehicle or exported file is broken.
     """
     image_folder = next(root / name for name in _IMAGE_FOLDERS if (root / name).is_dir())
     drives: dict[tuple[str, str, str], list[_Picture]] = defaultdict(list)
@@ -73,10 +76,11 @@ def cityscapes_recordings(root: Path, *, fps: float | None = None) -> tuple[Pict
             f"{image_folder}: no frames; expected <split>/<city>/<city>_<seq>_<frame>_leftImg8bit"
             ".png (or .jpg)"
         )
+    exported = exported_sequences(root, "split", "city", "sequence")
     return tuple(
-        _recording(root, run, name, fps=fps or FPS)
-        for (_, city, sequence), pictures in drives.items()
-        for name, run in _runs(f"{city}_{sequence}", pictures)
+        _recording(root, run, name, exported.get(drive, _RECORDED), fps=fps)
+        for drive, pictures in drives.items()
+        for name, run in _runs("_".join(drive[1:]), pictures)
     )
 
 
@@ -96,8 +100,10 @@ def _runs(name: str, pictures: list[_Picture]) -> list[tuple[str, list[_Picture]
     return [(f"{name}_{run[0].frame:06d}", run) for run in runs]
 
 
-def _recording(root: Path, run: list[_Picture], name: str, *, fps: float) -> PictureRecording:
-    first = run[0]
+def _recording(
+    root: Path, run: list[_Picture], name: str, told: Exported, *, fps: float | None
+) -> PictureRecording:
+    first, fps = run[0], fps or told.fps
     return PictureRecording(
         sequence_id=name,
         source=str(root),
@@ -106,27 +112,31 @@ def _recording(root: Path, run: list[_Picture], name: str, *, fps: float) -> Pic
         paths=tuple(picture.path for picture in run),
         source_frames=tuple(picture.frame for picture in run),
         timestamps_us=tuple(round((picture.frame - first.frame) * 1e6 / fps) for picture in run),
-        camera=_camera(root, run),
+        camera=_camera(root, run, told.size_hw),
         ego=_ego(root, run),
     )
 
 
-def _camera(root: Path, run: list[_Picture]) -> Camera | None:
+def _camera(root: Path, run: list[_Picture], size_hw: tuple[int, int]) -> Camera | None:
     """Return the calibration of any frame of the run: the camera is fixed to the car."""
     for picture in run:
         path = _beside(root, picture, "camera")
         if path.is_file():
-            return read_camera(path)
+            return read_camera(path, size_hw)
     return None
 
 
-def read_camera(path: Path) -> Camera:
-    """Read a ``_camera.json`` of Cityscapes, for frames of 2048x1024.
+def read_camera(path: Path, size_hw: tuple[int, int] = FULL_SIZE_HW) -> Camera:
+    """Read a ``_camera.json`` of Cityscapes; without our ``flag`` its numbers are ``given``.
+
+    Args:
+        path: The file.
+        size_hw: Of the frames that it is for.
 
     Raises:
         SourceError: If it is no such file.
     """
-    content = _json(path)
+    content = read_json(path)
     try:
         inside, outside = content["intrinsic"], content["extrinsic"]
         intrinsics = np.array(
@@ -134,9 +144,10 @@ def read_camera(path: Path) -> Camera:
         )
         return mounted_camera(
             intrinsics,
-            FULL_SIZE_HW,
+            size_hw,
             position_m=(outside["x"], outside["y"], outside["z"]),
             yaw_pitch_roll_rad=(outside["yaw"], outside["pitch"], outside.get("roll", 0.0)),
+            flag=_flag(content),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(
@@ -147,7 +158,7 @@ def read_camera(path: Path) -> Camera:
 
 def _ego(root: Path, run: list[_Picture]) -> Mapping[int, EgoMotion]:
     """Return speed and yaw rate by position; between files they are interpolated."""
-    measured: dict[int, tuple[float, float]] = {}
+    measured: dict[int, EgoMotion] = {}
     for position, picture in enumerate(run):
         path = next(
             (
@@ -164,22 +175,19 @@ def _ego(root: Path, run: list[_Picture]) -> Mapping[int, EgoMotion]:
     known = sorted(measured)
     frames = [picture.frame for picture in run]
     at_known = [run[position].frame for position in known]
-    speeds = np.interp(frames, at_known, [measured[position][0] for position in known])
-    yaw_rates = np.interp(frames, at_known, [measured[position][1] for position in known])
+    speeds = np.interp(frames, at_known, [measured[position].speed_mps for position in known])
+    yaw_rates = np.interp(frames, at_known, [measured[position].yaw_rate_rps for position in known])
     return {
-        position: EgoMotion(
-            float(speeds[position]),
-            float(yaw_rates[position]),
-            "given" if position in measured else "interpolated",
-        )
+        position: measured.get(position)
+        or EgoMotion(float(speeds[position]), float(yaw_rates[position]), "interpolated")
         for position in range(len(run))
     }
 
 
-def _vehicle(path: Path) -> tuple[float, float]:
-    content = _json(path)
+def _vehicle(path: Path) -> EgoMotion:
+    content = read_json(path)
     try:
-        return float(content["speed"]), float(content["yawRate"])
+        return EgoMotion(float(content["speed"]), float(content["yawRate"]), _flag(content))
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(
             f"{path}: not a Cityscapes vehicle file ({error}); expected 'speed' and 'yawRate'"
@@ -191,8 +199,9 @@ def _beside(root: Path, picture: _Picture, kind: str, *, suffix: str | None = No
     return root / kind / picture.split / picture.city / f"{core}_{suffix or kind}.json"
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: not readable as JSON ({error})") from error
+def _flag(content: Mapping[str, Any]) -> Flag:
+    """Return how numbers came to be known, which only our own exports tell."""
+    flag: Flag = content.get("flag", "given")
+    if flag not in get_args(Flag):
+        raise ValueError(f"unknown flag {flag!r}")
+    return flag

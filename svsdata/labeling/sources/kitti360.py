@@ -5,6 +5,7 @@ Its files do not say how high the unit stands above the road, so the camera is f
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from svsdata.errors import SourceError
 from svsdata.geometry.kitti360 import CAMERA_HEIGHT_M, ground_below_imu
+from svsdata.labeling.sources.exported import exported_sequences
 from svsdata.labeling.sources.folder import PICTURE_SUFFIXES, PictureRecording, files_of_kind
 from svsdata.records import Camera, EgoMotion, Flag, Transform
 
 FPS = 10.0
-"""Nominal rate of the cameras; used where a drive has no ``timestamps.txt``."""
+"""Nominal rate of the cameras."""
 
 # Poses are missing where the car stood still or the trajectory was not solved; over a second
 # of missing poses is not bridged.
@@ -34,13 +36,15 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
 
     Args:
         root: The folder.
-        fps: Frame numbers a second, where a drive has no ``timestamps.txt`` and it is not ``FPS``.
+        fps: Frame numbers a second, where that is neither ``FPS`` nor what an export tells; the
+            times of a drive with ``timestamps.txt`` do not follow from it.
 
     Raises:
-        SourceError: If there are no frames, or calibration or poses are broken.
+        SourceError: If there are no frames, or calibration, poses or exported records are broken.
     """
     recordings = []
     camera, imu_height_m = _camera(root)
+    exported = exported_sequences(root, "drive")
     for drive in sorted(path for path in (root / "data_2d_raw").iterdir() if path.is_dir()):
         folder = drive / "image_00" / "data_rect"
         if not folder.is_dir():
@@ -48,16 +52,15 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
         paths = files_of_kind(folder, PICTURE_SUFFIXES)
         if not paths:
             continue
-        if not all(path.stem.isdigit() for path in paths):
-            strange = next(path for path in paths if not path.stem.isdigit())
-            raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
-        frames = tuple(int(path.stem) for path in paths)
-        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, fps or FPS)
+        paths, frames = _numbered(paths)
+        told = exported.get((drive.name,))
+        rate = fps or (told.fps if told else FPS)
+        times_us = _timestamps_us(drive / "image_00" / "timestamps.txt", frames, rate)
         recordings.append(
             PictureRecording(
                 sequence_id=drive.name,
                 source=str(root),
-                fps=fps or FPS,
+                fps=rate,
                 root=root,
                 paths=tuple(paths),
                 folders=(drive.name, "image_00"),
@@ -74,6 +77,21 @@ def kitti360_recordings(root: Path, *, fps: float | None = None) -> tuple[Pictur
             f"{root / 'data_2d_raw'}: no frames; expected <drive>/image_00/data_rect/<number>.png"
         )
     return tuple(recordings)
+
+
+def _numbered(paths: list[Path]) -> tuple[list[Path], tuple[int, ...]]:
+    """Return pictures in the order of the numbers that they are named by, and those."""
+    strange = next((path for path in paths if not path.stem.isdecimal()), None)
+    if strange is not None:
+        raise SourceError(f"{strange}: expected a frame number of ten digits as its name")
+    paths = sorted(paths, key=lambda path: int(path.stem))
+    for one, other in pairwise(paths):
+        if int(one.stem) == int(other.stem):
+            raise SourceError(
+                f"{other}: frame {int(other.stem)} exists twice, also as {one.name}; keep one of "
+                "them"
+            )
+    return paths, tuple(int(path.stem) for path in paths)
 
 
 def _camera(root: Path) -> tuple[Camera | None, float]:
@@ -132,7 +150,7 @@ def _ego(
     motions = {}
     for position, (pose, flag) in poses.items():
         other = position - 1 if position - 1 in poses else position + 1
-        if other not in poses:
+        if other not in poses or times_us[other] == times_us[position]:
             continue
         seconds = (times_us[position] - times_us[other]) * 1e-6
         step = np.linalg.inv(poses[other][0]) @ pose

@@ -1,10 +1,12 @@
 """What every source offers: recordings that yield their frames from any position."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 from unicodedata import combining, normalize
 
 from svsdata.errors import SourceError
@@ -93,6 +95,18 @@ def require_unicode(*names: str) -> None:
                 f"{os.fsencode(name)!r}: the name is not in UTF-8; rename it, such as with "
                 "'convmv -r -f latin1 -t utf8 --notest FOLDER'"
             ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a file that comes with frames.
+
+    Raises:
+        SourceError: If it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: not readable as JSON ({error})") from error
 
 
 def first_size_hw(recording: Recording) -> tuple[int, int]:

@@ -108,6 +108,22 @@ def test_vehicle_files_give_the_ego_motion_and_gaps_between_them_are_interpolate
     assert [motion.yaw_rate_rps for motion in motions] == pytest.approx([0.0, 0.1, 0.3])
 
 
+def test_what_files_were_not_measured_but_assumed_or_estimated_stays_flagged_so(tmp_path):
+    for frame in (0, 1, 2):
+        put(tmp_path, "ulm", 0, frame)
+    put_json(tmp_path, "camera", "ulm_000000_000000", CAMERA | {"flag": "assumed"})
+    moving = {"speed": 3.0, "yawRate": 0.0, "flag": "estimated"}
+    for frame in (0, 2):
+        put_json(tmp_path, "vehicle_sequence", f"ulm_000000_{frame:06d}", moving)
+    (recording,) = cityscapes_recordings(tmp_path)
+    frames = list(recording.frames(0))
+    assert {frame.camera.flag for frame in frames} == {"assumed"}
+    assert [frame.ego.flag for frame in frames] == ["estimated", "interpolated", "estimated"]
+    put_json(tmp_path, "camera", "ulm_000000_000000", CAMERA | {"flag": "sure"})
+    with pytest.raises(SourceError, match=r"_camera\.json: not a Cityscapes.*unknown flag 'sure'"):
+        cityscapes_recordings(tmp_path)
+
+
 def test_without_files_camera_and_ego_motion_are_unknown(tmp_path):
     put(tmp_path, "ulm", 0, 0)
     (recording,) = cityscapes_recordings(tmp_path)

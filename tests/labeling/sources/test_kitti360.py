@@ -129,3 +129,35 @@ def test_broken_files_and_no_frames_are_one_line(tmp_path):
     (tmp_path / "data_poses" / DRIVE / "poses.txt").write_text("1 2 three")
     with pytest.raises(SourceError, match=r"poses\.txt: not a list of poses"):
         kitti360_recordings(tmp_path)
+
+
+def test_frames_are_in_the_order_of_their_numbers_and_none_exists_twice(tmp_path):
+    put_frames(tmp_path, [2, 9, 11])
+    folder = tmp_path / "data_2d_raw" / DRIVE / "image_00" / "data_rect"
+    (folder / "0000000010.png").write_bytes((folder / "0000000011.png").read_bytes())
+    for number in (2, 9, 10, 11):
+        (folder / f"{number:010d}.png").rename(folder / f"{number}.png")
+    (tmp_path / "data_2d_raw" / "a drive without frames" / "image_00" / "data_rect").mkdir(
+        parents=True
+    )
+    (recording,) = kitti360_recordings(tmp_path)
+    assert recording.source_frames == (2, 9, 10, 11)
+    assert recording.timestamps_us == (0, 700_000, 800_000, 900_000)
+    (folder / "0000000009.jpg").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"9\.png: frame 9 exists twice, also as 0000000009\.jpg"):
+        kitti360_recordings(tmp_path)
+    (folder / "0000000009.jpg").rename(folder / "9².jpg")
+    with pytest.raises(SourceError, match=r"9².jpg: expected a frame number"):
+        kitti360_recordings(tmp_path)
+
+
+def test_frames_of_one_time_tell_no_speed(tmp_path):
+    put_frames(tmp_path, range(3))
+    put_poses(tmp_path, {0: (0.0, 0.0), 1: (1.0, 0.0), 2: (2.0, 0.0)})
+    times = ["2013-05-28 08:46:02.0", "2013-05-28 08:46:02.1", "2013-05-28 08:46:02.1"]
+    path = tmp_path / "data_2d_raw" / DRIVE / "image_00" / "timestamps.txt"
+    path.write_text("\n".join(times) + "\n")
+    (recording,) = kitti360_recordings(tmp_path)
+    motions = [frame.ego for frame in recording.frames(0)]
+    assert [motion.speed_mps for motion in motions[:2]] == pytest.approx([10.0, 10.0])
+    assert motions[2] is None

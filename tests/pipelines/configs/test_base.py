@@ -195,3 +195,5 @@ def test_a_leading_tilde_of_a_path_is_the_home_folder(tmp_path, monkeypatch):
     assert config.paths == (Path("a"), tmp_path / "b")
     assert config.name == "~C"
     assert make_config(TrainConfig, {"store": "a/~"}).store == Path("a/~")
+    (tmp_path / "fields.toml").write_text("steps = 3")
+    assert read_toml(Path("~/fields.toml")) == {"steps": 3}
