@@ -29,7 +29,7 @@ _ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def local_folder(path: Path | str, what: str = "store") -> Path:
-    """Return the folder, of a home folder's ~ the place.
+    """Return the folder, `~` expanded.
 
     Args:
         path: The folder.
