@@ -18,6 +18,7 @@ from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.pipelines.train_presets import train_preset
+from svsdata.pipelines.training_counts import counted
 from svsdata.pipelines.training_estimate import Trial, estimate_training
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import grown_generator
@@ -190,6 +191,13 @@ def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
     other = sliding_store(tmp_path / "other", lengths=(9, 9, 9))
     with pytest.raises(ConfigError, match="not those that"):
         run_train(config(other, run), Silent())
+
+
+def test_what_a_store_holds_is_written_whole_or_not_at_all(store, tmp_path, room_for):
+    plan = plan_training(config(store, tmp_path / "run"), Silent())
+    with room_for(100), pytest.raises(StoreError, match="cannot write: .*: free space"):
+        counted(tmp_path, plan, Silent())
+    assert sum(counted(tmp_path, plan, Silent()).pixel_counts.values()) == 18 * 64 * 128
 
 
 def test_a_loss_that_is_no_number_stops_the_run_before_the_update(store, tmp_path):
