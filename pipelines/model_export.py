@@ -50,7 +50,8 @@ def run_model_export(
         raise ExportError(f"'{out}' exists already; remove it or name another file")
     if not out.parent.is_dir():
         raise ExportError(f"there is no folder '{out.parent}' to write '{out.name}' to; make it")
-    generator, info = load_generator(checkpoint)
+    weights = generator_file(checkpoint)  # once: a run that trains has newer ones soon
+    generator, info = load_generator(weights)
     size_hw = size_hw or info.size_hw
     progress.start("export the generator", 1, unit="files")
     description = save_program(
@@ -58,7 +59,7 @@ def run_model_export(
         generator,
         info,
         size_hw=size_hw,
-        checkpoint_hash=file_hash(generator_file(checkpoint)),
+        checkpoint_hash=file_hash(weights),
     )
     progress.advance()
     return ModelExportResult(
