@@ -183,7 +183,7 @@ def test_what_cannot_be_exported_is_refused_in_one_line(written, tmp_path):
 def test_a_program_without_room_is_an_error_of_one_line(written, tmp_path, room_for):
     path, _ = written()
     out = tmp_path / "program.pt2"
-    with room_for(10_000), pytest.raises(StoreError, match="program.pt2: cannot write: .*: free"):
+    with room_for(10_000), pytest.raises(StoreError, match=r"program.pt2: cannot write: .*: free"):
         run_model_export(path, out, Silent(), size_hw=SIZE_HW)
     assert not out.exists()
 

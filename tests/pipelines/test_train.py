@@ -195,7 +195,7 @@ def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
 
 def test_what_a_store_holds_is_written_whole_or_not_at_all(store, tmp_path, room_for):
     plan = plan_training(config(store, tmp_path / "run"), Silent())
-    with room_for(100), pytest.raises(StoreError, match="cannot write: .*: free space"):
+    with room_for(100), pytest.raises(StoreError, match=r"cannot write: .*: free space"):
         counted(tmp_path, plan, Silent())
     assert sum(counted(tmp_path, plan, Silent()).pixel_counts.values()) == 18 * 64 * 128
 

@@ -94,7 +94,7 @@ def test_whose_weights_teach_is_written_whole_or_not_at_all(store, tmp_path, roo
     run = tmp_path / "run"
     told = config(store, run, teacher=teacher(tmp_path / "teacher.safetensors"))
     open_run_dir(run, told)
-    with room_for(50), pytest.raises(StoreError, match="cannot write: .*: free space"):
+    with room_for(50), pytest.raises(StoreError, match=r"cannot write: .*: free space"):
         keep_teacher(told)
     keep_teacher(told)
     assert len(json.loads((run / "teacher.json").read_text())["sha256"]) == 64
