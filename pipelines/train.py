@@ -94,9 +94,8 @@ def _run(
 ) -> TrainResult:
     # What learns, from the last checkpoint where there is one
     first_step = checkpoint_step(config.run)
-    learner = build_learner(
-        config, plan, progress, extra_blocks=plan.extra_blocks_after(first_step), share=share
-    )
+    extra_blocks = plan.phase_after(first_step).extra_blocks
+    learner = build_learner(config, plan, progress, extra_blocks=extra_blocks, share=share)
     past, means = resume(config.run, learner)
     total = plan.total_steps
     if first_step >= total:

@@ -216,10 +216,11 @@ def test_clips_grow_and_sizes_change_over_the_phases(sliding_store, tmp_path):
         Phase(1, 3, (128, 128), 1e-4),
     ]
     changes = {"phases": phases, "steps": None, "backprop_frames": 2, "width": 0.25}
-    told = config(store, tmp_path / "run", **changes)
+    told = config(store, tmp_path / "run", checkpoint_steps=5, **changes)
     assert run_train(told, Silent()).steps == 1 + 4 + 1
     assert "loss/video_discriminator_1" in stats_of(tmp_path / "run")[4]  # end of the long clip
-    assert load_generator(tmp_path / "run")[1].size_hw == (128, 128)
+    learned_at = [load_generator(one)[1].size_hw for one in checkpoint_folders(tmp_path / "run")]
+    assert learned_at == [(64, 64), (128, 128)]
 
 
 def test_what_a_store_lacks_is_said_and_trained_without(sliding_store, tmp_path):
