@@ -21,7 +21,7 @@ from svsdata.checkpoints.weights import save_generator
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
-from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.run_dir import is_begun, is_new, open_run_dir, require_apart
 from svsdata.pipelines.training_counts import Counts, counted
 from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
@@ -223,7 +223,8 @@ def _opened(
     check_shares([phase.batch_size for phase in config.phases], share)
 
     def open_run() -> None:
-        if not config.run.exists():
+        sets_aside = overwrite and not is_begun(config.run, config, may_differ=MAY_DIFFER)
+        if sets_aside or is_new(config.run):
             # builds everything once: what cannot be is refused before anything is written
             first_blocks = config.phases[0].extra_blocks
             with nothing_kept():

@@ -11,7 +11,7 @@ import torch
 
 from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.checkpoints.weights import load_generator
-from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
+from svsdata.errors import ConfigError, NonFiniteLossError, StoreError, WeightsError
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.base import make_config
@@ -182,8 +182,18 @@ def test_another_config_in_the_same_directory_is_refused_or_set_aside(whole, sto
     other = config(store, run, steps=1, seed=1)
     with pytest.raises(ConfigError, match="seed 0 → 1"):
         run_train(other, Silent())
+    missing = other.model_copy(update={"perceptual_weights": "no/such.safetensors"})
+    with pytest.raises(WeightsError, match="no/such"):
+        run_train(missing, Silent(), overwrite=True)
+    assert files_of(run) == files_of(whole[0])  # what cannot be sets nothing aside
     assert run_train(other, Silent(), overwrite=True).steps_done_now == 1
     assert (tmp_path / "run.old-1" / "config.json").exists()
+
+
+def test_an_empty_directory_is_a_new_run_which_is_measured_first(store, tmp_path):
+    listener = Listener()
+    run_train(config(store, tmp_path, steps=1), listener)
+    assert any("1 steps take about" in note for note in listener.notes)
 
 
 def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
