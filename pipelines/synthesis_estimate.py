@@ -73,7 +73,8 @@ def _probed(synthesis: Synthesis, left: Sequence[Video]) -> tuple[float, int]:
         min(PROBED_CHUNKS * synthesis.video_maker.chunk_frames, one.num_frames) for one in probed
     ]
     streams = [
-        Take(video.labels.frames(0, length)) for video, length in zip(probed, lengths, strict=True)
+        Take(video.labels.frames(0, length), fps=video.labels.sequence.fps)
+        for video, length in zip(probed, lengths, strict=True)
     ]
     drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
     warm_up = len(probed) * min(synthesis.video_maker.chunk_frames, min(lengths) - 1)
