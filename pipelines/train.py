@@ -95,7 +95,9 @@ def _run(
     # What learns, from the last checkpoint where there is one
     first_step = checkpoint_step(config.run)
     extra_blocks = plan.phase_after(first_step).extra_blocks
-    learner = build_learner(config, plan, progress, extra_blocks=extra_blocks, share=share)
+    learner = build_learner(
+        config, plan, progress, extra_blocks=extra_blocks, share=share, goes_on=first_step > 0
+    )
     past, means = resume(config.run, learner)
     total = plan.total_steps
     if first_step >= total:
@@ -181,7 +183,8 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
             f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
             "need minutes where the network is large and there is no GPU"
         )
-        learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+        first_blocks, goes_on = config.phases[0].extra_blocks, checkpoint_step(config.run) > 0
+        learner = build_learner(config, plan, progress, extra_blocks=first_blocks, goes_on=goes_on)
         return _estimated(config, plan, learner, progress, processes=1)
 
 

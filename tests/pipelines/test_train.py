@@ -11,7 +11,13 @@ import torch
 
 from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.checkpoints.weights import load_generator
-from svsdata.errors import ConfigError, NonFiniteLossError, StoreError, WeightsError
+from svsdata.errors import (
+    CheckpointError,
+    ConfigError,
+    NonFiniteLossError,
+    StoreError,
+    WeightsError,
+)
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.base import make_config
@@ -182,9 +188,12 @@ def test_another_config_in_the_same_directory_is_refused_or_set_aside(whole, sto
     other = config(store, run, steps=1, seed=1)
     with pytest.raises(ConfigError, match="seed 0 → 1"):
         run_train(other, Silent())
-    missing = other.model_copy(update={"perceptual_weights": "no/such.safetensors"})
-    with pytest.raises(WeightsError, match="no/such"):
-        run_train(missing, Silent(), overwrite=True)
+    for missing, error in (
+        ({"perceptual_weights": "no/such.safetensors"}, WeightsError),
+        ({"start_from": Path("no/such")}, CheckpointError),
+    ):
+        with pytest.raises(error, match="no/such"):
+            run_train(other.model_copy(update=missing), Silent(), overwrite=True)
     assert files_of(run) == files_of(whole[0])  # what cannot be sets nothing aside
     assert run_train(other, Silent(), overwrite=True).steps_done_now == 1
     assert (tmp_path / "run.old-1" / "config.json").exists()
