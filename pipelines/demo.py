@@ -1,10 +1,10 @@
 """Show the whole line on the street world: label, edit, synthesize, export, measure, one page."""
 
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from svsdata.checkpoints.weights import BUNDLED, BUNDLED_GENERATOR
@@ -23,7 +23,7 @@ from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.synthesize import run_synthesize
 from svsdata.progress import Progress
 from svsdata.store.reader import StoreReader
-from svsdata.synthesis.compute import chosen_device
+from svsdata.synthesis.compute import chosen_device, peak_bytes
 from svsdata.tensors import computes_bf16
 
 FRAMES = 1000
@@ -100,7 +100,7 @@ def run_demo(config: DemoConfig, progress: Progress, *, overwrite: bool = False)
         mean_iou=round(generated.mean_iou(), 4),
         rendered_pixel_accuracy=round(rendered.pixel_accuracy(), 4),
         rendered_mean_iou=round(rendered.mean_iou(), 4),
-        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        peak_memory_mb=round(peak_bytes(torch.device("cpu")) / 2**20, 1),
         seconds=round(time.monotonic() - began, 1),
     )
     write_demo_page(config, result, shown=shown, generated=generated, rendered=rendered)

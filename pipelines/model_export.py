@@ -8,6 +8,7 @@ from svsdata.checkpoints.program_files import save_program
 from svsdata.checkpoints.weights import generator_file, load_generator
 from svsdata.errors import ExportError
 from svsdata.progress import Progress
+from svsdata.store.files import writing
 from svsdata.synthesis.provenance import file_hash
 
 _SUFFIX = ".pt2"
@@ -43,6 +44,7 @@ def run_model_export(
     Raises:
         ExportError: If ``out`` has another suffix, exists, or has no folder to lie in.
         CheckpointError: If there is no such checkpoint, or it cannot be exported at this size.
+        StoreError: If the file cannot be written.
     """
     if out.suffix != _SUFFIX:
         raise ExportError(f"'{out}' must end in {_SUFFIX}, as files of torch.export do")
@@ -50,16 +52,14 @@ def run_model_export(
         raise ExportError(f"'{out}' exists already; remove it or name another file")
     if not out.parent.is_dir():
         raise ExportError(f"there is no folder '{out.parent}' to write '{out.name}' to; make it")
-    generator, info = load_generator(checkpoint)
+    weights = generator_file(checkpoint)  # once: a run that trains has newer ones soon
+    generator, info = load_generator(weights)
     size_hw = size_hw or info.size_hw
     progress.start("export the generator", 1, unit="files")
-    description = save_program(
-        out,
-        generator,
-        info,
-        size_hw=size_hw,
-        checkpoint_hash=file_hash(generator_file(checkpoint)),
-    )
+    with writing(out):
+        description = save_program(
+            out, generator, info, size_hw=size_hw, checkpoint_hash=file_hash(weights)
+        )
     progress.advance()
     return ModelExportResult(
         out=out,

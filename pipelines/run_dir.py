@@ -44,7 +44,7 @@ def open_run_dir(
         StoreError: If it is an address.
     """
     local_folder(path, "output")
-    if _is_new(path):
+    if is_new(path):
         _write_config(path, config)
         return False
     fault = _difference(path, config, may_differ)
@@ -62,11 +62,16 @@ def open_run_dir(
     return False
 
 
-def _is_new(path: Path) -> bool:
+def is_new(path: Path) -> bool:
     """Tell whether nothing is there, or no more than a run left that died before it began."""
     if not path.is_dir():
         return not path.exists()
     return all(entry.name == _UNFINISHED for entry in path.iterdir())
+
+
+def is_begun(path: Path, config: StageConfig, *, may_differ: Collection[str] = ()) -> bool:
+    """Tell whether an earlier run is there that ``open_run_dir`` would go on with; looks only."""
+    return not is_new(path) and _difference(path, config, may_differ) is None
 
 
 def _difference(path: Path, config: StageConfig, may_differ: Collection[str]) -> str | None:

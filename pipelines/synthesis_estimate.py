@@ -1,6 +1,5 @@
 """What a synthesis will take, measured on its first frames; nothing is written."""
 
-import resource
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -14,6 +13,7 @@ from svsdata.pipelines.video_store import videos_there
 from svsdata.records import FRAME_LAYERS
 from svsdata.store.columns import encode_row
 from svsdata.synthesis.advancing import Take
+from svsdata.synthesis.compute import peak_bytes
 
 PROBED_CHUNKS = 3
 
@@ -34,7 +34,7 @@ class SynthesizeEstimate(BaseModel):
     """One link of the chain after the other; a run overlaps them. 0 where nothing is left."""
     seconds: float
     memory_bytes: int
-    """Peak of the whole process, whatever the length."""
+    """Peak, whatever the length: of the whole process, or on a GPU of the GPU's."""
     disk_bytes: int
 
 
@@ -61,7 +61,7 @@ def estimate_synthesize(config: SynthesizeConfig, *, overwrite: bool = False) ->
         size_hw=synthesis.info.size_hw,
         frames_per_second=round(1 / max(seconds_per_frame, 1e-9), 2) if left else 0.0,
         seconds=round(num_frames * seconds_per_frame, 1),
-        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        memory_bytes=peak_bytes(next(synthesis.video_maker.generator.parameters()).device),
         disk_bytes=num_frames * bytes_per_frame,
     )
 
@@ -73,7 +73,8 @@ def _probed(synthesis: Synthesis, left: Sequence[Video]) -> tuple[float, int]:
         min(PROBED_CHUNKS * synthesis.video_maker.chunk_frames, one.num_frames) for one in probed
     ]
     streams = [
-        Take(video.labels.frames(0, length)) for video, length in zip(probed, lengths, strict=True)
+        Take(video.labels.frames(0, length), fps=video.labels.sequence.fps)
+        for video, length in zip(probed, lengths, strict=True)
     ]
     drawn = synthesis.video_maker.render_together(streams, rows=synthesis.parallel_videos)
     warm_up = len(probed) * min(synthesis.video_maker.chunk_frames, min(lengths) - 1)

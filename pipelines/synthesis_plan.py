@@ -1,7 +1,9 @@
 """Which videos a synthesis makes, of what, and everything that must be refused before the first."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 from svsdata.checkpoints.weights import CheckpointInfo, generator_file
 from svsdata.editing.edit_text import ways_of
@@ -57,7 +59,7 @@ def prepare(config: SynthesizeConfig) -> Synthesis:
     require_apart(config.out, [config.store, weights, *choices])
     reader = StoreReader(config.store)
     edits = chosen_edits(config)
-    plans = {file.stem: plan for path in config.plans for file, plan in plans_at(path)}
+    plans = _given_plans(config.plans)
     motion = motion_of(reader) if config.flow else ()
     video_maker, checkpoint = chosen_video_maker(config, reader, has_flow="flow" in motion)
     if not checkpoint.object_colours or "instance" not in reader.info.modalities:
@@ -107,6 +109,24 @@ def _notes(reader: StoreReader, checkpoint: CheckpointInfo) -> Iterator[str]:
             f"{checkpoint.fps:g}: the steps from frame to frame are not those that it learned; "
             "train on a store of that rate, or with --set frame_stride="
         )
+
+
+def _given_plans(paths: Iterable[Path]) -> dict[str, EditPlan]:
+    """Read plans, by the names of their files, which their videos get.
+
+    Raises:
+        EditPlanError: If one cannot be read, or two have one name.
+    """
+    files: dict[str, Path] = {}
+    plans: dict[str, EditPlan] = {}
+    for file, plan in chain.from_iterable(map(plans_at, paths)):
+        if file.stem in plans:
+            raise EditPlanError(
+                f"plans '{files[file.stem]}' and '{file}' would make videos of one name, "
+                f"'{file.stem}'; rename one of the files, or give each an output of its own"
+            )
+        files[file.stem], plans[file.stem] = file, plan
+    return plans
 
 
 def _num_videos(config: SynthesizeConfig, reader: StoreReader, num_plans: int) -> int:

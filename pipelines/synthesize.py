@@ -123,7 +123,7 @@ def _make(begun: Iterable["_Making"], synthesis: Synthesis, progress: Progress) 
                 continue
             making[number] = one
             number += 1
-            yield Take(one.labels, one.state, one.colour_seed)
+            yield Take(one.labels, one.state, one.colour_seed, one.fps)
 
     together = synthesis.video_maker.render_together(streams(), rows=synthesis.parallel_videos)
     try:
@@ -149,12 +149,13 @@ class _Making:
         self.colour_seed = video.colour_seed
         self.num_frames = video.num_frames
         base = video.labels.sequence
+        self.fps = base.fps
         with ExitStack() as opened:
             rows = opened.enter_context(
                 writer.sequence(
                     video.sequence_id,
                     source=f"synthesized:{base.sequence_id}",
-                    fps=base.fps,
+                    fps=self.fps,
                     stateful=True,
                     recipe=video.recipe,
                 )

@@ -21,7 +21,7 @@ from svsdata.checkpoints.weights import save_generator
 from svsdata.errors import ConfigError
 from svsdata.pipelines.configs.train import MAY_DIFFER, TrainConfig
 from svsdata.pipelines.interrupts import interrupt_held, nothing_kept
-from svsdata.pipelines.run_dir import open_run_dir, require_apart
+from svsdata.pipelines.run_dir import is_begun, is_new, open_run_dir, require_apart
 from svsdata.pipelines.training_counts import Counts, counted
 from svsdata.pipelines.training_estimate import TrainEstimate, Trial, estimate_training
 from svsdata.pipelines.training_learner import Learner, build_learner, for_phase, resume
@@ -94,8 +94,9 @@ def _run(
 ) -> TrainResult:
     # What learns, from the last checkpoint where there is one
     first_step = checkpoint_step(config.run)
+    extra_blocks = plan.phase_after(first_step).extra_blocks
     learner = build_learner(
-        config, plan, progress, extra_blocks=plan.extra_blocks_after(first_step), share=share
+        config, plan, progress, extra_blocks=extra_blocks, share=share, goes_on=first_step > 0
     )
     past, means = resume(config.run, learner)
     total = plan.total_steps
@@ -182,7 +183,8 @@ def estimate_train(config: TrainConfig, progress: Progress) -> TrainEstimate:
             f"building model {config.model} and taking real steps at {', '.join(sizes)}, which "
             "need minutes where the network is large and there is no GPU"
         )
-        learner = build_learner(config, plan, progress, extra_blocks=config.phases[0].extra_blocks)
+        first_blocks, goes_on = config.phases[0].extra_blocks, checkpoint_step(config.run) > 0
+        learner = build_learner(config, plan, progress, extra_blocks=first_blocks, goes_on=goes_on)
         return _estimated(config, plan, learner, progress, processes=1)
 
 
@@ -224,7 +226,8 @@ def _opened(
     check_shares([phase.batch_size for phase in config.phases], share)
 
     def open_run() -> None:
-        if not config.run.exists():
+        sets_aside = overwrite and not is_begun(config.run, config, may_differ=MAY_DIFFER)
+        if sets_aside or is_new(config.run):
             # builds everything once: what cannot be is refused before anything is written
             first_blocks = config.phases[0].extra_blocks
             with nothing_kept():

@@ -9,8 +9,10 @@ from svsdata.checkpoints.weights import BUNDLED_GENERATOR, load_generator
 from svsdata.errors import ConfigError
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
+from svsdata.store.files import writing
 from svsdata.training.clips import count_pixels
 from svsdata.training.colours_by_class import ColoursByClass, colours_by_class
+from svsdata.whole_files import whole_file
 
 _ENOUGH_COLOURS = 16
 
@@ -32,6 +34,7 @@ def counted(run: Path, plan: TrainingPlan, progress: Progress) -> Counts:
 
     Raises:
         ConfigError: If the run was begun with other sequences.
+        StoreError: If a frame is damaged, or the counts cannot be written.
     """
     path, store_id = run / "pixel_counts.json", plan.store_id
     if not path.exists():
@@ -49,7 +52,8 @@ def counted(run: Path, plan: TrainingPlan, progress: Progress) -> Counts:
         )
         if plan.street is not None:
             found = _with_streets(found, uses_colours=plan.uses_colours)
-        path.write_text(found.model_dump_json())
+        with writing(run), whole_file(path) as partial:
+            partial.write_text(found.model_dump_json())
     kept = Counts.model_validate(json.loads(path.read_text()))
     if kept.store_id != store_id:
         raise ConfigError(

@@ -1,14 +1,11 @@
 """What a training run will take, measured by a step or two and a short preview at every size."""
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from svsdata.checkpoints.training_state import TrainingState
@@ -16,6 +13,7 @@ from svsdata.nets.svsgan.video_discriminator import HISTORY_FRAMES
 from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.training_plan import TrainingPlan
 from svsdata.progress import Progress
+from svsdata.synthesis.compute import peak_bytes
 from svsdata.training.chunks import to_device
 from svsdata.training.clips import ClipBatch, load_clips
 from svsdata.training.previews import PREVIEW_FRAMES
@@ -144,7 +142,7 @@ def estimate_training(
         steps=plan.total_steps,
         seconds=sum(phase.steps * phase.step_s for phase in phases) + previews_s,
         previews_s=previews_s,
-        memory_bytes=_peak_bytes(device),
+        memory_bytes=peak_bytes(device),
         disk_bytes=(config.keep_checkpoints + 1) * checkpoint,
         phases=phases,
         processes=processes,
@@ -228,10 +226,3 @@ def _checkpoint_bytes(state: TrainingState, phases: Sequence[Phase]) -> int:
     return past * HISTORY_FRAMES * 3 * 4 + sum(
         t.numel() * t.element_size() for t in (*tensors, *average.values())
     )
-
-
-def _peak_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

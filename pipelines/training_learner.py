@@ -111,8 +111,17 @@ def build_learner(
     *,
     extra_blocks: int,
     share: Share = WHOLE,
+    goes_on: bool = False,
 ) -> Learner:
     """Make everything that learns, from random or given weights.
+
+    Args:
+        config: Of the run.
+        plan: Of the run.
+        progress: Hears what was taken of given weights.
+        extra_blocks: Of the generator.
+        share: Of this process.
+        goes_on: A checkpoint of the run is loaded next: ``start_from`` is not read any more.
 
     Raises:
         SvsDataError: If weights are missing or do not fit.
@@ -120,7 +129,7 @@ def build_learner(
     label_set = plan.reader.info.label_set
     networks = build_networks(config, plan, extra_blocks=extra_blocks)
     average = copy.deepcopy(networks.generator).eval()
-    if config.start_from is not None and not checkpoint_folders(config.run):
+    if config.start_from is not None and not goes_on:
         start_from(config.start_from, networks, average, label_set, progress)
     device, dtype = chosen_device(config.device), autocast_dtype(config)
     return Learner(

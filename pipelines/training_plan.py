@@ -23,7 +23,7 @@ from svsdata.training.clips import Source
 from svsdata.training.colours_by_class import ColoursByClass
 from svsdata.training.footage import NUM_STREETS, STREET_FRAMES, StreetFootage
 from svsdata.training.sampler import ClipSampler, Recording
-from svsdata.training.schedules import Round, Span, rounds, timetable
+from svsdata.training.schedules import Phase, Round, Span, rounds, timetable
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class TrainingPlan:
         """Steps of the whole run."""
         return self.spans[-1].end_step
 
-    def extra_blocks_after(self, steps: int) -> int:
-        """Return the extra blocks of the generator once so many steps are done."""
+    def phase_after(self, steps: int) -> Phase:
+        """Return what was trained last once so many steps are done; of none, what comes first."""
         newest_first = reversed(self.rounds)
         begun = next(round_ for round_ in newest_first if round_.first_step < max(steps, 1))
-        return begun.phase.extra_blocks
+        return begun.phase
 
 
 def plan_training(config: TrainConfig, progress: Progress) -> TrainingPlan:
@@ -171,12 +171,10 @@ def checkpoint_info(
     object_colours: ColoursByClass,
 ) -> CheckpointInfo:
     """Describe the generator after so many steps."""
-    extra_blocks = plan.extra_blocks_after(step)
-    sizes = [phase.size_hw for phase in config.phases if phase.extra_blocks == extra_blocks]
     return CheckpointInfo(
         model=config.model,
         label_set=plan.reader.info.label_set,
-        size_hw=sizes[-1],
+        size_hw=plan.phase_after(step).size_hw,
         fps=plan.fps,
         pixel_counts=pixel_counts,
         object_colours=object_colours,

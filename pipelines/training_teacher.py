@@ -13,9 +13,11 @@ from svsdata.pipelines.configs.train import TrainConfig
 from svsdata.pipelines.run_dir import CONFIG_NAME
 from svsdata.pipelines.training_networks import autocast_dtype
 from svsdata.pipelines.training_plan import TrainingPlan
+from svsdata.store.files import writing
 from svsdata.synthesis.compute import chosen_device
 from svsdata.synthesis.provenance import file_hash
 from svsdata.training.teaching import Teacher
+from svsdata.whole_files import whole_file
 
 _TEACHER_NAME = "teacher.json"
 
@@ -28,6 +30,7 @@ def keep_teacher(config: TrainConfig) -> None:
     Raises:
         ConfigError: If the run was begun with a teacher and has none now, or the other way round.
         CheckpointError: If there is no teacher at its place, or it is another.
+        StoreError: If nothing can be written.
     """
     path, begun = config.run / _TEACHER_NAME, json.loads((config.run / CONFIG_NAME).read_text())
     had_teacher = begun.get("teacher") is not None
@@ -42,7 +45,8 @@ def keep_teacher(config: TrainConfig) -> None:
     file = generator_file(config.teacher)
     weights = file_hash(file)
     if not path.exists():
-        path.write_text(json.dumps({"file": str(file), "sha256": weights}))
+        with writing(config.run), whole_file(path) as partial:
+            partial.write_text(json.dumps({"file": str(file), "sha256": weights}))
     kept = json.loads(path.read_text())
     if kept["sha256"] != weights:
         raise CheckpointError(

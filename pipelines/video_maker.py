@@ -32,7 +32,8 @@ def chosen_video_maker(
         StoreError: If the store lacks what the checkpoint needs.
         ConfigError: If choices contradict each other.
     """
-    generator, checkpoint = load_generator(config.checkpoint)
+    weights = generator_file(config.checkpoint)  # once: a run that trains has newer ones soon
+    generator, checkpoint = load_generator(weights)
     where = f"store '{config.store}'"
     checkpoint.require(reader.info.label_set, reader.info.size_hw, where)
     if generator.config.edges and "instance" not in reader.info.modalities:
@@ -65,7 +66,7 @@ def chosen_video_maker(
     fast = inference_copy(generator, chosen_dtype(config.precision, device)).to(device)
     if config.cuda_graphs:
         fast = RecordedGenerator(fast, cuda_recording)
-    name = model_name(checkpoint.model, file_hash(generator_file(config.checkpoint)))
+    name = model_name(checkpoint.model, file_hash(weights))
     return (
         LongVideo(
             fast,

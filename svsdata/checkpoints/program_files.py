@@ -3,6 +3,7 @@
 Beside the program the file holds ``svsdata.json``, which says what it was made for.
 """
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def save_program(
 
     Raises:
         CheckpointError: If the generator is not SVS-GAN's, or cannot draw frames of the size.
+        OSError: If the file cannot be written.
     """
     if not isinstance(generator, Generator):
         raise CheckpointError(
@@ -112,8 +114,11 @@ def save_program(
     with torch.no_grad():
         program = torch.export.export(frame_program, (), kwargs=examples, strict=False)
     told = _DESCRIPTION.dump_json(description).decode()
-    with whole_file(path) as partial, partial.open("wb") as file, warnings.catch_warnings():
+    content = io.BytesIO()  # torch's writer ends the process where a disk is full
+    with warnings.catch_warnings():
         # said of every channels_last weight; they come back as they are
         warnings.filterwarnings("ignore", message="No complete tensor found in the group")
-        torch.export.save(program, file, extra_files={DESCRIPTION_FILE: told})
+        torch.export.save(program, content, extra_files={DESCRIPTION_FILE: told})
+    with whole_file(path) as partial:
+        partial.write_bytes(content.getbuffer())
     return description

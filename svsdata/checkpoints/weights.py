@@ -37,6 +37,7 @@ class CheckpointInfo:
     """Name of the network, such as ``demo``."""
     label_set: LabelSet
     size_hw: tuple[int, int]
+    """Of the frames that it learned from last: what it draws."""
     fps: float
     """Frames a second of the training recordings."""
     pixel_counts: Mapping[str, int]

@@ -88,13 +88,17 @@ class Future:
         world = None if pose is None else pose @ self._drive(step)
         return replace(self.ego, world_T_vehicle=world)
 
+    def timestamp_us(self, step: int) -> int:
+        """Return when the frame so many after the last one is shown."""
+        return round(self.last.timestamp_us + step * 1e6 / self.scene.fps)
+
     def frame(self, step: int) -> Frame:
         """Return the frame so many after the last one, 1 or more, without an image."""
         before, view = self._view(step - 1), self._view(step)
         flow, validity, occlusion = self._prospect.flow(view, before)
         return Frame(
             self.last.frame_index + step,
-            round(self.last.timestamp_us + step * 1e6 / self.scene.fps),
+            self.timestamp_us(step),
             semantic=view.semantic,
             instance=view.instance,
             flow=flow,

@@ -106,10 +106,12 @@ class EditLog:
         return pa.concat_tables([self._earlier, new]).combine_chunks()
 
     def state(self, stop: int) -> dict[str, NDArray[np.uint8]]:
-        """Return what going on at frame ``stop`` needs."""
+        """Return what going on at frame ``stop`` needs; from then on ``stop`` may not go back."""
+        self._earlier = self.table(stop)
+        self._events = [event for event in self._events if event.frame_index >= stop]
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, EDIT_FRAMES_SCHEMA) as stream:
-            stream.write_table(self.table(stop))
+            stream.write_table(self._earlier)
         return {"edit_frames": np.frombuffer(sink.getvalue(), np.uint8)}
 
     def _row(self, event: EditFrame) -> dict[str, Any]:

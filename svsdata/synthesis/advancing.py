@@ -17,6 +17,8 @@ class Take(NamedTuple):
     """Where an earlier run stopped, at the end of a chunk; None at the video's beginning."""
     colour_seed: int | None = None
     """Of which objects get which colours of the palette; None: the palette's own."""
+    fps: float | None = None
+    """Frames a second, by which a guided video goes; None: those of ``Guiding``."""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class RunningVideo:
     chunks: Iterator[list[Frame]]
     state: VideoState | None
     colour_seed: int | None
+    fps: float | None
 
     @property
     def begun(self) -> VideoState:

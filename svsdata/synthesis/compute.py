@@ -1,5 +1,7 @@
-"""Where and how precisely the generator is run."""
+"""Where and how precisely the generator is run, and in how much memory."""
 
+import resource
+import sys
 from typing import Literal
 
 import torch
@@ -35,3 +37,11 @@ def chosen_dtype(
     if precision == "auto":
         return torch.bfloat16 if computes_bf16(device) else torch.float32
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}[precision]
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has held: of the GPU's where it computes on one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -20,6 +20,7 @@ class Guiding:
     standing: frozenset[int]
     """Ids of ``standing_ids``."""
     fps: float
+    """Frames a second of videos that do not tell their own."""
 
 
 class WorldWalk:

@@ -134,4 +134,7 @@ class LabelStream:
         )
 
     def _timestamp_us(self, index: int) -> int:
+        """Return when a frame beyond the recorded end is shown; streets have no gaps in time."""
+        if self.world is None:
+            return self._future.timestamp_us(index - self._last)
         return round(index * 1e6 / self.sequence.fps)

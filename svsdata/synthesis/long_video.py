@@ -124,7 +124,7 @@ class LongVideo:
             ValueError: If a reference frame has no image, or frames are not of one size.
         """
         upcoming = (
-            RunningVideo(number, self._chunks(take.frames), take.state, take.colour_seed)
+            RunningVideo(number, self._chunks(take.frames), take.state, take.colour_seed, take.fps)
             for number, take in enumerate(videos)
         )
         running: list[RunningVideo] = []
@@ -200,7 +200,7 @@ class LongVideo:
             )
             for video, chosen in alike
         ]
-        walks = [WorldWalk(video.begun.world, self.guiding) for video, _ in alike]
+        walks = [WorldWalk(video.begun.world, self._guiding(video)) for video, _ in alike]
         labels = [
             walk.guided(maps, [one.key for one in chosen])
             for walk, maps, (_, chosen) in zip(walks, labels, alike, strict=True)
@@ -233,6 +233,11 @@ class LongVideo:
     def _input(self) -> NetworkInput:
         follows, rim, share = self.follows_flow, self.rim_px, self.entering_share
         return NetworkInput(self.generator, follows, rim, share, self.palette)
+
+    def _guiding(self, video: RunningVideo) -> Guiding | None:
+        if self.guiding is None or video.fps is None:
+            return self.guiding
+        return replace(self.guiding, fps=video.fps)
 
     def _moved(self, frame: Frame) -> Frame:
         """Return the frame with the name of what told its motion."""

@@ -97,7 +97,8 @@ def load_clips(
         )
         arrays: Iterable[dict[str, NDArray[Any]]]
         if guided:
-            pairs = recorded_guidance(frames, footage.info.label_set, footage.info.fps)
+            fps = _fps(footage, clip.sequence_id)
+            pairs = recorded_guidance(frames, footage.info.label_set, fps)
             arrays = (_frame_arrays(frame, layers) | {"guidance": it} for frame, it in pairs)
         else:
             arrays = (_frame_arrays(frame, layers) for frame in frames)
@@ -121,6 +122,13 @@ def load_clips(
         guidance=batch("guidance") if guided else None,
         colours=told_colours(clips, columns) if coloured and "instance" in layers else None,
     )
+
+
+def _fps(footage: Footage, sequence_id: str) -> float:
+    """Return the frames a second of a sequence; a store's are nominal."""
+    if isinstance(footage, StoreReader):
+        return footage.sequence(sequence_id).fps
+    return footage.info.fps
 
 
 def prefetched(

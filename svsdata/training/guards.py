@@ -28,8 +28,14 @@ def check_finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
 
 
 def gradient_norm(network: nn.Module, *, limit: float | None) -> Tensor:
-    """Return the length of a network's gradient, and shorten it to ``limit`` where one is given."""
+    """Return the length of a network's gradient, and shorten it to ``limit`` where one is given.
+
+    Returns:
+        A scalar on the network's device; 0 where no gradient reached the network.
+    """
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if not gradients:
+        return next(network.parameters()).new_zeros(())  # torch's 0 lies on the processor
     norm = nn.utils.get_total_norm(gradients)
     if limit is not None:
         nn.utils.clip_grads_with_norm_(network.parameters(), limit, norm)

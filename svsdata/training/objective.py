@@ -38,7 +38,7 @@ class Objective:
     """Which losses, and how much of each."""
 
     weights: Mapping[str, float]
-    """Factor by term of the generator's loss, and of ``labelmix``; a term at 0 is not computed."""
+    """Factor by term of the generator's loss, and of ``labelmix``; a term at 0 is left out."""
     video_gan: AdversarialMode = "ls"
     perceptual_net: nn.Module | None = None
     """Maps images to the feature maps that the perceptual loss compares."""

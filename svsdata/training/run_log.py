@@ -13,6 +13,7 @@ from svsdata.images import encode_png
 from svsdata.store.files import writing
 from svsdata.training.previews import Preview
 from svsdata.video_codec import VideoWriter
+from svsdata.whole_files import whole_file
 
 
 class RunLog:
@@ -38,9 +39,11 @@ class RunLog:
         with writing(run):
             self._previews.mkdir(parents=True, exist_ok=True)
             kept = stats.read_text().splitlines(keepends=True) if stats.exists() else []
-            stats.write_text("".join(line for line in kept if _step(line) <= first_step))
+            with whole_file(stats) as partial:
+                partial.write_text("".join(line for line in kept if _step(line) <= first_step))
             self._stats = stats.open("a")
-            self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
+            # TensorBoard drops what it has of that step and of later ones
+            self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
 
     def __enter__(self) -> "RunLog":
         return self

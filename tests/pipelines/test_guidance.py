@@ -112,6 +112,34 @@ def test_a_stopped_synthesis_goes_on_with_the_same_bytes(store, trained, tmp_pat
     np.testing.assert_array_equal(np.stack(again), np.stack(whole))
 
 
+def at_rate(path, nominal):
+    """A store of that nominal rate, whose only sequence has 10 frames a second and no poses."""
+    street = StreetWorld(7, size_hw=SIZE, fps=10.0)
+    layers = ("image", "semantic", "instance", "flow", "occlusion")
+    writer = StoreWriter(path, StoreInfo(CITYSCAPES, SIZE, nominal, layers))
+    with writer.sequence("street", source="street", fps=10.0) as rows:
+        for index in range(12):
+            frame = street.frame(index)
+            ego = replace(frame.ego, world_T_vehicle=None)
+            rows.append(replace(frame, camera=street.camera, ego=ego))
+        rows.commit(instance_scope="sequence")
+    return path
+
+
+def test_guidance_goes_by_the_rate_of_a_sequence_and_not_by_that_of_its_store(trained, tmp_path):
+    stores = [at_rate(tmp_path / f"at-{nominal}", float(nominal)) for nominal in (10, 30)]
+    clip, checkpoint = Clip("street", 2, 6, flip=False), seeing(trained, tmp_path / "seeing.st")
+    learned, drawn = [], []
+    for store in stores:
+        reader, out = StoreReader(store), tmp_path / f"{store.name}-out"
+        learned.append(load_clips(reader, [clip], size_hw=SIZE, guided=True).guidance)
+        run_synthesize(SynthesizeConfig(store=store, checkpoint=checkpoint, out=out), Silent())
+        drawn.append(np.stack([frame.image for frame in StoreReader(out).read("street")]))
+    assert learned[0][:, :, 3].float().mean() > 0.3
+    assert torch.equal(*learned)
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_what_cannot_be_guided_is_refused(store, trained, tmp_path, sliding_store):
     bare = sliding_store(tmp_path / "bare")
     with pytest.raises(

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
 from svsdata.cli.model import app
-from svsdata.errors import CheckpointError, ConfigError, ExportError
+from svsdata.errors import CheckpointError, ConfigError, ExportError, StoreError
 from svsdata.labels import CITYSCAPES
 from svsdata.nets.models import build_generator
 from svsdata.nets.svsgan.config import GeneratorConfig, MotionConfig
@@ -178,6 +178,14 @@ def test_what_cannot_be_exported_is_refused_in_one_line(written, tmp_path):
     with pytest.raises(ExportError, match="exists already"):
         run_model_export(checkpoint, out, Silent())
     assert out.read_bytes() == b"mine"
+
+
+def test_a_program_without_room_is_an_error_of_one_line(written, tmp_path, room_for):
+    path, _ = written()
+    out = tmp_path / "program.pt2"
+    with room_for(10_000), pytest.raises(StoreError, match=r"program.pt2: cannot write: .*: free"):
+        run_model_export(path, out, Silent(), size_hw=SIZE_HW)
+    assert not out.exists()
 
 
 def test_a_generator_of_vid2vid_is_refused(tmp_path):

@@ -295,6 +295,11 @@ def test_contradictory_predictions_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_sequence_named_twice_is_refused(base: Path, checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="'recorded' is named twice; name it once"):
+        configured(base, checkpoint, tmp_path, sequences=("recorded", "street-7", "recorded"))
+
+
 TRUCKS = {
     "sequences": ("street-7",),
     "frames": 60,
@@ -590,6 +595,9 @@ def test_a_reviewed_plan_is_drawn_as_the_edits_themselves_would_be(
     assert shards(tmp_path / "out") == shards(carless)
     with pytest.raises(EditPlanError, match=r"frames of 128x64, the checkpoint draws 64x32; plan"):
         synthesize(base, checkpoint, tmp_path / "no", plans=(tmp_path / "large",))
+    twice = (tmp_path / "plans", tmp_path / "large")
+    with pytest.raises(EditPlanError, match=r"plans '.*plans/.*' and '.*large/.*' .* of one name"):
+        synthesize(base, checkpoint, tmp_path / "no", plans=twice)
     with pytest.raises(ValidationError, match="a plan says it all: leave out frames, presets"):
         configured(base, checkpoint, tmp_path, plans=("p",), presets=("add_bus",), frames=3)
 

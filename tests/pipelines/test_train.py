@@ -11,13 +11,20 @@ import torch
 
 from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.checkpoints.weights import load_generator
-from svsdata.errors import ConfigError, NonFiniteLossError, StoreError
+from svsdata.errors import (
+    CheckpointError,
+    ConfigError,
+    NonFiniteLossError,
+    StoreError,
+    WeightsError,
+)
 from svsdata.images import decode_image
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.base import make_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
 from svsdata.pipelines.train import estimate_train, run_train
 from svsdata.pipelines.train_presets import train_preset
+from svsdata.pipelines.training_counts import counted
 from svsdata.pipelines.training_estimate import Trial, estimate_training
 from svsdata.pipelines.training_learner import build_learner
 from svsdata.pipelines.training_networks import grown_generator
@@ -181,8 +188,21 @@ def test_another_config_in_the_same_directory_is_refused_or_set_aside(whole, sto
     other = config(store, run, steps=1, seed=1)
     with pytest.raises(ConfigError, match="seed 0 → 1"):
         run_train(other, Silent())
+    for missing, error in (
+        ({"perceptual_weights": "no/such.safetensors"}, WeightsError),
+        ({"start_from": Path("no/such")}, CheckpointError),
+    ):
+        with pytest.raises(error, match="no/such"):
+            run_train(other.model_copy(update=missing), Silent(), overwrite=True)
+    assert files_of(run) == files_of(whole[0])  # what cannot be sets nothing aside
     assert run_train(other, Silent(), overwrite=True).steps_done_now == 1
     assert (tmp_path / "run.old-1" / "config.json").exists()
+
+
+def test_an_empty_directory_is_a_new_run_which_is_measured_first(store, tmp_path):
+    listener = Listener()
+    run_train(config(store, tmp_path, steps=1), listener)
+    assert any("1 steps take about" in note for note in listener.notes)
 
 
 def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
@@ -190,6 +210,13 @@ def test_a_store_that_changed_since_is_refused(whole, sliding_store, tmp_path):
     other = sliding_store(tmp_path / "other", lengths=(9, 9, 9))
     with pytest.raises(ConfigError, match="not those that"):
         run_train(config(other, run), Silent())
+
+
+def test_what_a_store_holds_is_written_whole_or_not_at_all(store, tmp_path, room_for):
+    plan = plan_training(config(store, tmp_path / "run"), Silent())
+    with room_for(100), pytest.raises(StoreError, match=r"cannot write: .*: free space"):
+        counted(tmp_path, plan, Silent())
+    assert sum(counted(tmp_path, plan, Silent()).pixel_counts.values()) == 18 * 64 * 128
 
 
 def test_a_loss_that_is_no_number_stops_the_run_before_the_update(store, tmp_path):
@@ -208,10 +235,11 @@ def test_clips_grow_and_sizes_change_over_the_phases(sliding_store, tmp_path):
         Phase(1, 3, (128, 128), 1e-4),
     ]
     changes = {"phases": phases, "steps": None, "backprop_frames": 2, "width": 0.25}
-    told = config(store, tmp_path / "run", **changes)
+    told = config(store, tmp_path / "run", checkpoint_steps=5, **changes)
     assert run_train(told, Silent()).steps == 1 + 4 + 1
     assert "loss/video_discriminator_1" in stats_of(tmp_path / "run")[4]  # end of the long clip
-    assert load_generator(tmp_path / "run")[1].size_hw == (128, 128)
+    learned_at = [load_generator(one)[1].size_hw for one in checkpoint_folders(tmp_path / "run")]
+    assert learned_at == [(64, 64), (128, 128)]
 
 
 def test_what_a_store_lacks_is_said_and_trained_without(sliding_store, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from torch.optim import Adam
 
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
-from svsdata.pipelines.training_learner import Learner, build_learner
+from svsdata.pipelines.training_learner import Learner, build_learner, for_phase
 from svsdata.pipelines.training_plan import plan_training
 from svsdata.pipelines.training_step import train_step
 from svsdata.progress import Silent
@@ -54,13 +54,17 @@ def store(tmp_path_factory, sliding_store):
     return sliding_store(tmp_path_factory.mktemp("devices") / "store")
 
 
-def watched_step(store, model, *, frames=2, gives_motion=False, **changes):
+def watched_step(
+    store, model, *, frames=2, stop=NUM_FRAMES, learns="all", gives_motion=False, **changes
+):
+    phase = Phase(1, NUM_FRAMES, SIZE, 1e-4, learns=learns)
     config = TrainConfig(
         store=store, run=store / "none", model=model, width=0.1, precision="float32",
-        phases=[Phase(1, NUM_FRAMES, SIZE, 1e-4)], backprop_frames=frames, **changes,
+        phases=[phase], backprop_frames=frames, **changes,
     )  # fmt: skip
     plan = plan_training(config, Silent())
     learner = on_meta(build_learner(config, plan, Silent(), extra_blocks=0))
+    learner = for_phase(learner, config, plan, phase)
     loaded = load_clips(
         plan.reader, [plan.sampler.clip(0, NUM_FRAMES, flips=False)], size_hw=SIZE,
         coloured=plan.uses_colours,
@@ -68,7 +72,7 @@ def watched_step(store, model, *, frames=2, gives_motion=False, **changes):
     clips = to_device(loaded, torch.device("meta"))
     with HostWatch() as watch:
         chunk = chunk_of(
-            clips, NUM_FRAMES - frames, NUM_FRAMES, with_edges=plan.uses_edges,
+            clips, stop - frames, stop, with_edges=plan.uses_edges,
             context_frames=learner.average.config.context_frames, gives_motion=gives_motion,
         )  # fmt: skip
         figures, past = train_step(learner, chunk, chunk.past_real, 0, config)
@@ -93,3 +97,16 @@ def test_a_given_motion_is_read_once_and_coins_and_noise_are_fed(store):
     assert watch.reads == ["__bool__"] + ["tolist"] * 3 + ["item"] + ["tolist"] * 2
     # blur, gain, offset, noise and which rows of the previous frame; coins of LabelMix
     assert watch.feeds == ["to"] * 6
+
+
+def test_a_first_step_of_a_clip_has_no_triple_yet_and_stays_on_the_device(store):
+    watch = watched_step(store, "C", frames=1, stop=2, perturbed_feedback=0.0)
+    assert watch.reads == ["tolist"] * 3 + ["item"] + ["tolist"] * 2
+    assert watch.feeds == []
+
+
+def test_a_step_of_motion_alone_stays_on_the_device(store):
+    watch = watched_step(store, "C", frames=1, learns="motion")
+    # losses and gradients, before they are used; occlusion
+    assert watch.reads == ["tolist"] * 2 + ["item"]
+    assert watch.feeds == []

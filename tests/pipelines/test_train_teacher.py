@@ -7,12 +7,14 @@ import torch
 
 from svsdata.checkpoints.training_state import checkpoint_folders
 from svsdata.checkpoints.weights import CheckpointInfo, save_generator
-from svsdata.errors import CheckpointError, ConfigError
+from svsdata.errors import CheckpointError, ConfigError, StoreError
 from svsdata.labels import CITYSCAPES, CITYSCAPES_TRAIN
 from svsdata.nets.models import build_generator, model_config
 from svsdata.pipelines.configs.train import LossWeights, TrainConfig
+from svsdata.pipelines.run_dir import open_run_dir
 from svsdata.pipelines.train import run_train
 from svsdata.pipelines.training_plan import plan_training
+from svsdata.pipelines.training_teacher import keep_teacher
 from svsdata.progress import Silent
 from svsdata.training.schedules import Phase
 
@@ -86,6 +88,16 @@ def test_a_run_goes_on_with_its_teacher_wherever_that_lies_and_with_no_other(sto
     with pytest.raises(ConfigError, match="begun without a teacher and cannot go on with one"):
         run_train(plain.model_copy(update={"teacher": moved}), Silent())
     assert not (plain.run / "teacher.json").exists()
+
+
+def test_whose_weights_teach_is_written_whole_or_not_at_all(store, tmp_path, room_for):
+    run = tmp_path / "run"
+    told = config(store, run, teacher=teacher(tmp_path / "teacher.safetensors"))
+    open_run_dir(run, told)
+    with room_for(50), pytest.raises(StoreError, match=r"cannot write: .*: free space"):
+        keep_teacher(told)
+    keep_teacher(told)
+    assert len(json.loads((run / "teacher.json").read_text())["sha256"]) == 64
 
 
 class Stopping(Silent):

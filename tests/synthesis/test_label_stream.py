@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +111,18 @@ def test_beyond_the_end_of_a_recording_frames_are_predicted_if_wanted(reader: St
         assert frame.source == "street:seed=3"
     (alone,) = stream(reader, world=None, drive_on=Drive()).frames(8, 9)
     np.testing.assert_array_equal(alone.semantic, frames[-1].semantic)
+
+
+def test_predicted_frames_follow_the_last_recorded_one_in_time(tmp_path: Path) -> None:
+    info = StoreInfo(CITYSCAPES, STORE_HW, 10.0, ("image", "semantic", "instance"))
+    with StoreWriter(tmp_path, info).sequence("s", source="drive", fps=10.0) as rows:
+        for frame, timestamp_us in zip(street_rows(3), (0, 104_626, 600_000), strict=True):
+            rows.append(replace(frame, timestamp_us=timestamp_us))
+        rows.commit()
+    ahead = stream(StoreReader(tmp_path), world=None, drive_on=Drive())
+    times = [0, 104_626, 600_000, 700_000, 800_000]
+    assert [frame.timestamp_us for frame in ahead.frames(0, 5)] == times
+    assert [frame.timestamp_us for frame in ahead.glance(5)] == times
 
 
 def test_the_layers_that_are_asked_for_are_predicted_too(reader: StoreReader) -> None:

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from svsdata.errors import StoreError
 from svsdata.images import decode_image
@@ -38,6 +39,25 @@ def test_a_resumed_run_drops_figures_behind_its_checkpoint_and_a_line_cut_short(
     with RunLog(tmp_path, first_step=4) as log:
         log.figures(5, {})
     assert steps_of(tmp_path) == [2, 4, 5]
+
+
+def test_a_resumed_run_shows_the_figures_of_its_checkpoint_and_not_those_behind(tmp_path):
+    for first_step, steps in ((0, (2, 4, 6)), (4, (5,))):
+        with RunLog(tmp_path, first_step=first_step) as log:
+            for step in steps:
+                log.figures(step, {"loss/flow": 1.5})
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/flow")] == [2, 4, 5]
+
+
+def test_a_run_that_cannot_go_on_for_want_of_room_keeps_its_figures(tmp_path, room_for):
+    with RunLog(tmp_path, first_step=0) as log:
+        for step in range(1, 9):
+            log.figures(step, {"loss/flow": 1.5})
+    with room_for(100), pytest.raises(StoreError, match="free space"):
+        RunLog(tmp_path, first_step=8)
+    assert steps_of(tmp_path) == [*range(1, 9)]
 
 
 def test_means_are_over_the_steps_that_had_the_figure():
