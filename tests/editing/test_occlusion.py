@@ -115,6 +115,16 @@ def test_a_sign_that_hangs_before_a_building_is_as_far_as_its_size_tells(
     assert found[is_told] == pytest.approx(11.0 - 0.5)
 
 
+def test_the_arm_of_a_pole_is_as_far_as_its_thickness_tells_however_long_it_is(camera, road_frame):
+    frame = road_frame(0)
+    maps = frame.semantic, frame.instance
+    standing, lying = np.zeros((2, *maps[0].shape), bool)
+    standing[5:35, 20:22] = lying[5:7, 100:130] = True
+    maps[0][standing | lying] = ids["pole"]
+    found = depths(maps, camera)
+    assert found[lying] == pytest.approx(found[standing].mean())
+
+
 @pytest.mark.parametrize("is_open_to_the_sky", [False, True])
 def test_a_pole_whose_foot_is_hidden_is_nearer_than_what_is_on_both_sides_of_it(
     camera, road_frame, paint, is_open_to_the_sky
