@@ -110,11 +110,6 @@ def _nobody(blank: PlannedEdit, edit: Edit, setting: Setting) -> PlannedEdit:
         there = (
             f"{name} is seen, but without instance ids: only 'remove' of the whole class can act"
         )
-    elif not setting.scene.used_ids:
-        there = (
-            "the base has no instance maps, so no object is known: only 'remove' of the whole "
-            "class can act"
-        )
     else:
         there = f"no {name} is seen at all"
     if len(present) > 8:

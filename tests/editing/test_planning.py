@@ -352,10 +352,9 @@ def scene_without(road_frame, *layers):
     return scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=10)
 
 
-def test_a_base_without_instance_maps_is_not_said_to_show_nothing(road_frame):
-    edits = one("{id: a, op: remove, target: {class: car, pick: nearest}}")
-    (row,) = plan_edits(edits, scene_without(road_frame, "instance"), 1).rows
-    assert (row.reason, "has no instance maps" in row.note) == ("NO_TARGET", True)
+def test_a_base_without_instance_maps_is_refused_before_anything_is_planned(road_frame):
+    with pytest.raises(EditPlanError, match=r"'road' has no instance maps.*label it with both"):
+        scene_without(road_frame, "instance")
 
 
 def test_a_way_of_the_vehicle_that_nothing_tells_is_noted(road_scene, road_frame):
