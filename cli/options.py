@@ -66,7 +66,7 @@ Variants = Annotated[
     int | None,
     typer.Option("--variants", help="Videos a sequence, each with edits, or colours, drawn anew."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of the edits' choices.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of the edits' choices, and of colours.")]
 
 
 def workspace() -> "Workspace":

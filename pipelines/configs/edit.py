@@ -33,7 +33,7 @@ class EditChoices(StageConfig):
     colour objects have, each with other colours."""
     seed: int = Field(0, ge=0)
     """Of the edits' choices, and of the colours that objects get from a checkpoint that is told
-    them; the network itself draws nothing."""
+    them, which plans do not tell; the network itself draws nothing."""
 
     @field_validator("sequences")
     @classmethod

@@ -95,7 +95,8 @@ class SynthesizeConfig(EditChoices):
 
     @model_validator(mode="after")
     def _plans_say_all(self) -> "SynthesizeConfig":
-        said = {*EditChoices.model_fields} - {"store"}
+        # A plan has drawn everything but the colours of what the base shows.
+        said = {*EditChoices.model_fields} - {"store", "seed"}
         beside = sorted(name for name in said & self.model_fields_set if getattr(self, name))
         if self.plans and beside:
             raise ValueError(f"a plan says it all: leave out {', '.join(beside)}, or the plan")

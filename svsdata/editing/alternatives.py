@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from svsdata.editing.borrowing import require_library
 from svsdata.editing.edit_text import ways_of
 from svsdata.editing.language import Edit
 from svsdata.editing.plan import EditPlan, PlannedEdit
+from svsdata.editing.planning import require_known, stop_if_asked
 from svsdata.editing.region_trial import FramesAt
 from svsdata.editing.scene import Scene
 from svsdata.editing.shape_library import ShapeLibrary
 from svsdata.editing.trial import plan_on_frames
+from svsdata.errors import EditPlanError
 
 
 def plan_with_alternatives(
@@ -31,30 +34,50 @@ def plan_with_alternatives(
         library: As of ``plan_on_frames``.
 
     Raises:
-        EditPlanError: As ``plan_on_frames``; an edit that is to stop does when none will do.
+        EditPlanError: As ``plan_on_frames``, of alternatives that are not tried too; an edit that
+            is to stop does when none will do.
     """
     wanted = [_Wanted(edit) for edit in edits]
+    for way in (way for one in wanted for way in one.ways):
+        require_known(way, scene.label_set)
+        require_library([way], library)
     while True:
-        plan = plan_on_frames([one.edit for one in wanted], scene, seed, frames_at, library)
+        try:
+            plan = plan_on_frames([one.edit for one in wanted], scene, seed, frames_at, library)
+        except EditPlanError as error:
+            raise EditPlanError("; ".join([str(error), *_tried(wanted)])) from error
         rows_of = [
             [row for row in plan.rows if row.index == index] for index in range(1, len(wanted) + 1)
         ]
         turned = [one.turn(rows) for one, rows in zip(wanted, rows_of, strict=True)]
         if not any(turned):
-            return replace(plan, rows=tuple(wanted[row.index - 1].told(row) for row in plan.rows))
+            rows = tuple(wanted[row.index - 1].told(row) for row in plan.rows)
+            for row in rows:
+                stop_if_asked(row)
+            return replace(plan, rows=rows)
+
+
+def _tried(wanted: Sequence["_Wanted"]) -> list[str]:
+    """Say which edits are not as they are written, since nothing of them can be applied so."""
+    return [f"'{one.edit.id}' is tried by {one.way}" for one in wanted if one.way]
 
 
 class _Wanted:
     """An edit, and which of its ways is planned."""
 
     def __init__(self, edit: Edit) -> None:
-        self._ways, self._changes = ways_of(edit), edit.otherwise
+        self.ways, self._changes = ways_of(edit), edit.otherwise
         self._missed: list[PlannedEdit] = []
+
+    @property
+    def way(self) -> str:
+        """What the way that is planned is called; empty: as the edit is written."""
+        return f"otherwise.{len(self._missed) - 1}" if self._missed else ""
 
     @property
     def edit(self) -> Edit:
         """The way that is planned; it does not stop while there is another."""
-        edit = self._ways[len(self._missed)]
+        edit = self.ways[len(self._missed)]
         if len(self._missed) == len(self._changes) or edit.checks.on_fail != "error":
             return edit
         return edit.model_copy(
@@ -70,11 +93,13 @@ class _Wanted:
 
     def told(self, row: PlannedEdit) -> PlannedEdit:
         """Note which way a row is of, and what was wrong with those before it."""
+        on_fail = self.ways[len(self._missed)].checks.on_fail
+        row = replace(row, checks=row.checks.model_copy(update={"on_fail": on_fail}))
         if not self._missed:
             return row
-        number = len(self._missed) - 1
+        changed = ", ".join(self._changes[len(self._missed) - 1])
         before = "; ".join(
             f"{f'otherwise.{k - 1}' if k else 'as written'} {missed.reason}, {missed.note}"
             for k, missed in enumerate(self._missed)
         )
-        return row.noted(f"by otherwise.{number} ({', '.join(self._changes[number])}); {before}")
+        return row.noted(f"by {self.way} ({changed}); {before}")

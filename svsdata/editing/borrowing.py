@@ -27,19 +27,29 @@ def borrow_shapes(plan: EditPlan, edits: Sequence[Edit], library: ShapeLibrary |
     Raises:
         EditPlanError: If an edit asks for a library and there is none.
     """
-    asking = {edit.id for edit in edits if edit.outline == "library"}
-    if asking and library is None:
-        raise EditPlanError(
-            f"edit '{min(asking)}' takes its shape from a library and none is named; add "
-            "--set shapes=LIBRARY ('svsdata edit shapes harvest' makes one)"
-        )
+    require_library(edits, library)
     if library is None:
         return plan
+    asking = {edit.id for edit in edits if edit.outline == "library"}
     rows = [
         _borrowing(row, plan, library) if row.edit_id in asking and row.draws else row
         for row in plan.rows
     ]
     return replace(plan, rows=tuple(rows))
+
+
+def require_library(edits: Sequence[Edit], library: ShapeLibrary | None) -> None:
+    """Refuse edits that borrow where there is no library.
+
+    Raises:
+        EditPlanError: Naming one of them.
+    """
+    asking = [edit.id for edit in edits if edit.outline == "library"]
+    if asking and library is None:
+        raise EditPlanError(
+            f"edit '{min(asking)}' takes its shape from a library and none is named; add "
+            "--set shapes=LIBRARY ('svsdata edit shapes harvest' makes one)"
+        )
 
 
 def _borrowing(row: PlannedEdit, plan: EditPlan, library: ShapeLibrary) -> PlannedEdit:

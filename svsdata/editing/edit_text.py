@@ -1,14 +1,14 @@
 """Edits from YAML text, checked word by word: data only, every fault told in one line."""
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
-from svsdata.editing.faults import expectation, hint_at
+from svsdata.editing.faults import first_fault, words_of
 from svsdata.editing.language import (
     At,
     Checks,
@@ -24,7 +24,7 @@ from svsdata.editing.language import (
     Waypoint,
 )
 from svsdata.editing.waypoint_table import read_waypoints
-from svsdata.editing.wording import check_wording
+from svsdata.editing.wording import check_wording, words_kept
 from svsdata.editing.yaml_data import load_data, short, why_unreadable
 from svsdata.errors import EditPlanError, did_you_mean
 
@@ -34,6 +34,8 @@ _RECORDS = (
     *(Edit, EditFile, At, Checks, Frames, Motion, Offset, Region, Repeat, Selector, Shape),
     Waypoint,
 )
+_WORDS = words_of(_RECORDS)
+_NOT_SAID = dict.fromkeys(("track", "where", "pick"))
 _FILE_WORDS = ("version", "about", "select", "edits", "checks")
 
 
@@ -86,7 +88,11 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
     Raises:
         EditPlanError: Naming the place, the word, and the word that was probably meant.
     """
-    document = _document(text, where)
+    return _edit_file(_document(text, where), where, folder)
+
+
+def _edit_file(document: dict[str, Any], where: str, folder: Path | None) -> EditFile:
+    """Check a document, which is completed in place, as ``parse_edits`` does."""
     selectors = document.pop("select", None) or {}
     checks = document.pop("checks", None) or {}
     for place, part in (("select", selectors), ("checks", checks)):
@@ -106,7 +112,9 @@ def parse_edits(text: str, where: str, *, folder: Path | None = None) -> EditFil
             others = edit.get("otherwise")
             for number, other in enumerate(others if isinstance(others, list) else ()):
                 if isinstance(other, dict):
-                    named |= _complete(other, selectors, folder, f"{place}.otherwise.{number}")
+                    # Nothing of the selector that a named one is laid over is to show through.
+                    whole = {name: _NOT_SAID | it for name, it in selectors.items()}
+                    named |= _complete(other, whole, folder, f"{place}.otherwise.{number}")
     file = _require(EditFile, document, where)
     _check_ids(file, where)
     for edit in file.edits:
@@ -140,18 +148,29 @@ def join_edits(files: Iterable[tuple[str, EditFile]]) -> tuple[Edit, ...]:
 def changed_edit(edit: Edit, changes: Mapping[str, Any], where: str) -> Edit:
     """Lay changes over an edit, key by key, checked as if a file had said it.
 
+    Null takes a word away. Of the edit's motion, another model that they name keeps the words
+    alone that mean the same to it.
+
     Raises:
-        EditPlanError: As ``parse_edits``.
+        EditPlanError: As ``parse_edits``; also if its id is to change.
     """
     if not changes:
         return edit
+    if "id" in changes:
+        raise EditPlanError(f"{where}.id: an edit keeps its id '{edit.id}'; leave it out")
     said = edit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    text = yaml.safe_dump({"version": 1, "edits": [_merged(said, changes)]})
+    above = deepcopy(dict(changes))
+    _complete(above, {}, None, where)
+    motion = above.get("motion")
+    if isinstance(motion, Mapping) and motion.get("model") not in (None, edit.motion.model):
+        kept = words_kept(motion["model"])
+        said["motion"] = {k: v for k, v in said.get("motion", {}).items() if k in kept}
     try:
-        (changed,) = parse_edits(text, where).edits
+        (changed,) = _edit_file({"version": 1, "edits": [_merged(said, above)]}, where, None).edits
     except EditPlanError as error:
-        # It is the only edit of the text, which nobody wrote.
-        raise EditPlanError(str(error).replace(f"{where}: edits.0.", f"{where}.")) from error
+        # It is the only edit of a document that nobody wrote.
+        fault = str(error).replace(f"{where}: edits.0.", f"{where}.")
+        raise EditPlanError(fault.replace(f"{where}: edit '{edit.id}'", where)) from error
     return changed
 
 
@@ -177,10 +196,14 @@ def ways_of(edit: Edit, where: str = "") -> tuple[Edit, ...]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one mapping over another; null takes a word of the language away."""
     both = {**below, **above}
     for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping):
-            both[key] = _merged(below[key], value)
+        if isinstance(value, Mapping):
+            under = below.get(key)
+            both[key] = _merged(under if isinstance(under, Mapping) else {}, value)
+        elif value is None and key in _WORDS:
+            del both[key]
     return both
 
 
@@ -244,7 +267,7 @@ def _require(record: type[R], document: Any, where: str, place: str = "") -> R:
     try:
         return record.model_validate(document)
     except ValidationError as error:
-        raise EditPlanError(f"{where}: {_explain(error, place)}") from error
+        raise EditPlanError(f"{where}: {first_fault(error, place, _RECORDS)}") from error
 
 
 def _check_ids(file: EditFile, where: str) -> None:
@@ -258,26 +281,3 @@ def _check_used(selectors: Mapping[str, Any], named: set[str], where: str) -> No
     for name in selectors:
         if name not in named:
             raise EditPlanError(f"{where}: select.{name}: no edit uses it; name it or take it out")
-
-
-def _explain(error: ValidationError, place: str) -> str:
-    """Tell the first fault of a document, with the word that was probably meant."""
-    first, *others = error.errors()
-    # A word that is missing may be the one that is mistyped.
-    unknown_words = (one for one in (first, *others) if one["type"] == "extra_forbidden")
-    fault = next(unknown_words, first)
-    # A frame is a number or a word: the second finding is that it is not that word.
-    word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
-    loc = fault["loc"][:-1] if word else fault["loc"]
-    parts = [str(part) for part in (place, *loc) if part not in ("", "[key]")]
-    where = ".".join(parts) or "document"
-    if fault["type"] == "extra_forbidden":
-        words = {
-            field.alias or name
-            for record in _RECORDS
-            for name, field in record.model_fields.items()
-        }
-        unknown = str(fault["loc"][-1])
-        return f"{where}: unknown key{did_you_mean(unknown, words - {unknown})}"
-    got = "" if fault["type"] == "missing" else f", got {short(fault['input'])}"
-    return f"{where}: {expectation(fault, _RECORDS)}{word}{got}{hint_at(fault)}"

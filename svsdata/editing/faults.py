@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from svsdata.editing.values import COLOUR_NAMES
+from svsdata.editing.yaml_data import short
 from svsdata.errors import did_you_mean
 
 _UNITS = {"m": "of metres", "mps": "of metres a second", "deg": "of degrees", "s": "of seconds"}
@@ -34,7 +35,38 @@ _INSTEAD = {
 """Words that one may look for, and what there is."""
 
 
-def hint_at(fault: ErrorDetails) -> str:
+def words_of(records: Sequence[type[BaseModel]]) -> frozenset[str]:
+    """Return the words that records know, as a file says them."""
+    return frozenset(
+        field.alias or name for record in records for name, field in record.model_fields.items()
+    )
+
+
+def first_fault(error: ValidationError, place: str, records: Sequence[type[BaseModel]]) -> str:
+    """Tell the first fault of a document, with the word that was probably meant.
+
+    Args:
+        error: What pydantic found.
+        place: Of what it looked at, in the document; empty: all of it.
+        records: Of the language.
+    """
+    first, *others = error.errors()
+    # A word that is missing may be the one that is mistyped.
+    unknown_words = (one for one in (first, *others) if one["type"] == "extra_forbidden")
+    fault = next(unknown_words, first)
+    # A frame is a number or a word: the second finding is that it is not that word.
+    word = f", or {others[0]['ctx']['expected']}" if fault["loc"][-1:] == ("int",) else ""
+    loc = fault["loc"][:-1] if word else fault["loc"]
+    parts = [str(part) for part in (place, *loc) if part not in ("", "[key]")]
+    where = ".".join(parts) or "document"
+    if fault["type"] == "extra_forbidden":
+        unknown = str(fault["loc"][-1])
+        return f"{where}: unknown key{did_you_mean(unknown, words_of(records) - {unknown})}"
+    got = "" if fault["type"] == "missing" else f", got {short(fault['input'])}"
+    return f"{where}: {_expectation(fault, records)}{word}{got}{_hint_at(fault)}"
+
+
+def _hint_at(fault: ErrorDetails) -> str:
     """Return what was probably meant by a word that is not known in its place, or nothing."""
     word = str(fault["input"])
     if fault["type"] == "colour":
@@ -47,13 +79,8 @@ def hint_at(fault: ErrorDetails) -> str:
     return did_you_mean(word, [known.strip(" '") for known in expected.split(",")])
 
 
-def expectation(fault: ErrorDetails, records: Sequence[type[BaseModel]]) -> str:
-    """Say what was expected in the place of a fault.
-
-    Args:
-        fault: As pydantic tells it.
-        records: Of the language.
-    """
+def _expectation(fault: ErrorDetails, records: Sequence[type[BaseModel]]) -> str:
+    """Say what was expected in the place of a fault."""
     kind = fault["type"]
     if kind == "span":
         return f"expected a number{_unit(fault)}, or two as [low, high]"

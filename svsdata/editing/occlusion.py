@@ -32,6 +32,8 @@ _THIN_NAMES = (
 _FLAT_KEY, _OPEN_KEY, _BORDER_KEY, _THIN_KEY = range(INSTANCE_BASE - 4, INSTANCE_BASE)
 # Columns beside the rectangle that are looked at, for feet and contacts just outside it.
 _MARGIN_PX = 24
+# Houses, walls, fences and trees are higher where they meet the ground.
+_LOW_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -183,10 +185,12 @@ class Standing:
         width = self._semantic.shape[1]
         x0, x1 = max(0, rect.x0 - _MARGIN_PX), min(width, rect.x1 + _MARGIN_PX)
         inside = self._runs.inside((x0, x1), (rect.y0, rect.y1))
-        runs, depth = self._runs.at(inside).cut((rect.y0, rect.y1)), self._depth[inside]
+        whole, depth = self._runs.at(inside), self._depth[inside]
+        runs = whole.cut((rect.y0, rect.y1))
         layer = self._layer_of(runs)
         self._settle_rims(depth, runs)
-        _settle_upright(depth, runs, layer == _UPRIGHT)
+        is_low = whole.num_rows * depth < self._ground.focal_px * _LOW_M
+        _settle_upright(depth, runs, layer == _UPRIGHT, is_low)
         depth[(layer == _FLAT) | (layer == _OPEN)] = np.inf
         thin = np.flatnonzero(layer == _THIN)
         if len(thin):
@@ -265,19 +269,28 @@ class DepthRuns:
         return np.asarray(cv2.transpose(columns), np.uint8).view(bool)
 
 
-def _settle_upright(depth: NDArray[np.float32], runs: Runs, is_upright: NDArray[np.bool_]) -> None:
-    """Give runs whose contact is hidden that of the same class in the columns beside."""
+def _settle_upright(
+    depth: NDArray[np.float32],
+    runs: Runs,
+    is_upright: NDArray[np.bool_],
+    is_low: NDArray[np.bool_],
+) -> None:
+    """Give runs whose contact is hidden that of the same class in the columns beside.
+
+    What is low tells nothing of others: specks on the bonnet of the vehicle are taken for fences.
+    """
     nearness = np.zeros(int(runs.column[-1]) + 1)
     for class_key in np.flatnonzero(np.bincount(runs.key[np.isnan(depth) & is_upright])):
         of_class = np.flatnonzero(runs.key == class_key)
         column, metres = runs.column[of_class], depth[of_class]
         is_hidden = np.isnan(metres)
-        if is_hidden.all():
-            depth[of_class] = np.inf
+        tells = ~is_hidden & ~is_low[of_class]
+        if not tells.any():
+            depth[of_class[is_hidden]] = np.inf
             continue
         nearness[:] = 0.0
-        known = (1.0 / metres[~is_hidden]).astype(np.float64)
-        np.maximum.at(nearness, column[~is_hidden], known)
+        known = (1.0 / metres[tells]).astype(np.float64)
+        np.maximum.at(nearness, column[tells], known)
         columns = np.flatnonzero(nearness)
         metres[is_hidden] = 1.0 / np.interp(column[is_hidden], columns, nearness[columns])
         depth[of_class] = metres

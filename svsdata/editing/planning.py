@@ -21,7 +21,7 @@ from svsdata.editing.regions import (
     require_ground,
 )
 from svsdata.editing.scene import Scene
-from svsdata.editing.selection import require_object, require_shape, selected_ids
+from svsdata.editing.selection import label_of, require_object, require_shape, selected_ids
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.track_depths import TrackDepths, track_depths
@@ -35,6 +35,10 @@ RESERVED_INDEX = 900
 """Where not all ids of the base are known, new objects take indices from here on."""
 REUSED_AFTER = 100
 """Frames that the last owner of an index must be gone, where no index is left that nobody had."""
+EGO_ASSUMED = (
+    "the vehicle is taken to stand, since neither flow nor vehicle data tell how it moves: "
+    "label with --flow dis"
+)
 
 
 def plan_edits(
@@ -67,6 +71,8 @@ class Planner:
             raise EditPlanError(
                 f"a plan has 1 to {MAX_EDITS} edits, got {len(edits)}; make two plans"
             )
+        for edit in edits:
+            require_known(edit, scene.label_set)
         self._edits = [_on_its_ground(edit, scene.label_set) for edit in edits]
         self._scene = scene
         self._setting = Setting.of(scene, seed)
@@ -99,10 +105,11 @@ class Planner:
             else:
                 planned = plan_changes(index, edit, self._targets[edit.id], setting, crowd, barred)
             for row in planned:
-                _stop_if_asked(row)
+                stop_if_asked(row)
                 if row.is_live:
                     crowd = crowd.without(row.erased_ids).joined_by(row)
-                rows.append(self._coloured(_clipped(row, edit, scene.num_frames), edit))
+                row = _clipped(row, edit, scene.num_frames)
+                rows.append(self._coloured(_noted_if_blind(row, scene), edit))
         refuse_contradicting_regions(rows)
         rows = _numbered(rows, scene)
         draws = any(row.is_live and row.draws for row in rows)
@@ -129,6 +136,22 @@ class Planner:
         return replace(row, colour=edit.colour[int(draws.integers(len(edit.colour)))])
 
 
+def require_known(edit: Edit, label_set: LabelSet) -> None:
+    """Refuse an edit that names a class which is not known, or not of the kind that it needs.
+
+    Raises:
+        EditPlanError: Naming the classes that it could be.
+    """
+    if edit.op in ("add", "replace"):
+        require_shape(edit)
+    if edit.target is not None:
+        require_object(edit, label_set)
+    if edit.motion.like is not None:
+        label_of(edit, edit.motion.like.label_class, label_set)
+    relabelled = (*edit.from_classes, edit.to_class) if edit.to_class else ()
+    require_ground(edit, (*edit.surfaces, *relabelled), label_set)
+
+
 def _on_its_ground(edit: Edit, label_set: LabelSet) -> Edit:
     """Let the checks of an edit know what ground it is to stand on."""
     names = require_ground(edit, edit.surfaces, label_set)
@@ -138,11 +161,6 @@ def _on_its_ground(edit: Edit, label_set: LabelSet) -> Edit:
 
 def _targets(edits: Sequence[Edit], setting: Setting) -> dict[str, list[int]]:
     """Objects of the base that each edit is about, by edit id."""
-    for edit in edits:
-        if edit.target is not None:
-            require_object(edit, setting.scene.label_set)
-        if edit.op == "replace":
-            require_shape(edit)
     targets = {
         edit.id: selected_ids(
             edit.target, setting.scene, setting.ego, generator(setting.seed, edit.id, "target")
@@ -176,7 +194,12 @@ def _refuse_contradictions(edits: Sequence[Edit], targets: Mapping[str, list[int
                 )
 
 
-def _stop_if_asked(row: PlannedEdit) -> None:
+def stop_if_asked(row: PlannedEdit) -> None:
+    """Stop at a rejected row whose checks say so.
+
+    Raises:
+        EditPlanError: Saying what is wrong with it.
+    """
     if not row.is_live and row.checks.on_fail == "error":
         raise EditPlanError(f"edit '{row.edit_id}' fails: {row.reason}, {row.note}")
 
@@ -188,6 +211,12 @@ def _clipped(row: PlannedEdit, edit: Edit, num_frames: int) -> PlannedEdit:
         return row
     note = f"was to act until frame {end}, the sequence has {num_frames}"
     return replace(row.noted(note), status="clipped", reason="END")
+
+
+def _noted_if_blind(row: PlannedEdit, scene: Scene) -> PlannedEdit:
+    """Note that nothing tells the vehicle's way, along which all that is edited moves."""
+    is_blind = scene.num_frames > 1 and all(it.flag == "assumed" for it in scene.motions)
+    return row.noted(EGO_ASSUMED) if is_blind and row.is_live else row
 
 
 class _Indices:

@@ -117,7 +117,7 @@ def scan_scene(
         base_hash: Of the sequence's content.
 
     Raises:
-        EditPlanError: If there is no frame, or none with a semantic map.
+        EditPlanError: If there is no frame, or none with a semantic or an instance map.
     """
     camera: Camera | None = None
     motions: list[EgoMotion] = []
@@ -148,6 +148,11 @@ def scan_scene(
                 feet.append(feet_in(frame, things, is_flat))
     if camera is None or ground is None:
         raise EditPlanError(f"sequence '{sequence_id}' has no semantic map to edit; label it first")
+    if not num_maps:
+        raise EditPlanError(
+            f"sequence '{sequence_id}' has no instance maps, which edits need; label it with both, "
+            "as with --semantic maps/ --instance objects/"
+        )
     return Scene(
         sequence_id=sequence_id,
         label_set=label_set,

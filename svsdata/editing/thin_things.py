@@ -79,8 +79,10 @@ class ThinThings:
             # Without the pole that carries it.
             num_rows = np.count_nonzero((is_own & (labels == label.id)).any(axis=1))
             return self.focal_px * _HEIGHTS_M[label.name] / num_rows
-        # A pole of a pixel or two may be wider by nearly one: it counts as near as it can be.
-        return self.focal_px * _POLE_WIDTH_M / (_median(is_own.sum(axis=1)) + 1)
+        # Arms of poles lie across. A pole of a pixel or two may be wider by nearly one: it counts
+        # as near as it can be.
+        across, down = (_median(is_own.sum(axis=axis)) for axis in (1, 0))
+        return self.focal_px * _POLE_WIDTH_M / (min(across, down) + 1)
 
 
 def _depth_beside(depth: NDArray[np.float32], whole: Runs, own: Runs) -> float:

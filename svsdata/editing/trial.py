@@ -16,11 +16,10 @@ from svsdata.editing.operations import apply_plan
 from svsdata.editing.own_outlines import OwnOutlines
 from svsdata.editing.painting import EditFrame
 from svsdata.editing.plan import EditPlan, PlannedEdit
-from svsdata.editing.planning import Planner
+from svsdata.editing.planning import Planner, stop_if_asked
 from svsdata.editing.region_trial import FramesAt, untouched_faults
 from svsdata.editing.scene import Scene
 from svsdata.editing.shape_library import ShapeLibrary
-from svsdata.errors import EditPlanError
 from svsdata.geometry.camera import camera_centre
 from svsdata.labels import label_set_by_name
 
@@ -141,10 +140,8 @@ def rejected(plan: EditPlan, faults: dict[int, Fault]) -> EditPlan:
     """
     rows = list(plan.rows)
     for number, fault in faults.items():
-        row = rows[number]
-        if row.checks.on_fail == "error":
-            raise EditPlanError(f"edit '{row.edit_id}' fails: {fault.code}, {fault.note}")
-        rows[number] = replace(row, status="rejected", reason=fault.code, note=fault.note)
+        rows[number] = replace(rows[number], status="rejected", reason=fault.code, note=fault.note)
+        stop_if_asked(rows[number])
     return replace(plan, rows=tuple(rows))
 
 

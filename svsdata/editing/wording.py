@@ -27,6 +27,8 @@ _ALLOWED = {
 }
 _SPEEDS = ("constant", "follow_road", "cross")
 _HEADINGS = ("static", "constant")
+# Words that mean the same to every motion which takes them.
+_SHARED = {"speed_mps": _SPEEDS, "heading_deg": _HEADINGS}
 # A corner is planned every metre along the road, on both sides.
 _LONGEST_STRIP_M = 100_000.0
 
@@ -52,6 +54,11 @@ def check_wording(edit: Edit, where: str) -> None:
     _check_frames(edit.frames, where)
     for number, changes in enumerate(edit.otherwise):
         _check_alternative(changes, f"{where}: otherwise.{number}")
+
+
+def words_kept(model: str) -> tuple[str, ...]:
+    """Return the words of another motion that mean the same to a motion of this model."""
+    return tuple(word for word, models in _SHARED.items() if model in models)
 
 
 def _check_alternative(changes: Mapping[str, Any], where: str) -> None:
@@ -102,7 +109,7 @@ def _check_motion(edit: Edit, where: str) -> None:
         raise EditPlanError(
             f"{where}: motion '{model}' needs 'speed_mps'; what stands is motion 'static'"
         )
-    for word, models in (("speed_mps", _SPEEDS), ("heading_deg", _HEADINGS)):
+    for word, models in _SHARED.items():
         if model not in models and getattr(motion, word) != (0.0, 0.0):
             known = " and ".join(filter(None, (", ".join(models[:-1]), models[-1])))
             raise EditPlanError(

@@ -3,6 +3,7 @@ from itertools import combinations
 import pytest
 
 from svsdata.editing.edit_text import (
+    changed_edit,
     join_edits,
     load_edit_file,
     load_preset,
@@ -361,3 +362,13 @@ def test_one_class_or_several_are_relabelled():
 def test_colours_are_written_as_css_writes_them(written, meant):
     text = edits(f"{{id: a, op: add, class: car, at: {{left_m: 3}}, colour: {written}}}")
     assert parse_edits(text, "test").edits[0].colour == meant
+
+
+def test_a_change_to_a_table_of_waypoints_is_not_taken_for_its_name(tmp_path):
+    (tmp_path / "track.csv").write_text("s,ahead_m,left_m\n0,10,-3\n9,20,-3\n")
+    text = "version: 1\nedits: [{id: a, op: add, class: car, motion: {file: track.csv}}]"
+    (edit,) = parse_edits(text, "test", folder=tmp_path).edits
+    with pytest.raises(EditPlanError, match=r"'other\.csv' can be read from an edit file only"):
+        changed_edit(edit, {"motion": {"file": "other.csv"}}, "edits.a")
+    with pytest.raises(EditPlanError, match=r"edits\.a\.id: an edit keeps its id 'a'"):
+        changed_edit(edit, {"id": "b"}, "edits.a")

@@ -115,6 +115,33 @@ def test_a_sign_that_hangs_before_a_building_is_as_far_as_its_size_tells(
     assert found[is_told] == pytest.approx(11.0 - 0.5)
 
 
+@pytest.mark.parametrize(("speck_rows", "is_told"), [(3, False), (12, True)])
+def test_a_speck_near_by_tells_nothing_of_the_house_whose_foot_is_hidden_above_it(
+    camera, road_frame, paint, speck_rows, is_told
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    paint(maps, ids["building"], 11, ahead_m=31.5, left_m=0.0, width_m=30.0, height_m=9.0)
+    paint(maps, ids["car"], 26_001, ahead_m=15.5, left_m=0.0, width_m=1.8, height_m=1.5)
+    columns = np.flatnonzero((maps[1] == 26_001).any(axis=0))
+    house = (maps[0] == ids["building"]) & np.isin(np.arange(maps[0].shape[1]), columns)
+    # As labels of the bonnet are, 3 m ahead: 3 rows are 8 cm, 12 are 33 cm.
+    maps[0][-speck_rows:, columns] = ids["building"]
+    found = depths(maps, camera)[house]
+    assert (found.min() < 5.0) == is_told
+    assert (found.max() == pytest.approx(30.0, abs=3.0)) != is_told
+
+
+def test_the_arm_of_a_pole_is_as_far_as_its_thickness_tells_however_long_it_is(camera, road_frame):
+    frame = road_frame(0)
+    maps = frame.semantic, frame.instance
+    standing, lying = np.zeros((2, *maps[0].shape), bool)
+    standing[5:35, 20:22] = lying[5:7, 100:130] = True
+    maps[0][standing | lying] = ids["pole"]
+    found = depths(maps, camera)
+    assert found[lying] == pytest.approx(found[standing].mean())
+
+
 @pytest.mark.parametrize("is_open_to_the_sky", [False, True])
 def test_a_pole_whose_foot_is_hidden_is_nearer_than_what_is_on_both_sides_of_it(
     camera, road_frame, paint, is_open_to_the_sky

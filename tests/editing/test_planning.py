@@ -7,7 +7,7 @@ import pytest
 
 from svsdata.editing.edit_text import load_preset, parse_edits, preset_names
 from svsdata.editing.placement import ego_poses, view_of
-from svsdata.editing.planning import RESERVED_INDEX, REUSED_AFTER, plan_edits
+from svsdata.editing.planning import EGO_ASSUMED, RESERVED_INDEX, REUSED_AFTER, plan_edits
 from svsdata.editing.scene import Sighting, Sightings, scan_scene
 from svsdata.editing.selection import require_object
 from svsdata.errors import EditPlanError
@@ -345,6 +345,25 @@ def test_objects_without_ids_of_their_own_are_not_said_to_be_missing(road_scene)
     assert row.reason == "NO_TARGET"
     assert "car is seen, but without instance ids" in row.note
     assert "no car is seen at all" in plan_edits(edits, road_scene(3), 1).rows[0].note
+
+
+def scene_without(road_frame, *layers):
+    frames = (replace(road_frame(index), **dict.fromkeys(layers)) for index in range(12))
+    return scan_scene(frames, sequence_id="road", label_set=CITYSCAPES, fps=10)
+
+
+def test_a_base_without_instance_maps_is_refused_before_anything_is_planned(road_frame):
+    with pytest.raises(EditPlanError, match=r"'road' has no instance maps.*label it with both"):
+        scene_without(road_frame, "instance")
+
+
+def test_a_way_of_the_vehicle_that_nothing_tells_is_noted(road_scene, road_frame):
+    edits = one(
+        "{id: a, op: relabel, region: {along_m: [5, 50], left_m: [1, 3]}, from: road, to: sidewalk}"
+    )
+    (row,) = plan_edits(edits, scene_without(road_frame, "ego"), 1).rows
+    assert (row.status, row.note) == ("applied", EGO_ASSUMED)
+    assert plan_edits(edits, road_scene(12), 1).rows[0].note == ""
 
 
 def test_classes_that_are_drawn_are_named(road_scene):

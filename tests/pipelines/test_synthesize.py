@@ -600,6 +600,8 @@ def test_a_reviewed_plan_is_drawn_as_the_edits_themselves_would_be(
         synthesize(base, checkpoint, tmp_path / "no", plans=twice)
     with pytest.raises(ValidationError, match="a plan says it all: leave out frames, presets"):
         configured(base, checkpoint, tmp_path, plans=("p",), presets=("add_bus",), frames=3)
+    # Of the colours that objects get, of which a plan says nothing.
+    assert configured(base, checkpoint, tmp_path, plans=("p",), seed=7).seed == 7
 
 
 def test_an_edit_that_fits_nowhere_is_an_error_that_says_why(
