@@ -15,6 +15,10 @@ SIGMA_PX = 1.5
 _SIGMA_M, _SIGMA_SHARE = 0.15, 0.02
 _ACCELERATION_MPS2 = 1.5
 _ITERATIONS = 4
+_OUTLIER = 1.5
+"""Standard deviations from which on a place counts less."""
+_ROWS_OFF = 1.0
+"""Rows by which the camera may look too low or too high all along."""
 
 
 def foot_sigma_m(depth: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
@@ -65,8 +69,46 @@ def smoothed_way(
         np.add.at(target, frame, weights[:, None] * places)
         smooth = np.asarray(solveh_banded(matrix, target, lower=True))
         off = np.linalg.norm(smooth[frame] - places, axis=1) / sigma
-        weights = 1 / np.square(sigma) / np.maximum(off / 1.5, 1.0)
+        weights = 1 / np.square(sigma) / np.maximum(off / _OUTLIER, 1.0)
     return smooth
+
+
+def steady_velocity(
+    seconds: NDArray[np.float64],
+    places: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    row_m: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float]:
+    """Fit the places of something by a steady motion; robust to outliers.
+
+    A camera that looks too low or too high lets what stands seem to move as it comes nearer, so
+    that error is fitted along.
+
+    Args:
+        seconds: (M,) when it was seen.
+        places: (M, 2) where, metres.
+        sigma: (M,) metres by which that is off.
+        row_m: (M, 2) by how much a place moves where its foot is seen one row higher.
+
+    Returns:
+        (2,) metres per second, and how many standard deviations away from 0 that is.
+    """
+    time = seconds - seconds.mean()
+    design = np.zeros((len(time), 2, 5))
+    for axis in (0, 1):
+        design[:, axis, axis], design[:, axis, 2 + axis] = 1.0, time
+    design[:, :, 4] = row_m
+    known = np.diag([0.0, 0.0, 0.0, 0.0, _ROWS_OFF**-2])
+    weights = 1 / np.square(sigma)
+    for _ in range(_ITERATIONS):
+        normal = np.einsum("m,mai,maj->ij", weights, design, design) + known
+        fit = np.linalg.solve(normal, np.einsum("m,mai,ma->i", weights, design, places))
+        off = np.linalg.norm(places - design @ fit, axis=1) / sigma
+        weights = 1 / np.square(sigma) / np.square(np.maximum(off / _OUTLIER, 1.0))
+    spread = (weights * np.square(off * sigma)).sum() / max(1, 2 * len(time) - 4)
+    covariance = np.linalg.inv(normal)[2:4, 2:4] * max(1.0, spread)
+    velocity = fit[2:4]
+    return velocity, float(np.sqrt(velocity @ np.linalg.solve(covariance, velocity)))
 
 
 def _second_differences(count: int) -> tuple[NDArray[np.float64], ...]:
