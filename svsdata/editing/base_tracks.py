@@ -16,6 +16,7 @@ from svsdata.editing.scene import Scene, Sightings
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.editing.smooth_ways import (
     CUT_OFF,
+    foot_precision,
     foot_sigma_m,
     smoothed_way,
     steady_velocity,
@@ -99,7 +100,8 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
     away = places - pose[:, :2]
     row_m = depth**2 / (camera.intrinsics[1, 1] * camera_centre(camera)[2])
     row_m = away * (row_m / np.linalg.norm(away, axis=1))[:, None]
-    return _fitted(seen, places, sigma, (heading, row_m), (size, scene.fps))
+    accuracy = (sigma, foot_precision(away, sigma, depth), row_m)
+    return _fitted(seen, places, accuracy, heading, (size, scene.fps))
 
 
 def _middles(
@@ -139,8 +141,8 @@ def _middles(
 def _fitted(
     seen: Sightings,
     places: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    directions: tuple[NDArray[np.float64], NDArray[np.float64]],
+    accuracy: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    road: NDArray[np.float64],
     facts: tuple[tuple[float, float, float], float],
 ) -> BaseTrack:
     """Decide whether an object stands, and smooth its way if not.
@@ -148,16 +150,17 @@ def _fitted(
     Args:
         seen: M sightings.
         places: (M, 2) plan frame.
-        sigma: (M,) metres by which they are off.
-        directions: (M,) of the road; (M, 2) metres that one row on the screen is worth.
+        accuracy: (M,) metres by which they are off at most; their (M, 2, 2) inverse covariances;
+            (M, 2) metres that one row on the screen is worth.
+        road: (M,) its direction there.
         facts: Size in metres, frames per second.
     """
-    frame, (size, fps), (road, row_m) = seen.frame, facts, directions
+    frame, (size, fps), (sigma, precision, row_m) = seen.frame, facts, accuracy
     first, count = int(frame[0]), int(frame[-1] - frame[0]) + 1
     still = np.array([_weighted_median(places[:, k], 1 / np.square(sigma)) for k in (0, 1)])
     off = np.linalg.norm(places - still, axis=1)
     stands = bool((off < _STANDS_WITHIN_M * sigma + 0.3).mean() >= _STANDS_SHARE)
-    velocity, sigmas = steady_velocity(frame / fps, places, sigma, row_m)
+    velocity, sigmas = steady_velocity(frame / fps, places, precision, row_m)
     drives = np.linalg.norm(velocity) > _DRIVES_MPS and sigmas > _DRIVES_SIGMAS
     if stands and not drives:
         heading = float(np.median(road)) + (
@@ -165,7 +168,7 @@ def _fitted(
         )
         world = np.tile([*still, heading], (count, 1))
         return BaseTrack(first, world, size, stands=True)
-    smooth = smoothed_way(frame - first, places, sigma, count, fps)
+    smooth = smoothed_way(frame - first, places, precision, count, fps)
     velocity = np.gradient(smooth, axis=0) * fps
     speed = np.linalg.norm(velocity, axis=1)
     along = np.interp(np.arange(count) + first, frame, np.unwrap(road))

@@ -63,30 +63,31 @@ def approached():
     metres = np.linalg.norm(away, axis=1)
     row_m = away * (metres / 600)[:, None]
     sigma = 0.2 + metres**2 / 600
-    return seconds, np.tile([45.0, 5.0], (30, 1)), sigma, row_m
+    precision = np.eye(2) / np.square(sigma)[:, None, None]
+    return seconds, np.tile([45.0, 5.0], (30, 1)), precision, row_m
 
 
 def test_a_steady_motion_is_found_and_how_sure_it_is(approached):
-    seconds, still, sigma, row_m = approached
+    seconds, still, precision, row_m = approached
     moving = still + seconds[:, None] * [-6.0, 1.0]
-    velocity, sigmas = steady_velocity(seconds, moving, sigma, row_m)
+    velocity, sigmas = steady_velocity(seconds, moving, precision, row_m)
     np.testing.assert_allclose(velocity, [-6.0, 1.0], atol=0.6)
     assert sigmas > 2.5
-    assert sigmas < steady_velocity(seconds, moving, sigma / 2, row_m)[1]
+    assert sigmas < steady_velocity(seconds, moving, 4 * precision, row_m)[1]
 
 
 @pytest.mark.parametrize("rows", [-1.0, 0.0, 1.0])
 def test_a_camera_that_looks_a_row_too_low_moves_nothing(approached, rows):
-    seconds, still, sigma, row_m = approached
-    velocity, sigmas = steady_velocity(seconds, still + rows * row_m, sigma, row_m)
+    seconds, still, precision, row_m = approached
+    velocity, sigmas = steady_velocity(seconds, still + rows * row_m, precision, row_m)
     assert np.linalg.norm(velocity) < 1.0
     assert sigmas < 1.0
 
 
 def test_an_identity_that_jumps_at_the_end_does_not_hide_a_motion(approached):
-    seconds, still, sigma, row_m = approached
+    seconds, still, precision, row_m = approached
     moving = still + seconds[:, None] * [-6.0, 0.0]
     moving[-3:] += 20.0
-    velocity, sigmas = steady_velocity(seconds, moving, sigma, row_m)
+    velocity, sigmas = steady_velocity(seconds, moving, precision, row_m)
     assert velocity[0] == pytest.approx(-6.0, abs=1.5)
     assert sigmas > 2.5
