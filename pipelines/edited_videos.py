@@ -13,6 +13,7 @@ from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames
 from svsdata.overlap import in_background
+from svsdata.errors import EditPlanError
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.pipelines.label_streams import label_stream
 from svsdata.progress import Progress
@@ -55,8 +56,13 @@ class Video:
         """Read what planning needs to know of the sequence.
 
         Raises:
-            EditPlanError: If it has no maps.
+            EditPlanError: If it has no semantic or no instance maps.
         """
+        if "instance" not in self.labels.layers:
+            raise EditPlanError(
+                f"store '{self.labels.reader.path}' has no instance maps, which edits need; "
+                "label it with --instance MAPS, or by a network that tells objects apart"
+            )
         return scan_scene(
             in_background(self.labels.glance(self.num_frames), capacity=_AHEAD),
             sequence_id=self.labels.sequence.sequence_id,

@@ -98,9 +98,7 @@ def smoothed_way(
     return smooth
 
 
-def _off(
-    residuals: NDArray[np.float64], precision: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _off(residuals: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """(M,) standard deviations of (M, 2) residuals."""
     return np.sqrt(np.einsum("ma,mab,mb->m", residuals, precision, residuals))
 
