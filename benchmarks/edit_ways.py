@@ -95,9 +95,7 @@ def judged(clip: Clip, degrees: float) -> list[tuple[bool, bool, float, float]]:
 def main() -> None:
     """Print a row for every camera, of vehicles that stand and that drive."""
     clips = [rendered(*clip) for clip in CLIPS]
-    print(
-        "camera wrong by | vehicles | taken to drive | of these near | off when nearest, median, p90"
-    )
+    print("camera wrong by | vehicles | taken to drive | near | off when nearest, median, p90")
     for degrees in PITCHES_DEG:
         by_truth = defaultdict(list)
         for drives, *rest in (one for clip in clips for one in judged(clip, degrees)):

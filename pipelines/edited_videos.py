@@ -12,8 +12,8 @@ from svsdata.editing.plan import EditPlan
 from svsdata.editing.scene import Scene, scan_scene
 from svsdata.editing.shape_library import ShapeLibrary, read_library
 from svsdata.editing.trial import plan_on_frames
-from svsdata.overlap import in_background
 from svsdata.errors import EditPlanError
+from svsdata.overlap import in_background
 from svsdata.pipelines.configs.edit import EditChoices
 from svsdata.pipelines.label_streams import label_stream
 from svsdata.progress import Progress

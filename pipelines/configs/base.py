@@ -201,7 +201,8 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
             return f"{stage}: '{place}' is not given{more}"
         case "dict_type":
             got = short(findings[0]["input"])
-            return f"{stage}: '{place}': expected fields of its own, {place}.NAME=VALUE, got {got}{more}"
+            expected = f"fields of its own, {place}.NAME=VALUE"
+            return f"{stage}: '{place}': expected {expected}, got {got}{more}"
         case "tuple_type":
             got = short(findings[0]["input"])
             return f"{stage}: '{place}': expected a list, such as a,b or [1, 2], got {got}{more}"
