@@ -111,7 +111,7 @@ def run_edit_undo(
         if edit_id not in known:
             raise EditPlanError(
                 f"store '{store}' has no edit '{edit_id}'{did_you_mean(edit_id, known)}; "
-                f"it has: {', '.join(known)}"
+                f"it has: {', '.join(known) or 'none'}"
             )
     plans = {}
     for one in edited:

@@ -10,6 +10,7 @@ from svsdata.editing.plan import EditPlan, PlannedEdit
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.pipelines.edit_plan import plans_at
 from svsdata.pipelines.edited_store import edited_plans
+from svsdata.progress import counted
 from svsdata.store.format import STORE_FILE
 from svsdata.store.reader import StoreReader
 
@@ -58,7 +59,7 @@ def _explained(name: str, plan: EditPlan) -> dict[str, Any]:
     return {
         "plan": (
             f"{name}: {live} of {len(plan.rows)} edits of '{plan.sequence_id}' will be applied, "
-            f"{plan.num_frames} frames of {width}x{height}, seed {plan.seed}, "
+            f"{counted(plan.num_frames, 'frames')} of {width}x{height}, seed {plan.seed}, "
             f"camera {plan.camera.flag}, plan {plan.hash[:16]}, base {plan.base_hash[:16]}"
         ),
         "plan_hash": plan.hash,

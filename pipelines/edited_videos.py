@@ -55,7 +55,7 @@ class Video:
         """Read what planning needs to know of the sequence.
 
         Raises:
-            EditPlanError: If it has no maps.
+            EditPlanError: If it has no semantic or no instance maps.
         """
         return scan_scene(
             in_background(self.labels.glance(self.num_frames), capacity=_AHEAD),

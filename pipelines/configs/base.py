@@ -154,11 +154,9 @@ def _parsed(kind: Any, text: str) -> Any:
     items = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     words = [item.strip() for item in items.split(",")]
     readings: list[Any] = [text, words]
-    try:
-        as_toml = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        # Words of a list need no quotes, whatever the list is for.
-        as_toml = words if kind is Any and items != text else text
+    # Words of a list need no quotes, whatever the list is for; rgb(1, 2, 3) is one word.
+    is_list = kind is Any and (items != text or ("," in text and not set("()[]{}") & set(text)))
+    as_toml = _as_toml(text, default=_as_toml(f"[{items}]", default=words) if is_list else text)
     readings.insert(0 if kind is Any else 1, as_toml)
     if text == "none" and text not in _words(kind):
         readings.insert(0, None)
@@ -170,6 +168,14 @@ def _parsed(kind: Any, text: str) -> Any:
             continue
         return reading
     return as_toml
+
+
+def _as_toml(text: str, *, default: Any) -> Any:
+    """Read a value of TOML; return the default where it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return default
 
 
 def _words(kind: Any) -> set[Any]:
@@ -193,6 +199,10 @@ def _told(kind: type[BaseModel], error: ValidationError) -> str:
             return f"{stage}: unknown key '{place}'; {_near(place, _field_names(kind))}{more}"
         case "missing":
             return f"{stage}: '{place}' is not given{more}"
+        case "dict_type":
+            got = short(findings[0]["input"])
+            expected = f"fields of its own, {place}.NAME=VALUE"
+            return f"{stage}: '{place}': expected {expected}, got {got}{more}"
         case "tuple_type":
             got = short(findings[0]["input"])
             return f"{stage}: '{place}': expected a list, such as a,b or [1, 2], got {got}{more}"

@@ -1,8 +1,8 @@
 """The ways of the base's own objects on the ground, from where their feet are seen.
 
 A single foot is off by metres far away and jumps when something hides it. So an object is taken to
-stand still wherever its feet agree with one place, and its way is smoothed elsewhere by what a
-vehicle can accelerate.
+stand still wherever its feet agree with one place and do not tell a motion, and its way is smoothed
+elsewhere by what a vehicle can accelerate.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from svsdata.editing.placement import Poses, RoadPath, turned
 from svsdata.editing.scene import Scene, Sightings
 from svsdata.editing.shapes import OBJECT_KINDS
-from svsdata.editing.smooth_ways import CUT_OFF, foot_sigma_m, is_cut, smoothed_way
+from svsdata.editing.smooth_ways import (
+    CUT_OFF,
+    foot_precision,
+    foot_sigma_m,
+    smoothed_way,
+    steady_velocity,
+)
 from svsdata.geometry.camera import camera_centre, ground_points
 from svsdata.records import INSTANCE_BASE, Camera
 
 _MIN_SIGHTINGS = 3
 _STANDS_SHARE, _STANDS_WITHIN_M = 0.85, 3.0
+# All feet of a vehicle that drives may lie around one place: then its motion has to be plain.
+_DRIVES_MPS, _DRIVES_SIGMAS = 3.0, 2.5
 _SLOW_MPS = 1.0
 # A vehicle parked this far to the left faces the traffic there.
 _ONCOMING_LEFT_M = 2.5
@@ -74,7 +82,9 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
         return None
     seen, depth = seen.at(known), depth[known]
     sigma = foot_sigma_m(depth, camera)
-    sigma *= np.where(is_cut(seen.box, camera.size_hw), CUT_OFF, 1.0)
+    is_clear = (scene.feet.instance_id == instance_id) & scene.feet.is_seen
+    clear = scene.feet.frame[is_clear]
+    sigma *= np.where(np.isin(seen.frame, clear), 1.0, CUT_OFF)
     height_px = seen.box[:, 3] - seen.box[:, 1]
     height = _weighted_median(height_px * depth / camera.intrinsics[1, 1], 1 / sigma)
     size = (
@@ -87,7 +97,11 @@ def base_track(instance_id: int, scene: Scene, ego: Poses, path: RoadPath) -> Ba
     heading = path.poses(along, np.zeros(len(along)))[:, 2]
     middle = _middles(seen.box, heading - pose[:, 2], size, camera)
     places = turned(middle, pose[:, 2]) + pose[:, :2]
-    return _fitted(seen, places, sigma, heading, (size, scene.fps))
+    away = places - pose[:, :2]
+    row_m = depth**2 / (camera.intrinsics[1, 1] * camera_centre(camera)[2])
+    row_m = away * (row_m / np.linalg.norm(away, axis=1))[:, None]
+    accuracy = (sigma, foot_precision(away, sigma, depth), row_m)
+    return _fitted(seen, places, accuracy, heading, (size, scene.fps))
 
 
 def _middles(
@@ -127,23 +141,34 @@ def _middles(
 def _fitted(
     seen: Sightings,
     places: NDArray[np.float64],
-    sigma: NDArray[np.float64],
+    accuracy: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
     road: NDArray[np.float64],
     facts: tuple[tuple[float, float, float], float],
 ) -> BaseTrack:
-    """Decide whether an object stands, and smooth its way if not."""
-    frame, (size, fps) = seen.frame, facts
+    """Decide whether an object stands, and smooth its way if not.
+
+    Args:
+        seen: M sightings.
+        places: (M, 2) plan frame.
+        accuracy: (M,) metres by which they are off at most; their (M, 2, 2) inverse covariances;
+            (M, 2) metres that one row on the screen is worth.
+        road: (M,) its direction there.
+        facts: Size in metres, frames per second.
+    """
+    frame, (size, fps), (sigma, precision, row_m) = seen.frame, facts, accuracy
     first, count = int(frame[0]), int(frame[-1] - frame[0]) + 1
-    still = np.array([_weighted_median(places[:, k], 1 / sigma) for k in (0, 1)])
+    still = np.array([_weighted_median(places[:, k], 1 / np.square(sigma)) for k in (0, 1)])
     off = np.linalg.norm(places - still, axis=1)
     stands = bool((off < _STANDS_WITHIN_M * sigma + 0.3).mean() >= _STANDS_SHARE)
-    if stands:
+    velocity, sigmas = steady_velocity(frame / fps, places, precision, row_m)
+    drives = np.linalg.norm(velocity) > _DRIVES_MPS and sigmas > _DRIVES_SIGMAS
+    if stands and not drives:
         heading = float(np.median(road)) + (
             np.pi if np.median(seen.y_m) > _ONCOMING_LEFT_M else 0.0
         )
         world = np.tile([*still, heading], (count, 1))
-        return BaseTrack(first, world, size, stands)
-    smooth = smoothed_way(frame - first, places, sigma, count, fps)
+        return BaseTrack(first, world, size, stands=True)
+    smooth = smoothed_way(frame - first, places, precision, count, fps)
     velocity = np.gradient(smooth, axis=0) * fps
     speed = np.linalg.norm(velocity, axis=1)
     along = np.interp(np.arange(count) + first, frame, np.unwrap(road))
@@ -152,7 +177,7 @@ def _fitted(
     moving = np.arctan2(velocity[:, 1], velocity[:, 0])
     turn = (moving - along + np.pi) % (2 * np.pi) - np.pi
     heading = along + turn * np.clip(speed / _SLOW_MPS - 1, 0.0, 1.0)
-    return BaseTrack(first, np.column_stack([smooth, heading]), size, stands)
+    return BaseTrack(first, np.column_stack([smooth, heading]), size, stands=False)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

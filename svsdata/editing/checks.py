@@ -16,6 +16,7 @@ from svsdata.editing.placement import Poses, View, seen_from, turned, view_of
 from svsdata.editing.setting import Setting
 from svsdata.editing.shapes import ObjectKind
 from svsdata.geometry.camera import project
+from svsdata.progress import counted
 
 FAR_ENOUGH = 1.5
 """Times the height at which it may appear from the distance: lower objects may come and go."""
@@ -123,7 +124,7 @@ def never_right(candidate: Candidate, setting: Setting, checks: Checks) -> Fault
 def _unseen(candidate: Candidate, setting: Setting, checks: Checks) -> Fault | None:
     shown, frames = candidate.shown, int(candidate.shown.sum())
     if frames < min(MIN_FRAMES, setting.scene.num_frames):
-        return Fault("UNSEEN", f"in view for {frames} frames, fewer than {MIN_FRAMES}")
+        return Fault("UNSEEN", f"in view for {counted(frames, 'frames')}, fewer than {MIN_FRAMES}")
     tallest = float(candidate.view.height_px[shown].max() / setting.scene.camera.size_hw[0])
     if checks.min_px and tallest < _MIN_HEIGHT_SHARE:
         told = np.floor(1e4 * tallest) / 1e4  # so that no digits say what it is less than

@@ -131,11 +131,13 @@ def join_edits(files: Iterable[tuple[str, EditFile]]) -> tuple[Edit, ...]:
         files: What messages call each, and what it says.
 
     Raises:
-        EditPlanError: If two have the same id; names both files.
+        EditPlanError: If two have the same id, or one is there twice; names the files.
     """
     edits: dict[str, tuple[str, Edit]] = {}
     for name, file in files:
         for edit in file.edits:
+            if edit.id in edits and edits[edit.id][0] == name:
+                raise EditPlanError(f"{name} is named twice; name it once")
             if edit.id in edits:
                 raise EditPlanError(
                     f"edits with the same id: '{edit.id}' is in {edits[edit.id][0]} and in {name}; "

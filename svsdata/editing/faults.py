@@ -25,6 +25,12 @@ _EXPECTED = {
 """By the kind of a fault."""
 _INSTEAD = {
     "recolor": "what a recording shows keeps its colour; 'add' and 'replace' take a 'colour'",
+    "insert": "'add' puts objects into the frames",
+    "delete": "'remove' takes objects away",
+    "erase": "'remove' takes objects away",
+    "move": "'shift' moves objects, 'retime' lets them come later or earlier",
+    "delay": "'retime' lets objects come later or earlier",
+    "swap": "'replace' puts another thing in an object's place",
     "color": "write 'colour'",
     "box": "'solid' draws the solid of its class",
     "mesh": "meshes are not read; 'library' draws outlines of real objects",

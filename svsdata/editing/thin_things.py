@@ -13,6 +13,8 @@ from svsdata.records import SemanticMap
 # Heights and a width that tell the distance.
 _HEIGHTS_M = {"traffic light": 0.9, "traffic sign": 0.7}
 _POLE_WIDTH_M = 0.15
+# What is so much wider than high is the arm of a pole.
+_LIES_RATIO = 2
 # Of two things as far away as each other the thin one is in front.
 _THIN_FIRST_M = 0.5
 # From the foot of a thing to what stands behind it: the narrowest car is as wide.
@@ -79,10 +81,10 @@ class ThinThings:
             # Without the pole that carries it.
             num_rows = np.count_nonzero((is_own & (labels == label.id)).any(axis=1))
             return self.focal_px * _HEIGHTS_M[label.name] / num_rows
-        # Arms of poles lie across. A pole of a pixel or two may be wider by nearly one: it counts
-        # as near as it can be.
-        across, down = (_median(is_own.sum(axis=axis)) for axis in (1, 0))
-        return self.focal_px * _POLE_WIDTH_M / (min(across, down) + 1)
+        height, width = is_own.shape
+        thickness = _median(is_own.sum(axis=0 if width > _LIES_RATIO * height else 1))
+        # A pole of a pixel or two may be wider by nearly one: it counts as near as it can be.
+        return self.focal_px * _POLE_WIDTH_M / (thickness + 1)
 
 
 def _depth_beside(depth: NDArray[np.float32], whole: Runs, own: Runs) -> float:

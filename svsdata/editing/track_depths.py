@@ -74,8 +74,9 @@ def track_depths(
         if not len(known):
             continue
         first, last = int(feet.frame[known[0]]), int(feet.frame[known[-1]])
+        precision = np.eye(2) / np.square(sigma[known])[:, None, None]
         way = smoothed_way(
-            feet.frame[known] - first, places[known], sigma[known], last - first + 1, fps
+            feet.frame[known] - first, places[known], precision, last - first + 1, fps
         )
         during = own[(feet.frame[own] >= first) & (feet.frame[own] <= last)]
         level = np.zeros(len(during))

@@ -1,6 +1,6 @@
 """What the words of an edit must say together: what its operation needs, what means nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -138,6 +138,11 @@ def _check_region(region: Region, where: str) -> None:
         )
     if not is_strip and len(region.polygon_ground_m) < 3:
         raise EditPlanError(f"{where}: a polygon has three corners or more")
+    if not is_strip and _doubled_area(region.polygon_ground_m) == 0:
+        raise EditPlanError(
+            f"{where}: 'polygon_ground_m' encloses no ground: its corners lie on a line, or its "
+            "edges cross; give them in order around the region"
+        )
     if any(span is not None and span[0] >= span[1] for span in strip):
         raise EditPlanError(f"{where}: the low end of 'along_m' and 'left_m' comes first")
     if region.along_m is not None and region.along_m[1] - region.along_m[0] > _LONGEST_STRIP_M:
@@ -145,3 +150,9 @@ def _check_region(region: Region, where: str) -> None:
             f"{where}: 'along_m' is {region.along_m[1] - region.along_m[0]:g} m long, "
             f"at most {_LONGEST_STRIP_M:g} m are relabelled"
         )
+
+
+def _doubled_area(corners: Sequence[tuple[float, float]]) -> float:
+    """Return twice the area of a polygon, m^2; what lies beyond a crossing counts negative."""
+    following = (*corners[1:], corners[0])
+    return abs(sum(x * b - a * y for (x, y), (a, b) in zip(corners, following, strict=True)))

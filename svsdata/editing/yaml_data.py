@@ -7,6 +7,9 @@ import yaml
 
 _MAX_CHARACTERS = 200_000
 _MAX_DEPTH = 20
+_YAML = "tag:yaml.org,2002:"
+_BUILT = ("set", "omap", "pairs", "binary", "timestamp")
+"""Tags of what is more than mappings, lists, words and numbers."""
 
 
 def load_data(text: str) -> Any:
@@ -47,8 +50,8 @@ def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
 class _DataLoader(yaml.SafeLoader):
     """YAML's plain data without aliases, deep nesting and keys that are said twice.
 
-    Words and numbers are those of YAML 1.2: ``on`` and ``1:30`` are words, ``010`` is ten and
-    ``1e3`` a thousand.
+    Words and numbers are those of YAML 1.2: ``on``, ``1:30`` and ``2026-01-31`` are words, ``010``
+    is ten and ``1e3`` a thousand.
     """
 
     _depth = 0
@@ -61,6 +64,10 @@ class _DataLoader(yaml.SafeLoader):
             raise yaml.YAMLError(f"nested more than {_MAX_DEPTH} deep")
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if node is not None and node.tag.removeprefix(_YAML) in _BUILT:
+            raise yaml.MarkedYAMLError(
+                problem=f"found the tag '{node.tag}'", problem_mark=node.start_mark
+            )
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -72,12 +79,12 @@ class _DataLoader(yaml.SafeLoader):
         return mapping
 
 
-_BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
+_BOOL, _INT, _FLOAT, _DATE = (_YAML + name for name in ("bool", "int", "float", "timestamp"))
 _DataLoader.yaml_implicit_resolvers = {
     letter: [
         (tag, pattern)
         for tag, pattern in resolvers
-        if tag not in (_INT, _FLOAT) and (tag != _BOOL or letter in "tTfF")
+        if tag not in (_INT, _FLOAT, _DATE) and (tag != _BOOL or letter in "tTfF")
     ]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }

@@ -353,6 +353,24 @@ def test_undoing_all_edits_gives_the_maps_of_the_base(base, edited, tmp_path):
     assert json.loads(invoke("diff", tmp_path / "undone", "--json"))["differences"] == []
 
 
+def test_a_store_without_instance_maps_is_refused_when_edits_are_planned(tmp_path):
+    info = StoreInfo(CITYSCAPES, SIZE_HW, 10.0, ("semantic",), {"own": "CC0"})
+    with StoreWriter(tmp_path / "store", info).sequence("drive", source="here", fps=10.0) as rows:
+        rows.append(Frame(0, 0, semantic=np.full(SIZE_HW, 7, np.uint8), source="here"))
+        rows.commit(instance_scope="sequence")
+    for command, out in (("plan", "plans"), ("preview", "preview.png")):
+        with pytest.raises(EditPlanError, match=r"'drive' has no instance maps.*--instance "):
+            invoke(command, tmp_path / "store", tmp_path / out, "--edit", "add_truck")
+        assert not (tmp_path / out).exists()
+
+
+def test_where_no_edit_is_left_none_can_be_undone(edited, tmp_path):
+    names = [word for name in ("parked", "nobody", "bus") for word in ("--edit-id", name)]
+    invoke("undo", edited, tmp_path / "undone", *names)
+    with pytest.raises(EditPlanError, match=r"has no edit 'parked'; it has: none$"):
+        invoke("undo", tmp_path / "undone", tmp_path / "again", "--edit-id", "parked")
+
+
 def test_undoing_one_edit_leaves_the_others(edited, tmp_path):
     invoke("undo", edited, tmp_path / "undone", "--edit-id", "parked")
     stores = (edited, tmp_path / "undone")

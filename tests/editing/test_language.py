@@ -151,6 +151,17 @@ def edits(line: str) -> str:
         ("version: 1\nversion: 1", "'version' is said twice"),
         ("a: &a [1]\nb: *a", "aliases"),
         ("[" * 30, "nested more than 20 deep"),
+        ("about: !!binary aGk=", "line 1, column 8: found the tag 'tag:yaml.org,2002:binary'"),
+        ("edits: !!set {a, b}", "line 1, column 8: found the tag 'tag:yaml.org,2002:set'"),
+        (edits("{id: a, op: insert}"), "got 'insert': 'add' puts objects into the frames$"),
+        (edits("{id: a, op: move}"), "got 'move': 'shift' moves objects"),
+        (
+            edits(
+                "{id: a, op: relabel, region: {polygon_ground_m: [[1, 0], [2, 0], [3, 0]]}, "
+                "from: road, to: terrain}"
+            ),
+            "'polygon_ground_m' encloses no ground",
+        ),
         ("version: 2\nedits: []", r"version"),
         ("just words", r"document"),
         ("edits: [", r"not plain YAML"),
@@ -182,10 +193,19 @@ def test_one_number_is_a_span_of_that_number():
     assert (edit.at.left_m, edit.at.ahead_m) == ((2.0, 2.0), (3.0, 4.0))
 
 
+def test_a_day_is_a_word():
+    file = parse_edits(
+        "about: 2026-01-31\n" + edits("{id: a, op: remove, target: {class: car}}"), "test"
+    )
+    assert file.about == "2026-01-31"
+
+
 def test_two_edits_of_one_id_are_refused():
     file = parse_edits(edits("{id: a, op: remove, target: {class: car}}"), "")
     with pytest.raises(EditPlanError, match=r"same id: 'a' is in one and in two"):
         join_edits([("one", file), ("two", file)])
+    with pytest.raises(EditPlanError, match=r"^one is named twice; name it once$"):
+        join_edits([("one", file), ("one", file)])
 
 
 def test_any_two_presets_can_be_asked_for_at_once():

@@ -162,6 +162,18 @@ def test_a_pole_whose_foot_is_hidden_is_nearer_than_what_is_on_both_sides_of_it(
     assert found == pytest.approx((by_size if is_open_to_the_sky else house) - 0.5, abs=0.1)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(1, 40), (3, 30), (30, 3), (2, 3)])
+def test_how_far_a_pole_or_its_arm_in_the_air_is_its_thickness_tells(
+    camera, road_frame, rows, columns
+):
+    frame = road_frame(0)
+    maps = (frame.semantic, frame.instance)
+    maps[0][8 : 8 + rows, 70 : 70 + columns] = ids["pole"]
+    thickness = rows if columns > rows * 2 else columns
+    by_size = 110 * 0.15 / (thickness + 1)
+    assert depths(maps, camera)[maps[0] == ids["pole"]] == pytest.approx(by_size - 0.5)
+
+
 @pytest.mark.parametrize("side", ["left", "right", "above", "below"])
 def test_the_rim_of_a_thing_that_has_no_id_stands_where_the_thing_does(
     camera, road_frame, paint, side

@@ -54,6 +54,10 @@ def told(*settings: str) -> str:
     return str(error.value)
 
 
+def test_a_word_in_the_place_of_fields_is_told_how_they_are_named():
+    assert "'edits': expected fields of its own, edits.NAME=VALUE, got \"red\"" in told("edits=red")
+
+
 def test_later_layers_win_and_none_leaves_a_field_alone():
     config = make_config(TrainConfig, STORE, {"steps": 5, "name": "A"}, {"steps": 7, "name": None})
     assert (config.steps, config.name) == (7, "A")
@@ -102,6 +106,10 @@ def test_set_wins_over_every_layer():
         ("edits.truck.speed=3", "edits", {"truck": Edit(speed=3)}),
         ("anything.count=3", "anything", {"count": 3}),
         ("anything.kind=bus", "anything", {"kind": "bus"}),
+        ("anything.kind=bus,car", "anything", {"kind": ["bus", "car"]}),
+        ("anything.span=35,4.5", "anything", {"span": [35, 4.5]}),
+        ("anything.span=[35, 40]", "anything", {"span": [35, 40]}),
+        ("anything.colour=rgb(1, 2, 3)", "anything", {"colour": "rgb(1, 2, 3)"}),
     ],
 )
 def test_a_word_is_read_as_the_type_of_its_field(setting, field, value):
