@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from svsdata.editing.base_tracks import base_track
 from svsdata.editing.language import Edit, Selector
-from svsdata.editing.placement import Poses, turned
+from svsdata.editing.placement import Poses, RoadPath
 from svsdata.editing.scene import Scene, Sightings
 from svsdata.editing.shapes import OBJECT_KINDS
 from svsdata.errors import EditPlanError, LabelSetError, did_you_mean
 from svsdata.labels import Label, LabelSet
 from svsdata.records import INSTANCE_BASE
 
-# Speeds are differences over this time, so that a foot's jitter does not count as motion.
+# Speeds are means over this time.
 _SPEED_SECONDS = 1.0
 _MIN_OVERLAP = 0.5
 
@@ -151,18 +152,16 @@ def _columns(seen: Sightings, scene: Scene, ego: Poses) -> dict[str, NDArray[np.
 
 
 def _speeds(seen: Sightings, scene: Scene, ego: Poses) -> NDArray[np.float64]:
-    """(M,) speeds over the ground, from the places half a second before and after."""
-    pose = ego[seen.frame]
-    places = turned(np.stack([seen.x_m, seen.y_m], axis=1), pose[:, 2]) + pose[:, :2]
-    speeds = np.zeros(len(seen))
-    half = max(1, round(_SPEED_SECONDS / 2 * scene.fps))
+    """(M,) speeds over the ground, of smoothed ways; 0 of what stands or is seen too seldom."""
+    path, speeds = RoadPath.of(ego), np.zeros(len(seen))
+    half = _SPEED_SECONDS / 2 * scene.fps
     for one in np.unique(seen.instance_id):
-        own = np.flatnonzero(seen.instance_id == one)
-        frame = seen.frame[own]
-        before = np.searchsorted(frame, frame - half)
-        after = np.searchsorted(frame, frame + half, side="right") - 1
-        way = np.linalg.norm(places[own][after] - places[own][before], axis=1)
-        speeds[own] = way / np.maximum(frame[after] - frame[before], 1) * scene.fps
+        track = base_track(int(one), scene, ego, path)
+        if track is not None:
+            own = seen.instance_id == one
+            before, after = (track.at(seen.frame[own] + k * half, scene.fps) for k in (-1, 1))
+            way = np.linalg.norm(after[:, :2] - before[:, :2], axis=1)
+            speeds[own] = way / _SPEED_SECONDS
     return speeds
 
 
