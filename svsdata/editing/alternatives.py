@@ -38,7 +38,7 @@ def plan_with_alternatives(
             is to stop does when none will do.
     """
     wanted = [_Wanted(edit) for edit in edits]
-    for way in (way for one in wanted for way in one.ways):
+    for way in (way for one in wanted for way in one.ways[1:]):
         require_known(way, scene.label_set)
         require_library([way], library)
     while True:

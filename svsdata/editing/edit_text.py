@@ -35,7 +35,7 @@ _RECORDS = (
     Waypoint,
 )
 _WORDS = words_of(_RECORDS)
-_NOT_SAID = dict.fromkeys(("track", "where", "pick"))
+_NOT_SAID = dict.fromkeys(words_of([Selector]) - {"class"})
 _FILE_WORDS = ("version", "about", "select", "edits", "checks")
 
 
