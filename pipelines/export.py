@@ -153,8 +153,7 @@ def estimate_export(config: ExportConfig, *, overwrite: bool = False) -> ExportE
 def _prepared(config: ExportConfig) -> tuple[StoreReader, Exporter, list[Sequence]]:
     reader = StoreReader(config.store)
     require_apart(config.out, [config.store])
-    names = dict.fromkeys(config.sequences or reader.sequence_ids)  # once, though named twice
-    sequences = [reader.sequence(name) for name in names]
+    sequences = [reader.sequence(one) for one in config.sequences or reader.sequence_ids]
     if not sequences:
         raise ExportError(f"store '{config.store}' has no sequences; nothing to export")
     _check_layers(config, reader.info)

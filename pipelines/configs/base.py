@@ -33,6 +33,14 @@ class StageConfig(BaseModel):
             return tuple(cls._at_home(item) for item in value)
         return value.expanduser() if isinstance(value, Path) else value
 
+    @field_validator("sequences", check_fields=False)
+    @classmethod
+    def _named_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((one for index, one in enumerate(value) if one in value[:index]), None)
+        if twice is not None:
+            raise ValueError(f"'{twice}' is named twice; name it once")
+        return value
+
     def resolved(self) -> dict[str, Any]:
         """Return every choice as JSON values."""
         return self.model_dump(mode="json")

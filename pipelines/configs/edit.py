@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from svsdata.pipelines.configs.base import StageConfig
 
@@ -34,14 +34,6 @@ class EditChoices(StageConfig):
     seed: int = Field(0, ge=0)
     """Of the edits' choices, and of the colours that objects get from a checkpoint that is told
     them, which plans do not tell; the network itself draws nothing."""
-
-    @field_validator("sequences")
-    @classmethod
-    def _named_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        twice = next((one for index, one in enumerate(value) if one in value[:index]), None)
-        if twice is not None:
-            raise ValueError(f"'{twice}' is named twice; name it once")
-        return value
 
 
 class EditConfig(EditChoices):

@@ -6,12 +6,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from svsdata.errors import ConfigError, ExportError, SequenceNotFoundError, SourceError
 from svsdata.geometry.camera import assumed_camera
 from svsdata.labeling.sources.recognise import open_source
 from svsdata.labels import CITYSCAPES
 from svsdata.pipelines.configs.export import FORMATS, ExportConfig
+from svsdata.pipelines.configs.label import LabelConfig
 from svsdata.pipelines.export import estimate_export, run_export
 from svsdata.progress import Silent
 from svsdata.records import Frame
@@ -134,11 +136,12 @@ def test_the_manifest_counts_frames_by_how_their_pictures_came_to_be(tmp_path: P
     assert b"/trainedAlgorithmicMedia<" in (tmp_path / "video/a.mp4").read_bytes()
 
 
-def test_a_sequence_named_twice_is_exported_once(store: Path, tmp_path: Path) -> None:
+def test_a_sequence_named_twice_is_refused(store: Path, tmp_path: Path) -> None:
     twice = ("street-7", "street-7")
-    for form in FORMATS:
-        config = ExportConfig(store=store, out=tmp_path / form, format=form, sequences=twice)
-        assert run_export(config, Silent()).num_frames == 2
+    with pytest.raises(ValidationError, match="'street-7' is named twice; name it once"):
+        ExportConfig(store=store, out=tmp_path / "out", format="video", sequences=twice)
+    with pytest.raises(ValidationError, match="'street-7' is named twice; name it once"):
+        LabelConfig(source="street", store=str(tmp_path / "store"), sequences=twice)
 
 
 def test_one_sequence_can_be_named(store: Path, tmp_path: Path) -> None:
